@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath, PurePosixPath
 from typing import Any, Literal, NewType
 
 ContentDigest = NewType("ContentDigest", bytes)
@@ -22,6 +23,10 @@ RootId = NewType("RootId", int)
 
 PhotoId = NewType("PhotoId", int)
 """A photo's number in the index."""
+
+
+TOP = PurePosixPath()
+"""The root folder itself, as a path relative to it."""
 
 
 class Verdict(StrEnum):
@@ -47,6 +52,27 @@ class Trouble(StrEnum):
     UNSUPPORTED = "unsupported"  # a format whose decoder is not installed or not allowed
     TIMED_OUT = "timed-out"  # the worker was ended by the clock
     CRASHED = "crashed"  # the worker died
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By what a root is recognised; recorded in the index, and the marker also in the root itself."""
+
+    marker: str  # "" for a reference root, which is never written to
+    fsid: int  # statvfs f_fsid, 0 where the file system has none
+    inode: int  # of the root folder
+
+
+@dataclass(frozen=True, slots=True)
+class RootRecord:
+    """What is remembered of a watched folder."""
+
+    id: RootId
+    path: PurePath
+    identity: Identity
+    reference: bool
+    quarantine: PurePath | None  # where its duplicates are held; None for a reference root
+    level_at: float | None  # when index and disk were first level, seconds since the epoch; later files are arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +208,26 @@ class Reading:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One picture file beneath a root, as the index knows it."""
+
+    id: PhotoId
+    root: RootId
+    path: PurePosixPath  # relative to the root, surrogateescape for bytes that are not UTF-8
+    stat: FileStat
+    reading: Reading
+    arrived: bool  # came after its root was first level
+    reference: bool  # its root is only matched against
+
+    @property
+    def header(self) -> Header:
+        """Return the header; raise ValueError for a photo that could not be read."""
+        if self.reading.header is None:
+            raise ValueError("an unreadable photo has no header")
+        return self.reading.header
+
+
 Side = Literal["a", "b"]
 
 
@@ -277,4 +323,3 @@ def header_from_json(value: Mapping[str, Any]) -> Header:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)[:200]
-

@@ -1,0 +1,34 @@
+"""The bytes of open files: their digest, and whether two hold the same. Reads only, in pieces, at absolute offsets."""
+
+from __future__ import annotations
+
+import os
+
+from blake3 import blake3
+
+from twinwatch.photo import ContentDigest
+
+_PIECE = 1 << 20  # bytes read at a time: large enough for the disk, small enough for a NAS's memory
+
+
+def digest_of(fd: int) -> ContentDigest:
+    """Return the BLAKE3 of everything in an open file; raise OSError when it cannot be read to its end."""
+    hasher = blake3()
+    offset = 0
+    while piece := os.pread(fd, _PIECE, offset):
+        hasher.update(piece)
+        offset += len(piece)
+    return ContentDigest(hasher.digest())
+
+
+def same_bytes(fd_a: int, fd_b: int) -> bool:
+    """Compare two open files byte for byte; raise OSError when one cannot be read to its end."""
+    offset = 0
+    while True:
+        piece = os.pread(fd_a, _PIECE, offset)
+        other = os.pread(fd_b, _PIECE, offset)
+        if piece != other:
+            return False
+        if not piece:
+            return True
+        offset += len(piece)

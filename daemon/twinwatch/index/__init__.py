@@ -1,0 +1,9 @@
+"""The index: all SQL. A cache of what is known of every photo, the journal of moves, and the audit log.
+
+Deleting it loses no photo and no way to restore: the photos are on disk, and every slot in quarantine has its manifest.
+"""
+
+from twinwatch.index.memory import DecisionRow, MoveRow, MoveState
+from twinwatch.index.store import FILE_NAME, Index
+
+__all__ = ["FILE_NAME", "DecisionRow", "Index", "MoveRow", "MoveState"]

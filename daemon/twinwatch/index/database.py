@@ -1,0 +1,139 @@
+"""Opening the database: durable, migrated, one writer at a time, and never on a network file system.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a commit survives a power cut, which the journal of moves needs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
+
+from twinwatch import mounts
+from twinwatch.errors import IndexUnusableError
+from twinwatch.index import schema
+
+BUSY_MILLISECONDS = 30_000
+"""How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
+
+
+class Database:
+    """One connection to the index with an explicit end of each transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the index at `path`; raise IndexUnusableError when it cannot be used."""
+        self.path = path
+        _refuse_network(path)
+        self._engine = _engine(path)
+        try:
+            self.connection = self._engine.connect()
+            _migrate(self._engine, self.connection, path)
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            self._engine.dispose()
+            raise unusable(path, error) from error
+        self._dirty_since: float | None = None
+
+    def wrote(self) -> None:
+        """Note that the open transaction holds something worth a commit."""
+        if self._dirty_since is None:
+            self._dirty_since = time.monotonic()
+
+    def commit(self) -> None:
+        """End the transaction; when this returns, everything written is durable."""
+        try:
+            self.connection.commit()
+        except DatabaseError as error:
+            raise unusable(self.path, error) from error
+        self._dirty_since = None
+
+    def commit_if_older(self, seconds: float) -> None:
+        """Commit what has waited that long: the cache of readings may be batched, the journal never is."""
+        if self._dirty_since is not None and time.monotonic() - self._dirty_since >= seconds:
+            self.commit()
+        elif self._dirty_since is None and self.connection.in_transaction():
+            self.connection.rollback()
+
+    @contextmanager
+    def durably(self) -> Iterator[Connection]:
+        """Do a few writes and commit them at once."""
+        yield self.connection
+        self.commit()
+
+    def close(self) -> None:
+        """Commit and close."""
+        try:
+            self.commit()
+        finally:
+            self.connection.close()
+            self._engine.dispose()
+
+
+def unusable(path: Path, error: Exception) -> IndexUnusableError:
+    """Turn a database error into ours, with the way out."""
+    original = getattr(error, "orig", None) or error
+    said = str(original)
+    if "locked" in said:
+        return IndexUnusableError(f"{path}: {said}", "another program keeps it locked; stop that program")
+    if "malformed" in said or "not a database" in said:
+        hint = "run: twinwatch index rebuild (no photo and nothing in quarantine is lost; it is read again from disk)"
+        return IndexUnusableError(f"{path} is damaged: {said}", hint)
+    if "full" in said:
+        return IndexUnusableError(f"{path}: {said}", "free some space on its disk")
+    return IndexUnusableError(f"{path}: {said}", "check the folder's permissions and disk, or give another --state DIR")
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "foreign_keys=ON",
+            "journal_size_limit=16777216",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
+    tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    found = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
+    connection.rollback()
+    if found == schema.VERSION:
+        return
+    if found is not None and found > schema.VERSION:
+        raise IndexUnusableError(
+            f"{path} was written by a newer twinwatch (schema {found}, this one knows {schema.VERSION})",
+            "install that version again, or give another --state DIR",
+        )
+    if found is None and tables:
+        raise IndexUnusableError(f"{path} is a database, but not twinwatch's", "give another --state DIR")
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
+    with engine.begin() as writing:
+        # The driver would run each CREATE by itself; in one transaction a crash leaves the old schema or the new one.
+        writing.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = writing
+        command.upgrade(config, "head")
+
+
+def _refuse_network(path: Path) -> None:
+    mount = mounts.mount_of(path.parent.resolve())
+    if mount is not None and mounts.is_remote(mount.fs_type):
+        raise IndexUnusableError(
+            f"{path} lies on {mount.fs_type}, where SQLite's locks do not hold",
+            "give a --state DIR on a local disk",
+        )

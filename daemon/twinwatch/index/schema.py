@@ -1,0 +1,134 @@
+"""The tables. Every change here needs a migration beside it (`migrations/versions`), which a test compares.
+
+Paths are bytes (BLOB): a file name need not be text. Times are seconds since the epoch, UTC. The tables `photo` and
+`root` are a cache that a scan makes again; `move`, `decision`, `allowed` and `removed` are memory worth a backup, yet
+no photo and no way to restore is lost with them: the manifests in quarantine are enough.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION = "0001"
+"""The newest migration; a test keeps it equal to alembic's head."""
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER PRIMARY KEY by itself
+
+root = Table(
+    "root",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("marker", Text, nullable=False),
+    Column("fsid", Text, nullable=False),  # text: an unsigned 64-bit number does not fit a signed column
+    Column("inode", Text, nullable=False),
+    Column("reference", Boolean, nullable=False),
+    Column("quarantine", LargeBinary),
+    Column("level_at", Float),  # when index and disk were first level; later files are arrivals
+)
+
+photo = Table(
+    "photo",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("root_id", _Id, ForeignKey("root.id"), nullable=False),
+    Column("folder", LargeBinary, nullable=False),  # relative to the root, b"" for the root itself
+    Column("name", LargeBinary, nullable=False),
+    Column("inode", BigInteger, nullable=False),  # as signed 64 bits
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("phash", BigInteger),  # as signed 64 bits
+    Column("c0", Integer),
+    Column("c1", Integer),
+    Column("c2", Integer),
+    Column("turned", LargeBinary),  # the other seven orientations' hashes, 8 bytes each, big-endian
+    Column("detail", Float),
+    Column("algorithm", Text),
+    Column("header", Text),  # compact JSON
+    Column("trouble", Text),
+    Column("tries", Integer, nullable=False),  # how often a truncated file was tried
+    Column("arrived", Boolean, nullable=False),
+    Column("judged", Boolean, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    UniqueConstraint("root_id", "folder", "name", name="photo_place"),
+    Index("photo_digest", "digest"),
+    Index("photo_inode", "inode"),
+    Index("photo_c0", "c0"),
+    Index("photo_c1", "c1"),
+    Index("photo_c2", "c2"),
+)
+
+move = Table(
+    "move",
+    metadata,
+    Column("slot", Text, primary_key=True),
+    Column("root_path", LargeBinary, nullable=False),
+    Column("place", LargeBinary, nullable=False),  # the quarantine folder that has the slot
+    Column("path", LargeBinary, nullable=False),  # where the photo was, relative to the root
+    Column("keeper_root", LargeBinary, nullable=False),
+    Column("keeper", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("keeper_digest", LargeBinary, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("state", Text, nullable=False),
+    Index("move_state", "state"),
+    Index("move_keeper_digest", "keeper_digest"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("path", LargeBinary, nullable=False),  # absolute
+    Column("verdict", Text, nullable=False),
+    Column("keeper", LargeBinary),  # absolute
+    Column("action", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("slot", Text),
+    Column("evidence", Text, nullable=False),  # JSON
+    Index("decision_at", "at"),
+)
+
+allowed = Table(
+    "allowed",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # the smaller of the two
+    Column("other", LargeBinary, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
+removed = Table(
+    "removed",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("slot", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("returns", Integer, nullable=False),  # how often the same content came back after it was set aside
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,112 @@
+"""The whole index in one hand: the roots, and the tables of photos, moves and memories behind one connection."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, insert, select, text, update
+
+from twinwatch.index.database import Database
+from twinwatch.index.memory import Journal, Memory
+from twinwatch.index.photos import Photos
+from twinwatch.index.schema import root
+from twinwatch.photo import Identity, RootId, RootRecord
+
+FILE_NAME = "index.db"
+
+
+class Index:
+    """One process's view of the index; not to be shared between threads."""
+
+    def __init__(self, state: Path) -> None:
+        """Open or create the index of a state folder; raise IndexUnusableError when it cannot be used."""
+        self._database = Database(state / FILE_NAME)
+        self.path = self._database.path
+        self.photos = Photos(self._database)
+        self.journal = Journal(self._database)
+        self.memory = Memory(self._database)
+
+    def roots(self) -> list[RootRecord]:
+        """Return every root ever recorded."""
+        return [_record(row) for row in self._database.connection.execute(select(root).order_by(root.c.id))]
+
+    def root_at(self, path: Path) -> RootRecord | None:
+        """Return what is recorded of the root at `path`."""
+        row = self._database.connection.execute(select(root).where(root.c.path == os.fsencode(path))).first()
+        return None if row is None else _record(row)
+
+    def record_root(self, path: Path, identity: Identity, quarantine: Path | None) -> RootRecord:
+        """Record a root, or its new identity; without a quarantine it is a reference root."""
+        known = self.root_at(path)
+        values = {
+            "marker": identity.marker,
+            "fsid": str(identity.fsid),
+            "inode": str(identity.inode),
+            "reference": quarantine is None,
+            "quarantine": None if quarantine is None else os.fsencode(quarantine),
+        }
+        with self._database.durably() as connection:
+            if known is None:
+                connection.execute(insert(root).values(path=os.fsencode(path), **values))
+            else:
+                connection.execute(update(root).where(root.c.id == known.id).values(**values))
+        recorded = self.root_at(path)
+        if recorded is None:
+            raise AssertionError("a row just written is there")
+        return recorded
+
+    def set_level(self, root_id: RootId, at: float | None) -> None:
+        """Record when a root was first level; None makes everything in it a resident again."""
+        with self._database.durably() as connection:
+            connection.execute(update(root).where(root.c.id == root_id).values(level_at=at))
+
+    def commit(self) -> None:
+        """Make everything written so far durable."""
+        self._database.commit()
+
+    def commit_if_older(self, seconds: float) -> None:
+        """Make readings that have waited that long durable."""
+        self._database.commit_if_older(seconds)
+
+    def close(self) -> None:
+        """Commit and close."""
+        self._database.close()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes: photos, held, decisions, bytes on disk."""
+        connection = self._database.connection
+        count = {
+            table: connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - fixed names
+            for table in ("root", "photo", "move", "decision", "allowed", "removed")
+        }
+        size = sum(p.stat().st_size for p in self.path.parent.glob(f"{FILE_NAME}*"))
+        photos = count["photo"] or 0
+        return {**count, "bytes": size, "bytes_per_photo": round(size / photos) if photos else None}
+
+    def verify(self) -> list[str]:
+        """Check the database file; return what is wrong, in words of SQLite."""
+        said = self._database.connection.scalars(text("PRAGMA integrity_check")).all()
+        broken = self._database.connection.execute(text("PRAGMA foreign_key_check")).all()
+        return [line for line in said if line != "ok"] + [f"row without its root: {tuple(row)}" for row in broken]
+
+    def backup(self, target: Path) -> None:
+        """Copy the database, also while the daemon runs; raise FileExistsError rather than overwrite."""
+        with open(target, "xb"):
+            pass
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+
+
+def _record(row: Row[Any]) -> RootRecord:
+    return RootRecord(
+        RootId(row.id),
+        Path(os.fsdecode(row.path)),
+        Identity(row.marker, int(row.fsid), int(row.inode)),
+        row.reference,
+        None if row.quarantine is None else Path(os.fsdecode(row.quarantine)),
+        row.level_at,
+    )

@@ -1,0 +1,77 @@
+"""Which known photos are worth a proof: the index keys of a perceptual hash, and the pre-filter. Pure.
+
+A 64-bit hash is cut into three chunks of 21, 21 and 22 bits (multi-index hashing, Norouzi et al. 2012): two hashes at
+most `radius` bits apart differ by at most `radius // 3` bits in at least one chunk, so looking up every chunk value
+that near finds all of them, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+from twinwatch.photo import Fingerprint, Header, PerceptualHash
+
+CHUNK_BITS = (21, 21, 22)
+
+MIN_DETAIL = 4.0
+"""Standard deviation of the 32x32 luma thumbnail (0-255) below which a picture is flat and its hash mostly noise."""
+
+MAX_SCALE = 24.0
+"""Largest ratio of two copies' longer edges: a 170-pixel thumbnail of a 4000-pixel photo; a guess, generous."""
+
+ASPECT_TOLERANCE = 0.05
+"""Relative difference of aspect ratios allowed for a copy: a crop of 2 % on each side, and rounding of small edges."""
+
+
+def distance(a: PerceptualHash, b: PerceptualHash) -> int:
+    """Count the differing bits of two hashes, 0 to 64."""
+    return (a ^ b).bit_count()
+
+
+def chunks(value: PerceptualHash) -> tuple[int, int, int]:
+    """Cut a hash into its three chunks, lowest bits first."""
+    return value & 0x1FFFFF, (value >> 21) & 0x1FFFFF, value >> 42
+
+
+def probes(values: Iterable[PerceptualHash], radius: int) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+    """Return, for each chunk, the values that a hash within `radius` bits of any of `values` may have there."""
+    flips = radius // len(CHUNK_BITS)
+    found: tuple[set[int], set[int], set[int]] = (set(), set(), set())
+    for value in values:
+        for near, chunk, bits in zip(found, chunks(value), CHUNK_BITS, strict=True):
+            for count in range(flips + 1):
+                near.update(_flip(chunk, places) for places in combinations(range(bits), count))
+    return frozenset(found[0]), frozenset(found[1]), frozenset(found[2])
+
+
+def nearest(print_: Fingerprint, value: PerceptualHash) -> tuple[int, int]:
+    """Return (distance, EXIF orientation number) of the orientation of `print_` that comes nearest to `value`."""
+    return min((distance(own, value), number) for number, own in enumerate(print_.hashes, 1))
+
+
+def is_flat(print_: Fingerprint) -> bool:
+    """Tell whether the picture has too little detail for its hash to mean anything."""
+    return print_.detail < MIN_DETAIL
+
+
+def plausible(a: Header, b: Header, *, turned: bool) -> bool:
+    """Tell from the headers alone whether one could be a copy of the other.
+
+    `turned` says that the hashes matched with a quarter turn between them, so that width meets height.
+    """
+    (wide, high), (other_wide, other_high) = a.upright, b.upright
+    if turned:
+        other_wide, other_high = other_high, other_wide
+    scale = max(wide, high) / max(other_wide, other_high)
+    if not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+        return False
+    rounding = 1 / min(wide, high, other_wide, other_high)
+    aspect = (wide * other_high) / (high * other_wide)
+    return max(aspect, 1 / aspect) - 1 <= ASPECT_TOLERANCE + rounding
+
+
+def _flip(chunk: int, places: Iterable[int]) -> int:
+    for place in places:
+        chunk ^= 1 << place
+    return chunk

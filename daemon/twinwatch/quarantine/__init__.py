@@ -1,0 +1,19 @@
+"""Hold, restore, purge, recover: the only room that renames a photo, and the only one that can hurt.
+
+place/<slot>/manifest.json       why it is here and how it goes back; written before the photo is moved
+place/<slot>/<original name>     the photo itself, and its companions
+
+manifest    the value in the JSON file
+slots       the folders of a quarantine: make, list, remove; all by descriptor
+hold        the move protocol, step by step
+restore     the way back; purge, for a person only
+recover     after a crash: look at the disk, finish or undo
+"""
+
+from twinwatch.quarantine.hold import Holder
+from twinwatch.quarantine.manifest import HeldFile, Manifest
+from twinwatch.quarantine.recover import Recovered, recover
+from twinwatch.quarantine.restore import purge, restore
+from twinwatch.quarantine.slots import Slot, listing
+
+__all__ = ["HeldFile", "Holder", "Manifest", "Recovered", "Slot", "listing", "purge", "recover", "restore"]

@@ -1,0 +1,161 @@
+"""After a crash, a power cut or a lost index: look at the disk, finish what was begun or undo it.
+
+The photo is moved last, so its place decides: in its slot, the move is finished; still at home, it is undone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinwatch.errors import RootError
+from twinwatch.index import Index, MoveState
+from twinwatch.photo import RootId
+from twinwatch.quarantine.manifest import HeldFile, Manifest
+from twinwatch.quarantine.slots import (
+    Slot,
+    entry,
+    journal_row,
+    listing,
+    move_exclusively,
+    opened_place,
+    opened_slot,
+    remove_slot,
+    taken,
+)
+from twinwatch.roots import Root
+from twinwatch.syscalls import open_beneath, sync_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """One slot that was put right, or needs a person."""
+
+    slot: str
+    path: Path
+    outcome: MoveState
+    words: str
+
+
+def recover(root: Root, index: Index) -> list[Recovered]:
+    """Bring the quarantine of a root and the journal level with the disk; return what was not already so.
+
+    Raises RootError when the root is not healthy: then nothing was looked at, and nothing is believed.
+    """
+    if root.quarantine is None:
+        return []
+    found: list[Recovered] = []
+    with root.opened() as root_fd:
+        slots = listing(root.quarantine)
+        try:
+            for slot in slots:
+                if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
+                    found.extend(_recover_slot(slot, slot.manifest, root, root_fd, index))
+                elif slot.manifest is None:
+                    found.extend(_without_manifest(slot, root, index))
+        except OSError as error:
+            raise RootError(f"{root.quarantine} cannot be put right: {error.strerror}", "check the disk") from error
+    found.extend(_without_slot({slot.name for slot in slots}, root, index))
+    return found
+
+
+def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, index: Index) -> Iterable[Recovered]:
+    row = index.journal.get(slot.name)
+    state = None if row is None else row.state
+    with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
+        with _opened_home(root_fd, manifest) as home_fd:
+            if entry(slot_fd, manifest.photo.name) is not None:
+                if state is MoveState.HELD:
+                    return
+                _bring(manifest.files[:-1], home_fd, slot_fd)
+                outcome, words = MoveState.HELD, "the move is finished"
+            elif _is_home(manifest.photo, home_fd):
+                _bring(manifest.files[:-1], slot_fd, home_fd)
+                outcome = MoveState.RESTORED if state in (MoveState.HELD, MoveState.RESTORED) else MoveState.CANCELLED
+                words = "the photo is in its old place"
+            else:
+                outcome, words = MoveState.MISSING, "the photo is neither in quarantine nor in its old place"
+        if state is outcome is MoveState.MISSING:
+            return
+    if outcome in (MoveState.RESTORED, MoveState.CANCELLED):
+        with opened_place(slot.place) as place_fd:
+            remove_slot(place_fd, slot.name)
+    elif outcome is MoveState.MISSING and state is MoveState.PURGED:
+        with opened_place(slot.place) as place_fd:
+            remove_slot(place_fd, slot.name)
+        return
+    _note(index, slot, manifest, outcome, root.id)
+    yield Recovered(slot.name, root.path / manifest.path, outcome, words)
+
+
+def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root_id: RootId) -> None:
+    if index.journal.get(slot.name) is None:
+        index.journal.intend(journal_row(manifest, slot.place, outcome))
+    else:
+        index.journal.set_state(slot.name, outcome)
+    if outcome is MoveState.HELD:
+        known = index.photos.at(root_id, manifest.path)
+        if known is not None and known.stat.inode == manifest.photo.inode:
+            index.photos.forget(root_id, manifest.path)
+        if index.memory.returns(manifest.photo.digest) is None:
+            index.memory.set_removed(manifest.photo.digest, slot.name, manifest.at)
+    index.commit()
+
+
+def _without_manifest(slot: Slot, root: Root, index: Index) -> Iterable[Recovered]:
+    """A slot made but not yet explained is empty and goes; one that holds anything is left for a person."""
+    with opened_place(slot.place) as place_fd:
+        with opened_slot(place_fd, slot.name) as slot_fd:
+            damaged = taken(slot_fd, "manifest.json")
+        if not damaged:
+            remove_slot(place_fd, slot.name)
+        if not taken(place_fd, slot.name):
+            if index.journal.get(slot.name) is not None:
+                index.journal.set_state(slot.name, MoveState.CANCELLED)
+            return
+    row = index.journal.get(slot.name)
+    path = slot.place / slot.name if row is None else row.root_path / row.path
+    yield Recovered(slot.name, path, MoveState.MISSING, f"{slot.trouble}; its files are in {slot.place / slot.name}")
+
+
+def _without_slot(names: set[str], root: Root, index: Index) -> Iterable[Recovered]:
+    """A move that was intended, but whose slot was never made: nothing happened."""
+    for row in index.journal.rows(MoveState.MOVING):
+        if row.root_path == root.path and row.place == root.quarantine and row.slot not in names:
+            index.journal.set_state(row.slot, MoveState.CANCELLED)
+            yield Recovered(row.slot, row.root_path / row.path, MoveState.CANCELLED, "the move had not begun")
+
+
+@contextlib.contextmanager
+def _opened_home(root_fd: int, manifest: Manifest) -> Iterator[int | None]:
+    """Hold the folder the photo came from, or None when that folder is gone."""
+    try:
+        fd = open_beneath(root_fd, os.fsencode(manifest.folder), os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
+    found = None if home_fd is None else entry(home_fd, photo.name)
+    return found is not None and found.inode == photo.inode
+
+
+def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> None:
+    """Move companions after their photo, where they still are what they were."""
+    if from_fd is None or to_fd is None:
+        return
+    for file in files:
+        found = entry(from_fd, file.name)
+        if found is not None and found.inode == file.inode:
+            with contextlib.suppress(FileExistsError):
+                move_exclusively(from_fd, to_fd, file.name)
+    sync_directory(from_fd)
+    sync_directory(to_fd)

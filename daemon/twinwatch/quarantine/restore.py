@@ -1,0 +1,189 @@
+"""The way back: restore puts a held photo where it was and never overwrites; purge deletes it, for a person only.
+
+Both work from the manifest alone; the index, where there is one, is told so that the photo is not set aside again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from twinwatch.content import digest_of
+from twinwatch.errors import MoveRefusedError, PhotoError, RootError
+from twinwatch.index import Index, MoveState
+from twinwatch.photo import ContentDigest
+from twinwatch.quarantine.manifest import HeldFile, Manifest
+from twinwatch.quarantine.slots import (
+    Slot,
+    entry,
+    journal_row,
+    move_exclusively,
+    opened_place,
+    opened_slot,
+    read_manifest,
+    remove_slot,
+    taken,
+)
+from twinwatch.roots import identity_of, open_file, opened
+from twinwatch.syscalls import open_beneath, sync_directory
+
+
+def restore(slot: Slot, index: Index | None, now: float) -> Path:
+    """Put a held photo and its companions back where they were; return the photo's path.
+
+    Bytes, name, modification time, mode, owner and extended attributes are kept, as it is a rename. Missing folders are
+    made again. Raises MoveRefusedError when a name is taken or the photo is not in its slot, RootError when the root is
+    not there or not the one it came from; nothing was moved then.
+    """
+    manifest = _manifest(slot)
+    try:
+        with (
+            opened(manifest.root) as root_fd,
+            opened_place(slot.place) as place_fd,
+            opened_slot(place_fd, slot.name) as slot_fd,
+        ):
+            if identity_of(root_fd).marker != manifest.marker:
+                raise RootError(f"{manifest.root} is not the folder this photo came from", "mount the right one there")
+            if read_manifest(slot_fd) != manifest or entry(slot_fd, manifest.photo.name) is None:
+                raise MoveRefusedError(f"{manifest.path} is no longer in slot {slot.name}", "list the quarantine again")
+            if index is not None:
+                _remember(slot, manifest, index, now)
+            _put_back(manifest, root_fd, slot_fd, place_fd)
+            remove_slot(place_fd, slot.name)
+    except OSError as error:
+        raise _refused(manifest, error) from error
+    if index is not None:
+        index.journal.set_state(slot.name, MoveState.RESTORED)
+        index.memory.forget_removed(manifest.photo.digest)
+    return manifest.root / manifest.path
+
+
+def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path]]) -> int:
+    """Delete a held photo and its companions for good; return the bytes freed.
+
+    First a file with the keeper's very bytes is read in full: the recorded keeper, or one of `keepers`. Raises
+    MoveRefusedError when there is none, with nothing deleted.
+    """
+    manifest = _manifest(slot)
+    recorded = manifest.keeper_root / manifest.keeper
+    held = slot.place / slot.name
+    if not any(_has_bytes(path, manifest.keeper_digest, held) for path in (recorded, *keepers(manifest.keeper_digest))):
+        raise MoveRefusedError(
+            f"the keeper {recorded} is gone or has changed: this may be the last copy",
+            f"put it back with: twinwatch quarantine restore {slot.name}",
+        )
+    freed = 0
+    try:
+        with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
+            if read_manifest(slot_fd) != manifest:
+                raise MoveRefusedError(f"slot {slot.name} changed a moment ago", "list the quarantine again")
+            index.journal.set_state(slot.name, MoveState.PURGED)
+            for file in manifest.files:
+                found = entry(slot_fd, file.name)
+                if found is not None:
+                    os.unlink(file.name, dir_fd=slot_fd)
+                    freed += found.size
+            remove_slot(place_fd, slot.name)
+    except OSError as error:
+        raise _refused(manifest, error) from error
+    return freed
+
+
+def changed_in_quarantine(slot: Slot) -> list[str]:
+    """Read everything held in a slot again; return what differs from the manifest, in words."""
+    manifest = _manifest(slot)
+    wrong = []
+    with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
+        for file in manifest.files:
+            try:
+                fd = open_file(slot_fd, PurePosixPath(file.name))
+            except PhotoError as error:
+                wrong.append(str(error))
+                continue
+            try:
+                if digest_of(fd) != file.digest:
+                    wrong.append(f"{file.name} has other bytes than when it was held")
+            finally:
+                os.close(fd)
+    return wrong
+
+
+def _manifest(slot: Slot) -> Manifest:
+    if slot.manifest is None:
+        raise MoveRefusedError(f"slot {slot.place / slot.name}: {slot.trouble}", "its files can be moved back by hand")
+    return slot.manifest
+
+
+def _remember(slot: Slot, manifest: Manifest, index: Index, now: float) -> None:
+    # Before the move: the daemon sees the file come back at once, and must know that a person wants it there.
+    digest = manifest.photo.digest
+    index.memory.allow(digest, manifest.keeper_digest, now)
+    index.memory.allow(digest, digest, now)
+    if index.journal.get(manifest.slot) is None:
+        index.journal.intend(journal_row(manifest, slot.place, MoveState.HELD))
+
+
+def _put_back(manifest: Manifest, root_fd: int, slot_fd: int, place_fd: int) -> None:
+    with _made_folder(root_fd, manifest.folder) as folder_fd:
+        here = [file for file in manifest.files if entry(slot_fd, file.name) is not None]
+        for file in here:
+            if taken(folder_fd, file.name):
+                hint = "move that file away first; nothing is ever overwritten"
+                raise MoveRefusedError(f"{manifest.root / manifest.folder / file.name} exists", hint)
+        moved: list[HeldFile] = []
+        try:
+            for file in here:
+                move_exclusively(slot_fd, folder_fd, file.name)
+                moved.append(file)
+        except OSError:
+            for file in reversed(moved):
+                with contextlib.suppress(OSError):
+                    move_exclusively(folder_fd, slot_fd, file.name)
+            raise
+        for fd in (folder_fd, slot_fd, place_fd):
+            sync_directory(fd)
+
+
+@contextlib.contextmanager
+def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root_fd)
+    try:
+        for part in folder.parts:
+            flags = os.O_RDONLY | os.O_DIRECTORY
+            try:
+                below = open_beneath(here, os.fsencode(part), flags)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=here)
+                sync_directory(here)
+                below = open_beneath(here, os.fsencode(part), flags)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def _has_bytes(path: Path, digest: ContentDigest, not_below: Path) -> bool:
+    if not_below in path.parents:
+        return False
+    try:
+        with opened(path.parent) as folder_fd:
+            fd = open_file(folder_fd, PurePosixPath(path.name))
+    except (RootError, PhotoError):
+        return False
+    try:
+        return digest_of(fd) == digest
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def _refused(manifest: Manifest, error: OSError) -> MoveRefusedError:
+    if error.errno == errno.EXDEV:
+        return MoveRefusedError(f"{manifest.path} is on another file system by now", "move it back by hand")
+    return MoveRefusedError(f"{manifest.path}: {error.strerror or error}", "nothing was overwritten; check the disk")

@@ -1,0 +1,191 @@
+"""The folders of a quarantine: make, find, remove; by descriptor, so that no symlink can lead it astray."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinwatch.index import MoveRow, MoveState
+from twinwatch.photo import FileStat
+from twinwatch.quarantine import manifest as manifests
+from twinwatch.quarantine.manifest import Manifest
+from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_directory
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One folder in quarantine, as found on disk."""
+
+    place: Path
+    name: str
+    manifest: Manifest | None  # None when it is missing or damaged
+    trouble: str  # what is wrong with it, or nothing
+    present: bool  # whether the photo itself is in it
+
+    @property
+    def photo_path(self) -> Path:
+        """Return where the held photo is (raises ValueError without a manifest)."""
+        if self.manifest is None:
+            raise ValueError("a slot without its manifest")
+        return self.place / self.name / self.manifest.photo.name
+
+
+@contextlib.contextmanager
+def opened_place(place: Path, *, create: bool = False) -> Iterator[int]:
+    """Hold a descriptor of a quarantine folder, alone: hold, restore, purge and recovery wait for each other.
+
+    Raises OSError; FileNotFoundError when it is not there and `create` is not asked for.
+    """
+    if create:
+        # The parent of an inside place is the root's own state folder, which has the marker and so exists.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place, 0o700)
+            with _opened(place.parent) as parent:
+                sync_directory(parent)
+    with _opened(place) as fd:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError as error:
+            # Without locks on this file system the exclusive names below still keep two processes apart.
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+                raise
+        yield fd
+
+
+@contextlib.contextmanager
+def opened_slot(place_fd: int, name: str) -> Iterator[int]:
+    """Hold a descriptor of one slot; raise OSError when it is not there."""
+    fd = os.open(name, _FOLDER, dir_fd=place_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_manifest(slot_fd: int) -> Manifest:
+    """Read the manifest of a slot; raise ValueError when it is damaged, OSError when it cannot be read."""
+    fd = os.open(manifests.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=slot_fd)
+    with open(fd, "rb") as file:
+        if not is_regular(os.fstat(file.fileno())):
+            raise ValueError("the manifest is no regular file")
+        return Manifest.from_bytes(file.read(1 << 20))
+
+
+def entry(folder_fd: int, name: str) -> FileStat | None:
+    """Return the stat data of a regular file in a folder, or None when there is none of that name."""
+    try:
+        found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return file_stat(found) if is_regular(found) else None
+
+
+def taken(folder_fd: int, name: str) -> bool:
+    """Tell whether anything at all has this name."""
+    try:
+        os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
+    """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
+
+    Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
+    our own, and only that is replaced.
+    """
+    raw = os.fsencode(name)
+    if rename_noreplace(from_fd, raw, to_fd, raw):
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(name, flags, 0o600, dir_fd=to_fd)
+    try:
+        ours = file_stat(os.fstat(fd))
+    finally:
+        os.close(fd)
+    found = entry(to_fd, name)
+    if found is None or not found.same_inode(ours) or found.size:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+    try:
+        os.rename(name, name, src_dir_fd=from_fd, dst_dir_fd=to_fd)
+    except OSError:
+        # NFS may report a failure of a rename that was done: only what surely is our own empty file is taken away.
+        with contextlib.suppress(OSError):
+            left = entry(to_fd, name)
+            if left is not None and left.same_inode(ours) and left.size == 0:
+                os.unlink(name, dir_fd=to_fd)
+        raise
+
+
+def remove_slot(place_fd: int, name: str) -> None:
+    """Remove a slot that has nothing but its manifest; whatever else is in it stays, and the slot with it."""
+    with contextlib.suppress(FileNotFoundError):
+        with opened_slot(place_fd, name) as slot_fd:
+            if all(_is_ours(found) for found in os.listdir(slot_fd)):
+                for found in os.listdir(slot_fd):
+                    os.unlink(found, dir_fd=slot_fd)
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=place_fd)
+    sync_directory(place_fd)
+
+
+def listing(place: Path) -> list[Slot]:
+    """Read every slot of a quarantine folder, oldest first; an absent folder has none."""
+    try:
+        with _opened(place) as place_fd:
+            names = sorted(found.name for found in os.scandir(place_fd) if found.is_dir(follow_symlinks=False))
+            return [_look(place, place_fd, name) for name in names]
+    except FileNotFoundError:
+        return []
+
+
+def journal_row(manifest: Manifest, place: Path, state: MoveState) -> MoveRow:
+    """Return the journal's row for a manifest."""
+    return MoveRow(
+        manifest.slot,
+        manifest.root,
+        place,
+        manifest.path,
+        manifest.keeper_root,
+        manifest.keeper,
+        manifest.photo.digest,
+        manifest.keeper_digest,
+        str(manifest.evidence.verdict),
+        manifest.photo.bytes,
+        manifest.at,
+        state,
+    )
+
+
+def _look(place: Path, place_fd: int, name: str) -> Slot:
+    try:
+        with opened_slot(place_fd, name) as slot_fd:
+            manifest = read_manifest(slot_fd)
+            if manifest.slot != name:
+                return Slot(place, name, None, f"its manifest is that of {manifest.slot}", present=False)
+            return Slot(place, name, manifest, "", entry(slot_fd, manifest.photo.name) is not None)
+    except FileNotFoundError:
+        return Slot(place, name, None, "it has no manifest", present=False)
+    except (ValueError, OSError) as error:
+        return Slot(place, name, None, f"its manifest cannot be read: {error}", present=False)
+
+
+def _is_ours(name: str) -> bool:
+    return name == manifests.NAME or (name.startswith(f".{manifests.NAME}.") and name.endswith(".tmp"))
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    fd = os.open(folder, _FOLDER)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

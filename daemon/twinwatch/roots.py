@@ -1,0 +1,332 @@
+"""Identity and health of the watched folders. A root that is not surely the recorded one is unknown, never empty.
+
+Every root that may be moved from carries a marker, `.twinwatch/root.json`, with a random id; an unmounted disk, an
+empty mount point or another disk does not have it. All files are opened beneath the root's own descriptor, without
+symlinks and without crossing into another file system. Nothing is kept open between two calls, so a person can unmount.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from twinwatch import mounts
+from twinwatch.errors import PhotoChangedError, PhotoError, RootError
+from twinwatch.naming import Exclusions
+from twinwatch.photo import TOP, FileStat, Identity, RootId
+from twinwatch.syscalls import file_stat, is_regular, open_beneath, sync_directory
+
+STATE_FOLDER = ".twinwatch"
+MARKER = f"{STATE_FOLDER}/root.json"
+
+_NOTE = "twinwatch recognises this folder by this file. Please leave it here, and exclude .twinwatch from sync."
+
+_SYNC_SIGNS = (
+    ".stfolder",
+    ".dropbox",
+    ".dropbox.cache",
+    ".owncloudsync.log",
+    ".sync",
+    ".nextcloudsync.log",
+    ".syncthing",
+)
+
+
+class Health(StrEnum):
+    """What is known of a root right now."""
+
+    HEALTHY = "healthy"
+    MISSING = "missing"  # no such folder: unmounted, unplugged, renamed
+    UNMARKED = "unmarked"  # a folder is there, its marker is not
+    REPLACED = "replaced"  # another marker, or the marker on another disk
+    UNREADABLE = "unreadable"  # permissions or an I/O error
+    EMPTIED = "emptied"  # too much of what was known is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One watched folder, as configured and as recorded."""
+
+    id: RootId
+    path: Path  # absolute, symlinks resolved when it was configured
+    reference: bool
+    mode: mounts.WatchMode
+    exclusions: Exclusions
+    identity: Identity
+    quarantine: Path | None  # where its duplicates are held; None for a reference root
+
+    def check(self) -> Health:
+        """Look whether this still is the recorded folder."""
+        try:
+            with opened(self.path) as fd:
+                return self._recognise(fd)
+        except RootError:
+            return Health.MISSING
+        except OSError:
+            return Health.UNREADABLE
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Hold a descriptor of the root folder, after looking that it is the recorded one; raise RootError if not."""
+        with opened(self.path) as fd:
+            health = self._recognise(fd)
+            if health is not Health.HEALTHY:
+                raise RootError(f"{self.path} is {health}", EXPLANATIONS[health])
+            yield fd
+
+    @contextlib.contextmanager
+    def opened_file(self, path: PurePosixPath) -> Iterator[tuple[int, FileStat]]:
+        """Hold a read descriptor of a regular file beneath the root, with its stat data.
+
+        Raises PhotoChangedError when it is gone or no regular file any more, PhotoError when it cannot be read,
+        RootError when the root is not healthy.
+        """
+        with self.opened() as root_fd:
+            fd = open_file(root_fd, path)
+        try:
+            yield fd, file_stat(os.fstat(fd))
+        finally:
+            os.close(fd)
+
+    def stat(self, path: PurePosixPath) -> FileStat | None:
+        """Return the stat data of a regular file beneath the root, or None when there is none (any more)."""
+        try:
+            with self.opened() as root_fd:
+                return stat_file(root_fd, path)
+        except OSError:
+            return None
+
+    def walk(self, folder: PurePosixPath = TOP) -> Iterator[Folder]:
+        """Yield every folder from `folder` down, excluded ones left out; raise RootError if the root is not healthy."""
+        pending = [folder]
+        while pending:
+            with self.opened() as root_fd:
+                found, below = _list_folder(root_fd, pending.pop(), self.exclusions)
+            pending.extend(reversed(below))
+            yield found
+
+    def _recognise(self, fd: int) -> Health:
+        found = identity_of(fd)
+        recorded = self.identity
+        if recorded.marker and not found.marker:
+            return Health.UNMARKED
+        if found.marker != recorded.marker and recorded.marker:
+            return Health.REPLACED
+        # XFS numbers its file systems by device, which may change over a reboot, and a backup that was put back has
+        # another inode: either alone is believed, both together with a copied marker are another disk.
+        if found.fsid != recorded.fsid and found.inode != recorded.inode:
+            return Health.REPLACED
+        return Health.HEALTHY
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What one folder holds: regular files only, by name."""
+
+    path: PurePosixPath
+    files: dict[str, FileStat]
+    trouble: str = ""  # why it could not be listed: its content is unknown then, not gone
+    mounts: tuple[str, ...] = ()  # folders in it that belong to another file system, not entered
+    others: int = 0  # symlinks, FIFOs, sockets and devices, never opened
+
+
+EXPLANATIONS = {
+    Health.HEALTHY: "",
+    Health.MISSING: "mount or create it; twinwatch goes on by itself when it is back",
+    Health.UNMARKED: f"its marker {MARKER} is gone; if this is the right folder, run: twinwatch resume --root DIR",
+    Health.REPLACED: "this is another disk or folder; if it is the right one, run: twinwatch resume --root DIR",
+    Health.UNREADABLE: "check the permissions of the folder and the health of the disk",
+    Health.EMPTIED: "many photos are gone at once; if that is right, run: twinwatch resume --root DIR",
+}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """Hold a descriptor of a folder; raise RootError when there is no such folder."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING]) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RootError(f"{path} has become a symlink", "give the folder itself") from error
+        raise RootError(f"{path} cannot be opened: {error.strerror}", EXPLANATIONS[Health.UNREADABLE]) from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def identity_of(fd: int) -> Identity:
+    """Read the identity of the folder behind a descriptor; `marker` is empty when there is none."""
+    return Identity(_read_marker(fd), os.fstatvfs(fd).f_fsid, os.fstat(fd).st_ino)
+
+
+def mark(path: Path, marker: str = "") -> Identity:
+    """Give a root its marker unless it has one, and return its identity; `marker` is the id it had before, if any.
+
+    Raises RootError when the folder is missing or cannot be written.
+    """
+    with opened(path) as fd:
+        if not _read_marker(fd):
+            try:
+                _write_marker(fd, marker or str(uuid.uuid4()))
+            except OSError as error:
+                hint = "give twinwatch write permission, or make it a reference root (reference: true)"
+                raise RootError(f"{path} cannot be written: {error.strerror}", hint) from error
+        return identity_of(fd)
+
+
+def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:
+    """Choose where the duplicates of a root are held: on the same file system, out of the way of sync.
+
+    A sibling of the root where that is the same mount, writable, and not itself watched or synced; else a hidden folder
+    inside the root. A slot of an earlier run is found again because the choice is recorded.
+    """
+    parent = path.parent
+    inside = path / STATE_FOLDER / "quarantine"
+    sibling = parent / f".{path.name}.twinwatch-quarantine"
+    if sibling.is_dir() and not sibling.is_symlink():
+        return sibling
+    # Two folders of one mount may still be two btrfs subvolumes, and a bind mount is another mount of one device:
+    # a rename fails across either.
+    same = os.stat(path).st_dev == os.stat(parent).st_dev and _mount_id(path) == _mount_id(parent)
+    if inside.is_dir() or not same or not os.access(parent, os.W_OK):
+        return inside
+    if any(parent == other or other in parent.parents for other in watched) or _is_synced(parent):
+        return inside
+    return sibling
+
+
+def open_file(root_fd: int, path: PurePosixPath) -> int:
+    """Open a regular file beneath `root_fd` for reading, without blocking on a FIFO.
+
+    Raises PhotoChangedError when it is gone or no regular file, PhotoError when it cannot be read.
+    """
+    try:
+        fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENXIO):
+            raise PhotoChangedError(
+                f"{path} is gone or no regular file", "it is looked at again when it changes"
+            ) from error
+        raise PhotoError(f"{path} cannot be read: {error.strerror}", "check its permissions and the disk") from error
+    if not is_regular(os.fstat(fd)):
+        os.close(fd)
+        raise PhotoChangedError(f"{path} is no regular file", "it is left alone")
+    return fd
+
+
+def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
+    """Return the stat data of a regular file beneath `root_fd`, or None when there is none."""
+    try:
+        fd = open_beneath(root_fd, os.fsencode(path), os.O_PATH)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG):
+            return None
+        raise
+    try:
+        found = os.fstat(fd)
+        return file_stat(found) if is_regular(found) else None
+    finally:
+        os.close(fd)
+
+
+def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> tuple[Folder, list[PurePosixPath]]:
+    files: dict[str, FileStat] = {}
+    below: list[PurePosixPath] = []
+    foreign: list[str] = []
+    others = 0
+    try:
+        fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        return Folder(path, {}, trouble=error.strerror or str(error)), []
+    try:
+        device = os.fstat(fd).st_dev
+        for entry in os.scandir(fd):
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if exclusions.dir(entry.name):
+                    continue
+                if found.st_dev != device:
+                    foreign.append(entry.name)
+                else:
+                    below.append(path / entry.name)
+            elif is_regular(found):
+                if not exclusions.file(entry.name):
+                    files[entry.name] = file_stat(found)
+            else:
+                others += 1
+    except OSError as error:
+        return Folder(path, {}, trouble=error.strerror or str(error)), []
+    finally:
+        os.close(fd)
+    return Folder(path, files, "", tuple(foreign), others), below
+
+
+def _read_marker(root_fd: int) -> str:
+    try:
+        fd = open_beneath(root_fd, MARKER.encode(), os.O_RDONLY)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EIO, errno.ESTALE):
+            raise
+        return ""
+    with open(fd, "rb") as file:
+        try:
+            marker = json.loads(file.read(65536))["id"]
+        except (ValueError, KeyError, TypeError):
+            return ""
+    return marker if isinstance(marker, str) else ""
+
+
+def _write_marker(root_fd: int, marker: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(STATE_FOLDER, 0o755, dir_fd=root_fd)
+    folder = open_beneath(root_fd, STATE_FOLDER.encode(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        content = json.dumps({"id": marker, "note": _NOTE}, indent=2).encode() + b"\n"
+        write_durably(folder, "root.json", content)
+        sync_directory(root_fd)
+    finally:
+        os.close(folder)
+
+
+def write_durably(folder_fd: int, name: str, content: bytes) -> None:
+    """Write a small file of our own so that it is there whole or not at all, also after a power cut.
+
+    An existing file of that name, ours by its place, is replaced. Raises OSError.
+    """
+    temporary = f".{name}.{uuid.uuid4().hex[:8]}.tmp"
+    fd = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd
+    )
+    try:
+        with open(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder_fd)
+        raise
+    sync_directory(folder_fd)
+
+
+def _mount_id(path: Path) -> int | None:
+    mount = mounts.mount_of(path)
+    return None if mount is None else mount.mount_id
+
+
+def _is_synced(folder: Path) -> bool:
+    return any((place / sign).exists() for place in (folder, *folder.parents) for sign in _SYNC_SIGNS)
