@@ -1,0 +1,323 @@
+"""The straight line of one photo: read, match, prove, decide, hold. Read this file first.
+
+`Line.take` is a generator. Each `yield` hands a future of the workers to the belt and gets its result back; between two
+yields it runs alone, on the one thread that decides and moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from twinwatch.brake import Limits, hold_back
+from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError, WorkerError
+from twinwatch.index import DecisionRow, Index, MoveRow
+from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
+from twinwatch.reconcile import unchanged
+from twinwatch.roots import Root
+from twinwatch.syscalls import file_stat
+from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, decide
+from twinwatch.workers import Priority, Workers
+
+PAUSED = "paused"
+"""Name of the setting that says why nothing is moved until a person resumes."""
+
+RESUMED_AT = "resumed_at"
+"""Name of the setting that says when a person last resumed, seconds since the epoch: older moves are forgiven."""
+
+MAX_PROOFS = 24
+"""Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
+
+Take = Generator[Future[Any], Any, None]
+Hold = Callable[[Move, Root, Root], MoveRow | None]
+"""Sets a duplicate aside; a dry run's returns None and moves nothing."""
+
+
+class Action(StrEnum):
+    """What was done about a photo."""
+
+    NONE = "none"
+    WOULD_HOLD = "would-hold"
+    HELD = "held"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to look at."""
+
+    root: RootId
+    path: PurePosixPath
+    priority: Priority = "arrival"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one photo."""
+
+    path: Path
+    verdict: Verdict
+    keeper: Path | None
+    evidence: Evidence | None
+    action: Action
+    why: str = ""
+    slot: str | None = None
+
+
+class Line:
+    """Takes one photo at a time from file to decision; `belt` runs several takes side by side."""
+
+    def __init__(
+        self,
+        index: Index,
+        workers: Workers,
+        hold: Hold,
+        *,
+        clock: Callable[[], float],
+        report: Callable[[Outcome], None],
+        policy: Policy,
+        limits: Limits,
+        radius: int = 5,
+        move_residents: bool = False,
+    ) -> None:
+        """`clock` gives seconds since the epoch, `report` hears what came of each photo."""
+        self.roots: dict[RootId, Root] = {}  # the healthy ones; no decision uses another
+        self.observed: frozenset[RootId] = frozenset()  # roots in which nothing is moved, only said
+        self.policy = policy
+        self.limits = limits
+        self.radius = radius
+        self.retry: Callable[[Found, FileStat, int], bool] = lambda _found, _stat, _tries: False
+        self._index = index
+        self._workers = workers
+        self._hold = hold
+        self._clock = clock
+        self._report = report
+        self._move_residents = move_residents
+
+    def take(self, found: Found) -> Take:
+        """Read, match, prove, decide and act on one file.
+
+        Raises PhotoError when this file cannot be judged this time, RootError when its root is not healthy; disk and
+        index are then as they were, and the file is taken again.
+        """
+        photo = yield from self._read(found)
+        if photo is None:
+            return
+        while True:
+            matches = yield from self._prove(photo, found.priority)
+            if self._still_true(photo, matches):
+                break
+        decision = decide(photo, matches, self.policy, self._may_move)
+        match decision:
+            case Duplicate(moves):
+                for move in moves:
+                    self._set_aside(move)
+            case Undecided(one, why):
+                self._say(photo, one.evidence.verdict, one.photo, one.evidence, Action.REVIEW, why)
+                self._index.photos.set_judged(photo.id)
+            case _:
+                self._index.photos.set_judged(photo.id)
+                self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
+
+    def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
+        root = self._root(found.root)
+        photos = self._index.photos
+        with root.opened_file(found.path) as (fd, stat):
+            known = photos.at(root.id, found.path)
+            same = known is not None and unchanged(known.stat, stat)
+            if known is not None and same and photos.judged(known.id):
+                return None
+            if stat.is_placeholder:
+                return None  # reading would download it
+            if known is not None and same and known.reading.trouble is None:
+                return known
+            if not same and self._followed(root, found.path, stat):
+                return None
+            reading = yield from self._reading(fd, found.priority)
+            if file_stat(os.fstat(fd)) != stat:
+                raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
+        level = any(record.id == root.id and record.level_at is not None for record in self._index.roots())
+        new = known is None or known.reading.digest != reading.digest
+        arrived = (known is not None and known.arrived) or (level and new)
+        tries = photos.tries(root.id, found.path) if same else 0
+        photo = photos.record(
+            root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1
+        )
+        if reading.trouble is None:
+            return photo
+        if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
+            return None  # not ready yet: judged when it has grown, or when the retries are used up
+        self._undecodable(photo, reading)
+        return photo if photos.with_digest(reading.digest)[1:] else None
+
+    def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
+        try:
+            reading = yield self._workers.read(fd, priority)
+        except WorkerError as error:
+            if error.trouble is None:
+                raise
+            # The bytes killed the worker: all that can be said of them is their digest.
+            from twinwatch.content import digest_of
+
+            return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
+        if not isinstance(reading, Reading):
+            raise TypeError("a worker's answer to `read` is a Reading")
+        return reading
+
+    def _followed(self, root: Root, path: PurePosixPath, stat: FileStat) -> bool:
+        """Tell whether this is a photo already known under another name: moved, or hard-linked."""
+        photos = self._index.photos
+        for other in photos.same_inode(root.id, stat):
+            if other.path == path or not photos.judged(other.id):
+                continue
+            there = root.stat(other.path)
+            if there is not None and there.same_inode(stat):
+                linked = photos.record(
+                    root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock()
+                )
+                photos.set_judged(linked.id)  # one file under two names is no copy
+            else:
+                photos.follow(other.id, path, stat)
+            return True
+        return False
+
+    def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, list[Match]]:
+        memory = self._index.memory
+        digest = photo.reading.digest
+        matches: list[Match] = []
+        if memory.is_allowed(digest, digest):
+            return matches  # a person put exactly this back
+        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, MAX_PROOFS):
+            if memory.is_allowed(digest, candidate.reading.digest):
+                continue
+            evidence = yield from self._evidence(photo, candidate, priority)
+            if evidence is not None:
+                matches.append(Match(candidate, evidence))
+            if evidence is not None and evidence.verdict is Verdict.IDENTICAL:
+                break
+        return matches
+
+    def _evidence(
+        self, photo: Photo, candidate: Photo, priority: Priority
+    ) -> Generator[Future[Any], Any, Evidence | None]:
+        """Return the proof of the pair, or None when the candidate is not what the index says: it is looked at again."""
+        with contextlib.ExitStack() as stack:
+            fd, stat = stack.enter_context(self._root(photo.root).opened_file(photo.path))
+            if not unchanged(photo.stat, stat):
+                raise PhotoChangedError(f"{photo.path} changed while it was compared", "it is read again")
+            try:
+                other_fd, other = stack.enter_context(self._root(candidate.root).opened_file(candidate.path))
+            except (PhotoError, RootError):
+                return None
+            if not unchanged(candidate.stat, other) or stat.same_inode(other) or other.is_placeholder:
+                return None
+            if photo.reading.digest == candidate.reading.digest:
+                return Evidence(Verdict.IDENTICAL, words="the same bytes", measures={"bytes": stat.size})
+            evidence = yield self._workers.prove(fd, other_fd, priority)
+        if not isinstance(evidence, Evidence):
+            raise TypeError("a worker's answer to `prove` is Evidence")
+        return None if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE) else evidence
+
+    def _still_true(self, photo: Photo, matches: list[Match]) -> bool:
+        """Tell whether the index still has what was compared: another take may have set one of them aside."""
+        own = self._index.photos.by_id(photo.id)
+        if own is None or own.reading.digest != photo.reading.digest or own.path != photo.path:
+            raise PhotoChangedError(f"{photo.path} is no longer what was compared", "it is looked at again")
+        for match in matches:
+            now = self._index.photos.by_id(match.photo.id)
+            if match.evidence.verdict in COPY_VERDICTS and (
+                now is None or now.reading.digest != match.photo.reading.digest or now.path != match.photo.path
+            ):
+                return False
+        return True
+
+    def _may_move(self, photo: Photo) -> bool:
+        return not photo.reference and (photo.arrived or self._move_residents)
+
+    def _set_aside(self, move: Move) -> None:
+        why = self._held_back(move)
+        if not why:
+            duplicate, keeper = move.duplicate, move.keeper
+            try:
+                row = self._hold(move, self._root(duplicate.root), self._root(keeper.root))
+            except MoveRefusedError as error:
+                why = str(error)
+            else:
+                self._done(move, row)
+                return
+        self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
+        paused = self._index.memory.setting(PAUSED) is not None
+        for photo in (move.duplicate, move.keeper):
+            if not paused:  # else they are judged again after `resume`
+                self._index.photos.set_judged(photo.id)
+
+    def _held_back(self, move: Move) -> str:
+        memory, now = self._index.memory, self._clock()
+        digest = move.duplicate.reading.digest
+        if memory.is_allowed(digest, digest):
+            return "a person put this back"
+        if (memory.returns(digest) or 0) >= self.limits.max_returns:
+            return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
+        paused = memory.setting(PAUSED)
+        if paused:
+            return f"moving is paused: {paused}"
+        root = self._root(move.duplicate.root)
+        since = max(now - self.limits.window_minutes * 60, float(memory.setting(RESUMED_AT) or 0))
+        recent = self._index.journal.since(since)
+        here = sum(1 for row in recent if row.root_path == root.path)
+        braked = hold_back([row.at for row in recent], here, self._index.photos.count(root.id), now, self.limits)
+        if braked:
+            memory.set_setting(PAUSED, braked)
+            return f"moving is paused: {braked}"
+        return ""
+
+    def _done(self, move: Move, row: MoveRow | None) -> None:
+        why = f"the keeper is {move.rule}" if move.rule.startswith(("the ", "more ", "richer", "older")) else move.rule
+        action = Action.WOULD_HOLD if row is None else Action.HELD
+        slot = None if row is None else row.slot
+        self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, action, why, slot)
+        if row is not None:
+            self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at)
+            self._index.photos.forget(move.duplicate.root, move.duplicate.path)
+        else:
+            self._index.photos.set_judged(move.duplicate.id)
+        self._index.photos.set_judged(move.keeper.id)
+        self._index.commit()
+
+    def _undecodable(self, photo: Photo, reading: Reading) -> None:
+        self._index.photos.set_judged(photo.id)
+        why = f"{reading.trouble}: {reading.detail}" if reading.detail else str(reading.trouble)
+        self._say(photo, Verdict.UNDECODABLE, None, None, Action.NONE, why)
+
+    def _say(
+        self,
+        photo: Photo,
+        verdict: Verdict,
+        keeper: Photo | None,
+        evidence: Evidence | None,
+        action: Action,
+        why: str,
+        slot: str | None = None,
+    ) -> None:
+        path = self._place(photo)
+        other = None if keeper is None else self._place(keeper)
+        self._index.memory.audit(
+            DecisionRow(self._clock(), path, str(verdict), other, str(action), why, slot, evidence)
+        )
+        self._report(Outcome(path, verdict, other, evidence, action, why, slot))
+
+    def _root(self, root_id: RootId) -> Root:
+        try:
+            return self.roots[root_id]
+        except KeyError:
+            raise RootError("its root is not healthy", "it is looked at again when the root is back") from None
+
+    def _place(self, photo: Photo) -> Path:
+        root = self.roots.get(photo.root)
+        return Path(photo.path) if root is None else root.path / photo.path

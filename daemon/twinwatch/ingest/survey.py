@@ -1,0 +1,121 @@
+"""Reconcile: walk a root, compare it with the index, say what to take and what to forget.
+
+Whatever cannot be listed is unknown, not gone; and when too much is gone at once, nothing is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from twinwatch.brake import Limits, missing_too_many
+from twinwatch.errors import RootError
+from twinwatch.index import DecisionRow, Index
+from twinwatch.ingest.line import Found
+from twinwatch.naming import is_picture
+from twinwatch.photo import TOP, Photo
+from twinwatch.reconcile import drift
+from twinwatch.roots import EXPLANATIONS, Folder, Health, Root
+
+
+@dataclass(slots=True)
+class Survey:
+    """One walk over a root, or over one folder of it, and what it found; `files` does it."""
+
+    root: Root
+    index: Index
+    limits: Limits
+    clock: Callable[[], float]
+    below: PurePosixPath = TOP
+    done: Callable[[Survey], None] = lambda _: None
+    folders: int = 0
+    pictures: int = 0
+    bytes: int = 0
+    placeholders: int = 0
+    taken: int = 0
+    vanished: int = 0
+    troubles: list[str] = field(default_factory=list)
+    mounts: list[str] = field(default_factory=list)
+    _unlisted: list[PurePosixPath] = field(default_factory=list)
+
+    def files(self) -> Iterator[Found | None]:
+        """Yield every file to take, then wait (None) until they are, then forget what is gone.
+
+        Raises RootError when the root is not healthy or too much of it is missing: nothing is forgotten then.
+        """
+        try:
+            walked: set[PurePosixPath] = set()
+            missing: list[PurePosixPath] = []
+            for folder in self.root.walk(self.below):
+                walked.add(folder.path)
+                yield from self._compare(folder, missing)
+            missing.extend(self._in_lost_folders(walked))
+            yield None
+            self._forget(missing)
+            if self.below == TOP and not self._was_level():
+                self.index.set_level(self.root.id, self.clock())
+        except RootError as error:
+            self.troubles.append(str(error))
+        self.done(self)
+
+    def _was_level(self) -> bool:
+        return any(record.id == self.root.id and record.level_at is not None for record in self.index.roots())
+
+    def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
+        self.folders += 1
+        if folder.trouble:
+            self._unlisted.append(folder.path)
+            self.troubles.append(f"{self.root.path / folder.path} cannot be listed: {folder.trouble}")
+            return
+        self.mounts.extend(str(self.root.path / folder.path / name) for name in folder.mounts)
+        found = {name: stat for name, stat in folder.files.items() if is_picture(name)}
+        self.pictures += len(found)
+        self.bytes += sum(stat.size for stat in found.values())
+        empty = {name for name, stat in found.items() if stat.is_placeholder}
+        self.placeholders += len(empty)
+        change = drift(self.index.photos.in_folder(self.root.id, folder.path), found)
+        missing.extend(folder.path / name for name in change.vanished)
+        for name in (*change.changed, *change.arrived):
+            if name not in empty:
+                self.taken += 1
+                yield Found(self.root.id, folder.path / name, "bulk")
+
+    def _in_lost_folders(self, walked: set[PurePosixPath]) -> Iterator[PurePosixPath]:
+        for known in list(self.index.photos.folders(self.root.id, self.below)):
+            hidden = any(known == place or place in known.parents for place in self._unlisted)
+            if known not in walked and not hidden:
+                for name in self.index.photos.in_folder(self.root.id, known):
+                    yield known / name
+
+    def _forget(self, missing: list[PurePosixPath]) -> None:
+        gone: list[Photo] = []
+        for path in missing:
+            photo = self.index.photos.at(self.root.id, path)
+            if photo is not None and self.root.stat(path) is None:
+                gone.append(photo)
+        if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
+            self.root.opened()
+            raise RootError(
+                f"{self.root.path} is {Health.EMPTIED}: {len(gone)} of its photos are gone",
+                EXPLANATIONS[Health.EMPTIED],
+            )
+        for photo in gone:
+            forget(self.index, self.root, photo, self.clock())
+        self.vanished = len(gone)
+        self.index.commit()
+
+
+def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
+    """Drop a photo that is gone from the index; return the slots of the copies it was the keeper of, now offered back."""
+    index.photos.forget(root.id, photo.path)
+    if index.photos.with_digest(photo.reading.digest):
+        return []
+    held = index.journal.held_for(photo.reading.digest)
+    for row in held:
+        where = Path(root.path / photo.path)
+        why = f"the keeper is gone; its copy can be put back: twinwatch quarantine restore {row.slot}"
+        index.memory.audit(
+            DecisionRow(now, row.root_path / row.path, row.verdict, where, "review", why, row.slot, None)
+        )
+    return [row.slot for row in held]
