@@ -1,0 +1,68 @@
+"""The child side: warm up, give up every right, then answer jobs until the daemon closes the line.
+
+Started by `process.Child` as a fresh interpreter, never by a fork of the daemon. A job's exception ends the process:
+the daemon takes that as the answer, and the next job gets a clean child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from twinwatch.workers import sandbox, wire
+
+Job = Callable[..., Mapping[str, Any]]
+"""Takes open descriptors, returns the answer's JSON form."""
+
+MAX_DESCRIPTORS = 2
+
+
+def main(argument: str) -> None:
+    """Run a worker; `argument` is the JSON object that `process.Child` wrote for it."""
+    start = json.loads(argument)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to deal with: it ends us when it is ready
+    os.chdir("/")
+    limits = sandbox.bound(sandbox.Bounds(start["memory_bytes"], start["descriptors"], start["nice"]))
+    jobs = importlib.import_module(start["jobs_module"])
+    abilities = warm_up(jobs)
+    with socket.socket(fileno=start["socket"]) as line:  # asks the kernel for its kind, so before the enclosure
+        sandbox.die_with_parent(start["parent"])
+        layers = {"limits": limits, **sandbox.enclose()}
+        line.sendall(wire.encode({"hello": {**abilities, "sandbox": layers}}))
+        while answer(line, jobs.JOBS):
+            pass
+
+
+def warm_up(jobs: ModuleType) -> dict[str, Any]:
+    """Import and call once whatever opens files or starts threads: after this neither is possible."""
+    abilities = dict(jobs.warm())
+    str(abilities).encode("utf-8", "backslashreplace")
+    "é".encode("latin-1").decode("utf-16", "replace")  # codecs are imported at first use
+    return abilities
+
+
+def answer(line: socket.socket, jobs: Mapping[str, Job]) -> bool:
+    """Do one job; return False when the daemon has closed the line."""
+    packet, descriptors, _, _ = socket.recv_fds(line, wire.MAX_MESSAGE, MAX_DESCRIPTORS)
+    if not packet:
+        return False
+    request = wire.decode(packet)
+    with contextlib.ExitStack() as open_files:
+        for descriptor in descriptors:
+            open_files.callback(os.close, descriptor)
+        sandbox.allow_cpu(float(request["seconds"]))
+        try:
+            reply = {"id": request["id"], "answer": jobs[request["job"]](*descriptors)}
+        except MemoryError:
+            line.sendall(wire.encode({"id": request["id"], "too_large": True}))
+            sys.exit(0)  # what is left of the heap is not worth trusting
+    line.sendall(wire.encode(reply))
+    return True

@@ -1,0 +1,25 @@
+"""The jobs a worker can do. The one module that knows imaging and proof; imported in children only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twinwatch import imaging, proof
+
+
+def warm() -> Mapping[str, Any]:
+    """Load every decoder and library that a job may need; return what this worker can do."""
+    imaging.warm()
+    return {"algorithm": imaging.algorithm(), "formats": imaging.formats()}
+
+
+def _read(fd: int) -> Mapping[str, Any]:
+    return imaging.read(fd).to_json()
+
+
+def _prove(fd_a: int, fd_b: int) -> Mapping[str, Any]:
+    return proof.prove(fd_a, fd_b).to_json()
+
+
+JOBS = {"read": _read, "prove": _prove}
