@@ -277,4 +277,3 @@ def header_from_json(value: Mapping[str, Any]) -> Header:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)[:200]
-

@@ -1,8 +1,8 @@
 """The perceptual hash of a picture in all eight orientations, from one small luma and one DCT.
 
-`hashes[0]` is bit for bit `imagehash.phash(upright)`. The others follow from the cosine transform's symmetry: mirroring an
-axis negates its odd rows, transposing transposes. They may differ from a hash of the transposed file by the rounding of a
-resize, a bit at most.
+`hashes[0]` is bit for bit `imagehash.phash(upright)`. The others follow from the cosine transform's symmetry: mirroring
+an axis negates its odd rows, transposing transposes. They may differ from a hash of the transposed file by the rounding
+of a resize, a bit at most.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _COMMENT = 0xFE
 class Layout:
     """Where the parts of a JPEG are.
 
-    `coded` are the (start, end) offsets of all that decides the pixels: tables, frame headers, scans. `end` is the offset
-    behind the end-of-image marker, or None when the data ends before it.
+    `coded` are the (start, end) offsets of all that decides the pixels: tables, frame headers, scans. `end` is the
+    offset behind the end-of-image marker, or None when the data ends before it.
     """
 
     coded: tuple[tuple[int, int], ...]

@@ -39,7 +39,7 @@ def read(fd: int) -> Reading:
 
 
 def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:
-    """Decode, cheaply where the codec can, and hash. Pillow raises on data that ends early: LOAD_TRUNCATED_IMAGES is off."""
+    """Decode, cheaply where the codec can, and hash; data that ends early raises, as Pillow does unless told not to."""
     image.draft("L", _DRAFT)
     image.load()
     return fingerprint(oriented(image, orientation), algorithm())

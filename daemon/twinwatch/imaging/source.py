@@ -1,7 +1,7 @@
 """From a descriptor to an opened picture: the limits, the allow-list, and every decoder failure given a name.
 
-Whatever a decoder throws leaves this file as `UnreadableError` with a `Trouble`. Files are read, not mapped: a file that
-shrinks while mapped would kill the process (SIGBUS), a short read is only a truncated picture.
+Whatever a decoder throws leaves this file as `UnreadableError` with a `Trouble`. Files are read, not mapped: a file
+that shrinks while mapped would kill the process (SIGBUS), a short read is only a truncated picture.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
@@ -19,17 +21,11 @@ from twinwatch.errors import PhotoError
 from twinwatch.imaging import jpeg
 from twinwatch.photo import Trouble
 
-try:
-    import pillow_heif
-except ImportError:
-    pillow_heif = None
-try:
-    import pillow_jxl
-except ImportError:
-    pillow_jxl = None
+_PLUGINS = {name: import_module(name) for name in ("pillow_heif", "pillow_jxl") if find_spec(name) is not None}
+"""Optional decoders that are installed; importing pillow_jxl registers it."""
 
 MAX_BYTES = 256 << 20
-"""Largest file that is decoded; two of them and their pixels must fit a worker. A 100-megapixel camera JPEG has 60 MiB."""
+"""Largest file that is decoded: two of them and their pixels must fit a worker. A 100-megapixel JPEG has 60 MiB."""
 
 MAX_PIXELS = 256_000_000
 """Largest frame: the biggest phone sensors write 200 megapixels (16320 x 12240)."""
@@ -59,9 +55,9 @@ _DECODER_ERRORS = (
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the sandbox allows no new threads
-if pillow_heif is not None:
-    pillow_heif.options.DECODE_THREADS = 1
-    pillow_heif.register_heif_opener(thumbnails=False)
+if heif := _PLUGINS.get("pillow_heif"):
+    heif.options.DECODE_THREADS = 1
+    heif.register_heif_opener(thumbnails=False)
 
 
 class UnreadableError(PhotoError):
