@@ -1,0 +1,74 @@
+"""The perceptual hash of a picture in all eight orientations, from one small luma and one DCT.
+
+`hashes[0]` is bit for bit `imagehash.phash(upright)`. The others follow from the cosine transform's symmetry: mirroring
+an axis negates its odd rows, transposing transposes. They may differ from a hash of the transposed file by the rounding
+of a resize, a bit at most.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import imagehash
+import numpy as np
+import scipy.fftpack
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinwatch.photo import Fingerprint, PerceptualHash
+
+TRANSPOSES: Final[dict[int, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What a viewer does to a picture whose EXIF orientation is the key."""
+
+_SIDE, _LOW = 32, 8  # imagehash.phash's defaults: hash_size 8, highfreq_factor 4
+
+
+def oriented(image: Image.Image, orientation: int) -> Image.Image:
+    """Return the picture as a viewer shows it, given its EXIF orientation."""
+    return image if orientation == 1 else image.transpose(TRANSPOSES[orientation])
+
+
+def luma(image: Image.Image) -> Image.Image:
+    """Return mode L of any picture; 16-bit and float greys are scaled, where Pillow would clip them to white."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return Image.fromarray((np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8).astype(np.uint8))
+    if image.mode == "F":
+        values = np.asarray(image)
+        top = 1.0 if float(np.nanmax(values, initial=0)) <= 1.0 else 255.0
+        return Image.fromarray((np.nan_to_num(np.clip(values / top, 0, 1)) * 255).astype(np.uint8))
+    return image.convert("L")
+
+
+def fingerprint(upright: Image.Image, algorithm: str) -> Fingerprint:
+    """Hash the upright picture (any mode, any size; a quarter-size draft is as good)."""
+    grey = luma(upright)
+    first = _number(imagehash.phash(grey).hash)
+    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+    low = scipy.fftpack.dct(scipy.fftpack.dct(small, axis=0), axis=1)[:_LOW, :_LOW]
+    hashes = (first, *(_hash(_turned(low, k)) for k in range(2, 9)))
+    return Fingerprint(hashes, round(float(small.std()), 3), algorithm)
+
+
+def _turned(low: NDArray[np.float64], orientation: int) -> NDArray[np.float64]:
+    """Return the transform of the picture as `orientation` would show it, given the picture's own (8x8)."""
+    sign = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
+    across, down = low * sign[None, :], low * sign[:, None]
+    both = across * sign[:, None]
+    # 5 is a transpose; 6 (turn clockwise) flips top-bottom first, 8 left-right first, 7 both.
+    return {2: across, 3: both, 4: down, 5: low.T, 6: down.T, 7: both.T, 8: across.T}[orientation]
+
+
+def _hash(low: NDArray[np.float64]) -> PerceptualHash:
+    return _number(low > np.median(low))
+
+
+def _number(bits: NDArray[np.bool_]) -> PerceptualHash:
+    return PerceptualHash(int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big"))

@@ -1,0 +1,111 @@
+"""A picture's header: what the file says of itself beside its pixels. Lenient: nonsense in metadata is no metadata."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+
+from blake3 import blake3
+from PIL import Image, ImageCms
+
+from twinwatch.imaging import jpeg
+from twinwatch.photo import Header, Metadata
+
+_ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD, _CAPTURED, _LATITUDE = 274, 271, 272, 0x8769, 0x8825, 0x9003, 2
+_METADATA_ERRORS = (OSError, SyntaxError, ValueError, struct.error, TypeError, LookupError, EOFError, ArithmeticError)
+_MODE_BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 16, "F": 32}
+# Profiles that are sRGB under another name: "c2" is Facebook's tiny one.
+_SRGB_NAME = re.compile(r"^(sRGB|c2\b|Artifex sRGB|GIMP built-in sRGB|generic srgb)", re.IGNORECASE)
+_MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
+# Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
+_GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
+
+
+def header(image: Image.Image, data: bytes) -> Header:
+    """Describe an opened picture; `data` are its file's bytes. Raises nothing that decoding would not."""
+    exif = _exif(image)
+    orientation = exif.get(_ORIENTATION, 1)
+    return Header(
+        format=image.format or "",
+        width=image.width,
+        height=image.height,
+        orientation=orientation if isinstance(orientation, int) and orientation in range(1, 9) else 1,
+        mode=image.mode,
+        bits=_bits(image, data),
+        alpha=image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
+        frames=int(getattr(image, "n_frames", 1)),
+        metadata=_metadata(image, exif, data),
+    )
+
+
+def profile_of(image: Image.Image) -> bytes | None:
+    """Return the picture's ICC profile, or None where there is none, it is sRGB, or it cannot be read."""
+    raw = image.info.get("icc_profile")
+    if not isinstance(raw, bytes) or not raw:
+        return None
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(raw)))
+    except (ImageCms.PyCMSError, *_METADATA_ERRORS):
+        return None
+    return None if _SRGB_NAME.match(name.strip()) else raw
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except _METADATA_ERRORS:
+        return Image.Exif()
+
+
+def _directory(exif: Image.Exif, tag: int) -> dict[int, object]:
+    try:
+        return dict(exif.get_ifd(tag))
+    except _METADATA_ERRORS:
+        return {}
+
+
+def _metadata(image: Image.Image, exif: Image.Exif, data: bytes) -> Metadata:
+    details, gps = _directory(exif, _EXIF_IFD), _directory(exif, _GPS_IFD)
+    captured = _text(details.get(_CAPTURED))
+    camera = " ".join(part for part in (_text(exif.get(_MAKE)), _text(exif.get(_MODEL))) if part)
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    packet = xmp.encode(errors="replace") if isinstance(xmp, str) else bytes(xmp)
+    profile = profile_of(image)
+    return Metadata(
+        exif_tags=len(exif) + len(details) + len(gps),
+        gps=_LATITUDE in gps,
+        captured_at=captured or None,
+        camera=camera or None,
+        xmp=bool(packet),
+        profile=blake3(profile).hexdigest()[:16] if profile else None,
+        motion_video=bool(_MOTION_XMP.search(packet)) or _video_behind(data),
+        gain_map=any(mark in data for mark in _GAIN_MAP),
+    )
+
+
+def _video_behind(data: bytes) -> bool:
+    """Tell whether an MP4 follows the end of a JPEG, or a Samsung trailer names one."""
+    if not jpeg.is_jpeg(data):
+        return b"MotionPhoto_Data" in data
+    end = jpeg.layout(data).end
+    return end is not None and end < len(data) and data.find(b"ftyp", end) >= 0
+
+
+def _text(value: object) -> str:
+    """Clean an EXIF string: no NULs, no control signs, at most 100 characters."""
+    return "".join(c for c in value if c.isprintable()).strip()[:100] if isinstance(value, str) else ""
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    """Return the stored bits a channel, where the container says so; Pillow hands out many deep pictures as 8 bits."""
+    if image.format == "PNG":
+        return max(8, data[24]) if image.mode != "1" else 1
+    if image.format == "TIFF":
+        stored = image.getexif().get(258)
+        first = stored[0] if isinstance(stored, tuple) and stored else stored
+        return int(first) if isinstance(first, int) and 1 <= first <= 64 else _MODE_BITS.get(image.mode, 8)
+    if image.format in ("AVIF", "HEIF"):
+        at = data.find(b"pixi")  # ISO/IEC 23008-12 6.5.6: version and flags (4), channels (1), bits of each (1)
+        return data[at + 9] if 0 < at < len(data) - 9 and data[at + 9] in (8, 10, 12, 16) else 8
+    return _MODE_BITS.get(image.mode, 8)

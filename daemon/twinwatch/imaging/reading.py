@@ -1,0 +1,45 @@
+"""One pass over a file: digest always, header and fingerprint unless there is trouble."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+from PIL import Image
+
+from twinwatch.imaging.fingerprint import fingerprint, oriented
+from twinwatch.imaging.header import header
+from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors, opened
+from twinwatch.imaging.versions import algorithm
+from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
+
+# The DCT decoder may hand out 1/2, 1/4 or 1/8 of the picture; the hash needs 32, and 256 leaves it unchanged.
+_DRAFT = (256, 256)
+
+
+def read(fd: int) -> Reading:
+    """Read the file behind `fd` from its start; a bad file gives a reading with its trouble, never an exception.
+
+    Raises OSError only when the descriptor itself cannot be read.
+    """
+    try:
+        data = load(fd)
+    except UnreadableError as error:
+        hasher = blake3()
+        for chunk in chunks(fd):
+            hasher.update(chunk)
+        return Reading(ContentDigest(hasher.digest()), None, None, error.trouble, error.detail)
+    digest = ContentDigest(blake3(data).digest())
+    found: Header | None = None
+    try:
+        with named_errors(data):
+            image = opened(data)
+            found = header(image, data)
+            return Reading(digest, found, _fingerprint(image, found.orientation))
+    except UnreadableError as error:
+        return Reading(digest, found, None, error.trouble, error.detail)
+
+
+def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:
+    """Decode, cheaply where the codec can, and hash; data that ends early raises, as Pillow does unless told not to."""
+    image.draft("L", _DRAFT)
+    image.load()
+    return fingerprint(oriented(image, orientation), algorithm())

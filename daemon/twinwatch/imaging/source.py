@@ -1,0 +1,187 @@
+"""From a descriptor to an opened picture: the limits, the allow-list, and every decoder failure given a name.
+
+Whatever a decoder throws leaves this file as `UnreadableError` with a `Trouble`. Files are read, not mapped: a file
+that shrinks while mapped would kill the process (SIGBUS), a short read is only a truncated picture.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
+
+from twinwatch.errors import PhotoError
+from twinwatch.imaging import jpeg
+from twinwatch.photo import Trouble
+
+_PLUGINS = {name: import_module(name) for name in ("pillow_heif", "pillow_jxl") if find_spec(name) is not None}
+"""Optional decoders that are installed; importing pillow_jxl registers it."""
+
+MAX_BYTES = 256 << 20
+"""Largest file that is decoded: two of them and their pixels must fit a worker. A 100-megapixel JPEG has 60 MiB."""
+
+MAX_PIXELS = 256_000_000
+"""Largest frame: the biggest phone sensors write 200 megapixels (16320 x 12240)."""
+
+MAX_FRAMES = 2_000
+"""Most frames of an animation."""
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL")
+"""Pillow's names of the formats that may be decoded. Everything else (PSD, EPS, FITS, ...) is never tried."""
+
+_CHUNK = 1 << 20
+_PHOTOMETRIC_RAW = {32803, 34892}  # colour filter array, linear raw (DNG 1.4)
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM")
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+)
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the sandbox allows no new threads
+if heif := _PLUGINS.get("pillow_heif"):
+    heif.options.DECODE_THREADS = 1
+    heif.register_heif_opener(thumbnails=False)
+
+
+class UnreadableError(PhotoError):
+    """This file gives no picture; `trouble` says why in a word, the message in the decoder's own words."""
+
+    def __init__(self, trouble: Trouble, detail: str) -> None:
+        self.trouble = trouble
+        self.detail = detail[:300]
+        super().__init__(f"{trouble}: {self.detail}")
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """Yield the file's bytes from its start, a mebibyte at a time, without moving the descriptor's offset."""
+    at = 0
+    while block := os.pread(fd, _CHUNK, at):
+        yield block
+        at += len(block)
+
+
+def load(fd: int) -> bytes:
+    """Return the file's bytes; raise UnreadableError when there are more than MAX_BYTES."""
+    size = os.fstat(fd).st_size
+    if size > MAX_BYTES:
+        raise UnreadableError(Trouble.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")
+    return b"".join(chunks(fd))
+
+
+@contextmanager
+def named_errors(data: bytes) -> Iterator[None]:
+    """Turn whatever a decoder raises inside the block into an UnreadableError.
+
+    `data` are the bytes being decoded: they tell a broken file from one that has not arrived in full.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise UnreadableError(Trouble.TOO_LARGE, str(error)) from error
+        except MemoryError as error:
+            raise UnreadableError(Trouble.TOO_LARGE, "out of memory") from error
+        except UnidentifiedImageError as error:
+            raise UnreadableError(_unidentified(data), "no decoder for these bytes") from error
+        except _DECODER_ERRORS as error:
+            trouble = Trouble.TRUNCATED if _ends_early(data, str(error)) else Trouble.BROKEN
+            raise UnreadableError(trouble, f"{type(error).__name__}: {error}") from error
+
+
+def opened(data: bytes) -> Image.Image:
+    """Open the picture in `data`, header only; call within `named_errors`.
+
+    Raises UnreadableError for what is too large, raw or cut short; the decoder's own errors otherwise.
+    """
+    if not data:
+        raise UnreadableError(Trouble.TRUNCATED, "no bytes yet")
+    if short := _short(data):
+        raise UnreadableError(Trouble.TRUNCATED, short)
+    image = Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
+    if image.width * image.height > MAX_PIXELS:
+        raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels")
+    if image.format == "TIFF" and _is_raw(image, data):
+        raise UnreadableError(Trouble.UNSUPPORTED, "a camera raw file")
+    if int(getattr(image, "n_frames", 1)) > MAX_FRAMES:
+        raise UnreadableError(Trouble.TOO_LARGE, f"{getattr(image, 'n_frames', 1)} frames")
+    return image
+
+
+def supported(name: str) -> bool:
+    """Tell whether the decoder of this format (Pillow's name) is installed."""
+    return ("JPEG" if name == "MPO" else name) in _registered()  # an MPO is a JPEG with pictures behind it
+
+
+def _registered() -> dict[str, object]:
+    Image.init()
+    return dict(Image.OPEN)
+
+
+def _short(data: bytes) -> str:
+    """Say in which way the container is cut short, or nothing. Decoders tolerate some of these."""
+    if jpeg.is_jpeg(data) and not jpeg.layout(data).complete:
+        return "no end-of-image marker"
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in data[-(64 << 10) :] and b"IEND" not in data:
+        return "no IEND chunk"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
+        return "shorter than its RIFF header says"
+    if data[:4] == b"GIF8" and b"\x3b" not in data[-4096:]:
+        return "no GIF trailer"
+    if data[4:8] == b"ftyp":
+        return _short_boxes(data)
+    return ""
+
+
+def _short_boxes(data: bytes) -> str:
+    """Say whether a top-level box (ISO/IEC 14496-12) of a HEIF or AVIF file reaches over the end."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size == 0:
+            return ""
+        if size < 8:
+            return ""  # padding after the last box: the decoder will say
+        at += size
+        if at > len(data):
+            return "shorter than its boxes say"
+    return ""
+
+
+def _ends_early(data: bytes, words: str) -> bool:
+    low = words.lower()
+    return bool(_short(data)) or "truncated" in low or "end of file" in low or "unexpected end" in low
+
+
+def _unidentified(data: bytes) -> Trouble:
+    known = data.startswith(_MAGIC) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    if known:
+        return Trouble.TRUNCATED if _short(data) else Trouble.BROKEN
+    return Trouble.UNSUPPORTED
+
+
+def _is_raw(image: Image.Image, data: bytes) -> bool:
+    """Tell a camera raw (CR2, NEF, ARW, DNG, PEF) that wears TIFF's coat: its first directory is only a preview."""
+    tags = image.getexif()
+    is_preview = bool(int(tags.get(254, 0) or 0) & 1)
+    return data[8:10] == b"CR" or 50706 in tags or tags.get(262) in _PHOTOMETRIC_RAW or (is_preview and 330 in tags)

@@ -1,0 +1,44 @@
+"""What this machine can decode, under which versions the fingerprint was made, and getting it all into memory."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from importlib.metadata import version
+
+import imagehash
+import numpy as np
+import PIL
+from PIL import Image, ImageCms
+
+from twinwatch.imaging.source import FORMATS, named_errors, opened, supported
+
+_REVISION = 1  # raise it when the same file would get another hash from this code
+
+
+@cache
+def algorithm() -> str:
+    """Name the hash, our revision of it and the library versions it depends on; call `warm` first in a sandbox."""
+    return f"phash64/{_REVISION} pillow-{PIL.__version__} imagehash-{version('imagehash')} numpy-{np.__version__}"
+
+
+@cache
+def formats() -> dict[str, bool]:
+    """Tell for each allowed format (Pillow's name) whether its decoder is installed."""
+    return {name: supported(name) for name in FORMATS}
+
+
+def warm() -> None:
+    """Import and exercise everything that is loaded late; call it before the file system goes away. Idempotent."""
+    Image.init()
+    algorithm()
+    formats()
+    ramp = Image.linear_gradient("L").convert("RGB")
+    imagehash.phash(ramp)
+    ImageCms.createProfile("sRGB")
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"):
+        if supported(name) and name in Image.SAVE:
+            stored = io.BytesIO()
+            ramp.resize((64, 64)).save(stored, name)
+            with named_errors(stored.getvalue()):
+                opened(stored.getvalue()).load()

@@ -1,0 +1,265 @@
+"""The proof of one pair, cheapest question first; the first that is answered ends it.
+
+Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and last: can the one be made from the other?
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from twinwatch.imaging import jpeg
+from twinwatch.imaging.fingerprint import fingerprint, oriented
+from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors
+from twinwatch.photo import Evidence, Header, Side, Verdict
+from twinwatch.proof import judge, recreate
+from twinwatch.proof.picture import INVERSE, Picture, decode, draft, frames, with_profile
+from twinwatch.proof.residual import residual
+
+_GLANCE = 64  # side of the miniatures, pixels
+_FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-6
+_FAR_MEAN = 14.0  # grey levels between miniatures
+_NEAR_MEAN = 9.0  # a copy's miniature never differs by more
+_RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
+_MAX_FRAME_PIXELS = 300_000_000  # of all frames of an animation together
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to make the target, and what it left."""
+
+    side: Side
+    transform: int
+    how: str
+    judgement: judge.Judgement
+    informative: bool
+
+
+def prove(fd_a: int, fd_b: int) -> Evidence:
+    """Compare the pictures behind two descriptors; a bad file gives `undecodable`, never an exception."""
+    if _same_bytes(fd_a, fd_b):
+        return Evidence(Verdict.IDENTICAL, words="the same bytes")
+    found: list[tuple[bytes, Header, Image.Image]] = []
+    for side, fd in (("a", fd_a), ("b", fd_b)):
+        try:
+            data = load(fd)
+            found.append((data, *draft(data, _GLANCE)))
+        except UnreadableError as error:
+            return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
+    return _by_look(*found)
+
+
+def _by_look(a: tuple[bytes, Header, Image.Image], b: tuple[bytes, Header, Image.Image]) -> Evidence:
+    (data_a, head_a, small_a), (data_b, head_b, small_b) = a, b
+    if _same_scans(data_a, head_a, data_b, head_b):
+        return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="the same JPEG scans, other metadata")
+    bits = _distance_in_bits(small_a, small_b)
+    by_transform = _glance(small_a, small_b)
+    mean, best = by_transform[0]
+    measures: dict[str, float | int | str] = {"phash_bits": bits, "glance_mean": round(mean, 2)}
+    if bits > _FAR_BITS and mean > _FAR_MEAN:
+        return Evidence(Verdict.DISTINCT, None, best, "other pictures", measures)
+    if why := _unlike(head_a, head_b):
+        return Evidence(Verdict.LOOK_ALIKE, None, best, why, measures)
+    if mean > _NEAR_MEAN:
+        return Evidence(Verdict.LOOK_ALIKE, None, best, "alike in outline, different at a glance", measures)
+    try:
+        if _frames(head_a) > 1:
+            return _by_frames(data_a, data_b, head_a, head_b, measures)
+        pair = decode(data_a), decode(data_b)
+        rivals = [k for m, k in by_transform[:2] if m <= mean + _RIVAL]
+        with named_errors(b""):
+            return _by_pixels(*pair, sorted(rivals, key=lambda k: k != 1), measures)
+    except UnreadableError as error:
+        return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
+
+
+def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str, float | int | str]) -> Evidence:
+    if a.deep == b.deep and not a.deep and same_pixels(a, b):
+        return Evidence(Verdict.SAME_PIXELS, _richer(a.header, b.header), words="equal pixels", measures=measures)
+    if a.deep and b.deep and a.lossless and b.lossless:
+        return Evidence(Verdict.LOOK_ALIKE, words="16-bit pictures: compared in bytes only", measures=measures)
+    tried: list[_Attempt] = []
+    for transform in transforms:
+        for side in _likely_original(a, b):
+            source, target = (a, b) if side == "a" else (b, a)
+            if not _may_be_made(source, target):
+                continue
+            turn = transform if side == "a" else INVERSE[transform]
+            attempt = _attempt(source, target, turn, side, transform)
+            tried.append(attempt)
+            if attempt.judgement.score <= _EXACT:
+                return _told(attempt, a, b, measures)
+    if not tried:
+        return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
+
+
+_EXACT = 0.3
+
+
+def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> _Attempt:
+    """Make `target` from `source` turned by `turn` (upright to upright), on every background that matters."""
+    backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
+    worst: _Attempt | None = None
+    for background in backgrounds:
+        wanted = target.rgb(background)
+        ready = oriented(oriented(source.rgb(background), source.header.orientation), turn)
+        ready = oriented(ready, INVERSE[target.header.orientation])
+        attempt = _made(with_profile(ready, source.profile, target.profile), wanted, target, side, transform)
+        if worst is None or attempt.judgement.score > worst.judgement.score:
+            worst = attempt
+    assert worst is not None
+    return worst
+
+
+def _made(ready: Image.Image, wanted: Image.Image, target: Picture, side: Side, transform: int) -> _Attempt:
+    bounds = _bounds(target)
+    name = recreate.find_scaler(ready, wanted, target.tables)[0].name
+    plain = recreate.scaled(ready, wanted.size, name)
+    made = recreate.encode_jpeg(plain, target.tables) if target.tables else plain
+    left = residual(wanted, made)
+    best = _Attempt(side, transform, name, judge.judge(left, bounds), judge.informative(left))
+    if best.judgement.score <= _EXACT:
+        return best
+    filtered = recreate.fitted_filter(plain, wanted)
+    if filtered is None or filtered[1] > _MAX_SHIFT:
+        return best
+    made = plain.filter(filtered[0])
+    if target.tables:
+        made = recreate.encode_jpeg(made, target.tables)
+    left = residual(wanted, made)
+    judgement = judge.judge(left, bounds)
+    if judgement.score >= best.judgement.score:
+        return best
+    return _Attempt(side, transform, f"{name}, fitted filter", judgement, judge.informative(left))
+
+
+_MAX_SHIFT = 0.6  # pixels: other sitings of the same scaler; a burst moves further
+
+
+def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | int | str]) -> Evidence:
+    found = best.judgement
+    other = b if best.side == "a" else a
+    measures |= {
+        "score": found.score,
+        "worst_luma": found.worst_luma,
+        "worst_chroma": found.worst_chroma,
+        "wide": found.wide,
+        "scaler": best.how,
+    }
+    x, y = found.at
+    where = f"worst tile {found.worst_luma} of 255 in luma, {found.worst_chroma} in chroma; most at ({x}, {y})"
+    if not best.informative:
+        words = f"too flat to prove anything but equal pixels; {where}"
+        return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
+    if not found.proved:
+        words = f"not made from each other: {where} of {'b' if best.side == 'a' else 'a'}"
+        return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
+    tables = ", this file's JPEG tables" if other.tables else ""
+    turned = f", orientation {best.transform}" if best.transform != 1 else ""
+    words = f"made from {best.side}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
+    return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
+
+
+def same_pixels(a: Picture, b: Picture) -> bool:
+    """Tell whether both show the same pixels: mode, depth, alpha and profile included, container and metadata not."""
+    if a.profile != b.profile or a.header.upright != b.header.upright:
+        return False
+    modes = {a.image.mode, b.image.mode}
+    if len(modes) > 1 and any(mode.startswith(("I", "F", "CMYK")) for mode in modes):
+        return False
+    mode = a.image.mode if a.image.mode.startswith(("I", "F", "CMYK")) else "RGBA"
+    pair = [
+        np.asarray(oriented(p.image if p.image.mode == mode else p.image.convert(mode), p.header.orientation))
+        for p in (a, b)
+    ]
+    return np.array_equal(pair[0], pair[1])
+
+
+def _by_frames(
+    data_a: bytes, data_b: bytes, head_a: Header, head_b: Header, measures: dict[str, float | int | str]
+) -> Evidence:
+    """Compare animations: only when every frame is equal are they more than look-alikes."""
+    if max(head_a.frames * head_a.pixels, head_b.frames * head_b.pixels) > _MAX_FRAME_PIXELS:
+        return Evidence(Verdict.LOOK_ALIKE, words="animations too long to compare", measures=measures)
+    pairs = zip(frames(data_a), frames(data_b), strict=True)
+    if all(x.size == y.size and np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs):
+        return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="all frames equal", measures=measures)
+    return Evidence(Verdict.LOOK_ALIKE, words="animations whose frames differ", measures=measures)
+
+
+def _same_bytes(fd_a: int, fd_b: int) -> bool:
+    if os.fstat(fd_a).st_size != os.fstat(fd_b).st_size:
+        return False
+    return all(x == y for x, y in zip(chunks(fd_a), chunks(fd_b), strict=True))
+
+
+def _same_scans(data_a: bytes, head_a: Header, data_b: bytes, head_b: Header) -> bool:
+    alike = head_a.orientation == head_b.orientation and head_a.metadata.profile == head_b.metadata.profile
+    return alike and jpeg.is_jpeg(data_a) and jpeg.is_jpeg(data_b) and jpeg.same_picture(data_a, data_b)
+
+
+def _unlike(a: Header, b: Header) -> str:
+    """Say why two headers cannot be copies of one picture in pixels, or nothing."""
+    if _frames(a) != _frames(b):
+        return f"{_frames(a)} frames and {_frames(b)}"
+    if (a.mode == "CMYK") != (b.mode == "CMYK"):
+        return "one is in print colours"
+    return ""
+
+
+def _frames(header: Header) -> int:
+    """Count the frames that are shown: a JPEG's other pictures (MPO) are previews and gain maps."""
+    return 1 if header.format == "MPO" else header.frames
+
+
+def _bounds(target: Picture) -> judge.Bounds:
+    if target.header.format == "GIF" or target.header.mode == "P":
+        return judge.PALETTE
+    if target.tables is not None or target.lossless:
+        return judge.KNOWN_TABLES
+    return judge.HIDDEN_TABLES
+
+
+def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
+    """Order the directions: more pixels first, then finer quantisation, then richer metadata."""
+
+    def worth(p: Picture) -> tuple[int, float, int]:
+        fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -10.0
+        return (p.header.pixels, fineness, p.header.metadata.richness)
+
+    return ("a", "b") if worth(a) >= worth(b) else ("b", "a")
+
+
+def _may_be_made(source: Picture, target: Picture) -> bool:
+    """Tell whether the target could have been made from the source: not with more depth, nor alpha out of nothing."""
+    if target.header.bits > max(8, source.header.bits):
+        return False
+    if source.see_through() != target.see_through():
+        return False
+    colour_gained = target.profile is not None and source.profile is None
+    return not colour_gained
+
+
+def _richer(a: Header, b: Header) -> Side | None:
+    weights = a.metadata.richness, b.metadata.richness
+    return None if weights[0] == weights[1] else "a" if weights[0] > weights[1] else "b"
+
+
+def _glance(a: Image.Image, b: Image.Image) -> list[tuple[float, int]]:
+    """Return (mean difference in grey levels, orientation) of the miniatures, best orientation first."""
+    wanted = np.asarray(b.convert("YCbCr")).astype(np.int16)
+    return sorted(
+        (float(np.abs(np.asarray(oriented(a, k).convert("YCbCr")).astype(np.int16) - wanted).mean()), k)
+        for k in range(1, 9)
+    )
+
+
+def _distance_in_bits(a: Image.Image, b: Image.Image) -> int:
+    """Return the least pHash distance over the eight orientations."""
+    hashes, wanted = fingerprint(a, "").hashes, fingerprint(b, "").hashes[0]
+    return min((h ^ wanted).bit_count() for h in hashes)

@@ -1,0 +1,160 @@
+"""One side of a proof: the decoded picture, what its codec tells of how it was made, and the ways to show it.
+
+All pixels of one side live here once, as Pillow images of 8-bit RGB in the stored orientation; nothing is cached twice.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms
+
+from twinwatch.imaging import jpeg
+from twinwatch.imaging.fingerprint import luma, oriented
+from twinwatch.imaging.header import header, profile_of
+from twinwatch.imaging.source import UnreadableError, named_errors, opened
+from twinwatch.photo import Header, Trouble
+
+MAX_PROVEN_PIXELS = 100_000_000
+"""Largest frame that is proved: two of them with their re-creation must fit the worker's memory."""
+
+INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
+"""The EXIF orientation that undoes the key."""
+
+_LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
+
+
+@dataclass(frozen=True, slots=True)
+class JpegTables:
+    """How a JPEG was quantised: one table of 64 steps (natural order) for each component, and Pillow's subsampling 0-2.
+
+    `subsampling` is None where Pillow cannot write the same: 4:4:0, 4:1:1 and odd ones.
+    """
+
+    tables: tuple[tuple[int, ...], ...]
+    subsampling: int | None
+
+    @property
+    def coarseness(self) -> float:
+        """Return the mean luma step: about 1 at quality 99, 10 at 90, 58 at 50."""
+        return sum(self.tables[0]) / 64
+
+
+@dataclass(slots=True)
+class Picture:
+    """A decoded picture. `data` are the file's bytes, `image` the first frame as decoded, stored orientation."""
+
+    data: bytes
+    header: Header
+    image: Image.Image
+    tables: JpegTables | None
+    profile: bytes | None
+
+    @property
+    def lossless(self) -> bool:
+        """Tell whether the container keeps pixels as they were handed to it (a palette may still have cost colours)."""
+        if self.header.format == "WEBP":
+            return b"VP8L" in self.data[12:64]
+        return self.header.format in _LOSSLESS
+
+    @property
+    def deep(self) -> bool:
+        """Tell whether the file holds more bits than Pillow hands out, so that equal pixels here prove less."""
+        return self.header.bits > 8 and not self.image.mode.startswith(("I", "F"))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, stored orientation."""
+        return self.image.size
+
+    def see_through(self) -> bool:
+        """Tell whether any pixel is not opaque."""
+        if not self.header.alpha:
+            return False
+        low, _ = self.image.convert("RGBA").getchannel("A").getextrema()
+        return isinstance(low, int | float) and low < 255
+
+    def rgb(self, background: int | None = None) -> Image.Image:
+        """Return the picture as 8-bit RGB, stored orientation; on a grey `background` (0-255) where it is see-through."""
+        image = self.image
+        if image.mode.startswith(("I", "F")):
+            return luma(image).convert("RGB")
+        if background is None or not self.header.alpha:
+            return image if image.mode == "RGB" else image.convert("RGB")
+        front = image.convert("RGBA")
+        back = Image.new("RGBA", front.size, (background, background, background, 255))
+        return Image.alpha_composite(back, front).convert("RGB")
+
+    def small(self, side: int) -> Image.Image:
+        """Return a `side` x `side` RGB miniature of the upright picture, on mid-grey where it is see-through."""
+        shrunk = self.rgb(128).resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+        return oriented(shrunk, self.header.orientation)
+
+
+def decode(data: bytes) -> Picture:
+    """Decode the first frame in full; raise UnreadableError when that fails in any way."""
+    with named_errors(data):
+        image = opened(data)
+        if image.width * image.height > MAX_PROVEN_PIXELS:
+            raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels are too many to prove")
+        found = header(image, data)
+        tables = _tables(image)
+        image.load()
+        return Picture(data, found, image, tables, profile_of(image))
+
+
+def draft(data: bytes, side: int) -> tuple[Header, Image.Image]:
+    """Return header and an upright RGB miniature (`side` x `side`), from 1/8 of a JPEG; raise UnreadableError."""
+    with named_errors(data):
+        image = opened(data)
+        found = header(image, data)
+        image.draft("RGB", (side * 2, side * 2))
+        image.load()
+        return found, Picture(data, found, image, None, None).small(side)
+
+
+def frames(data: bytes) -> list[Image.Image]:
+    """Decode every frame as RGBA; raise UnreadableError. The caller has seen that they fit."""
+    with named_errors(data):
+        image = opened(data)
+        found = []
+        for number in range(int(getattr(image, "n_frames", 1))):
+            image.seek(number)
+            found.append(image.convert("RGBA"))
+        return found
+
+
+def with_profile(image: Image.Image, source: bytes | None, target: bytes | None) -> Image.Image:
+    """Convert RGB pixels from one ICC profile to another (None is sRGB); unreadable profiles leave them as they are."""
+    if source == target:
+        return image
+    try:
+        of = [
+            ImageCms.ImageCmsProfile(io.BytesIO(raw)) if raw else ImageCms.createProfile("sRGB")
+            for raw in (source, target)
+        ]
+        converted = ImageCms.profileToProfile(image, of[0], of[1], outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return image if converted is None else converted
+
+
+def _tables(image: Image.Image) -> JpegTables | None:
+    """Read the quantisation of an opened JPEG before it is loaded: Pillow forgets the layers afterwards."""
+    layers, steps = getattr(image, "layer", None), getattr(image, "quantization", None)
+    if not layers or not steps or image.mode not in ("L", "RGB"):
+        return None
+    try:
+        by_component = tuple(tuple(int(q) for q in steps[layer[3]]) for layer in layers)
+    except (LookupError, TypeError):
+        return None
+    sampling = tuple((layer[1], layer[2]) for layer in layers)
+    known = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1)): 1, ((2, 2), (1, 1), (1, 1)): 2}
+    subsampling = 0 if len(sampling) == 1 else known.get(sampling)
+    return JpegTables(by_component, subsampling)
+
+
+def is_complete_jpeg(data: bytes) -> bool:
+    """Tell whether the bytes are a JPEG that reaches its end marker."""
+    return jpeg.is_jpeg(data) and jpeg.layout(data).complete

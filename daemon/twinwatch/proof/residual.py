@@ -1,0 +1,91 @@
+"""What is left when a picture and its re-creation are subtracted, tile by tile, in luma and chroma.
+
+A mean over the picture hides an edit; the worst tile finds it. Tiles are 8x8 pixels; the last row and column overlap
+their neighbours where the size is not a multiple of eight, so that no pixel goes unseen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+TILE = 8
+_STRIP = 512  # rows at a time: keeps the working memory small
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """Maps over the tiles, shape (rows, columns, 3) for Y, Cb, Cr; grey levels 0-255.
+
+    `signed` is the mean difference, `rough` the mean absolute difference, `spread` the luma standard deviation of the
+    re-creation in the tile (shape rows, columns).
+    """
+
+    signed: Plane
+    rough: Plane
+    spread: Plane
+
+
+def residual(target: Image.Image, made: Image.Image) -> Residual:
+    """Subtract two RGB pictures of one size."""
+    signed, rough, spread = [], [], []
+    width, height = target.size
+    step = _STRIP
+    columns = _covering(width)
+    for top in range(0, _rounded(height), step):
+        bottom = min(top + step, height)
+        rows = _covering(height)[top : top + step]
+        low = int(rows.min())
+        pair = [
+            np.asarray(image.crop((0, low, width, max(bottom, int(rows.max()) + 1))).convert("YCbCr")).astype(np.int16)
+            for image in (target, made)
+        ]
+        theirs, ours = (_take(plane, rows - low, columns, width, height) for plane in pair)
+        difference = theirs - ours
+        signed.append(_tile_sum(difference) / (TILE * TILE))
+        rough.append(_tile_sum(np.abs(difference)) / (TILE * TILE))
+        spread.append(_spread(ours[:, :, 0]))
+    return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(spread))
+
+
+def _take(
+    plane: NDArray[np.int16], rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, height: int
+) -> NDArray[np.int16]:
+    if len(columns) != width:
+        plane = plane[:, columns]
+    if len(rows) != plane.shape[0] or height % TILE:
+        plane = plane[rows]
+    return plane
+
+
+def _rounded(length: int) -> int:
+    return -(-length // TILE) * TILE
+
+
+def _covering(length: int) -> NDArray[np.intp]:
+    """Return pixel numbers whose groups of eight cover `length`: the last group is the last eight pixels, reordered."""
+    numbers = np.arange(_rounded(length))
+    if length < TILE:
+        return np.minimum(numbers, length - 1)
+    numbers[length:] -= TILE
+    return numbers
+
+
+def _tile_sum(values: NDArray[np.int16]) -> Plane:
+    rows, columns, depth = values.shape
+    by_row = values.reshape(rows // TILE, TILE, columns, depth).sum(axis=1, dtype=np.int16)
+    return by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32).astype(np.float32)
+
+
+def _spread(luma: NDArray[np.int16]) -> Plane:
+    rows, columns = luma.shape
+    values = luma.astype(np.int32)
+    shape = (rows // TILE, TILE, columns // TILE, TILE)
+    mean = values.reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
+    square = (values * values).reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
+    return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
