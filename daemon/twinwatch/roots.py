@@ -246,6 +246,8 @@ def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> t
     others = 0
     try:
         fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return Folder(path, {}), []  # gone since it was listed or named by an event
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     try:

@@ -6,7 +6,19 @@
 """
 
 from twinwatch.ingest.belt import Belt
-from twinwatch.ingest.line import Action, Found, Hold, Line, Outcome
-from twinwatch.ingest.survey import Survey
+from twinwatch.ingest.line import PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
+from twinwatch.ingest.survey import Survey, forget
 
-__all__ = ["Action", "Belt", "Found", "Hold", "Line", "Outcome", "Survey"]
+__all__ = [
+    "PAUSED",
+    "RESUMED_AT",
+    "Action",
+    "Belt",
+    "Found",
+    "Hold",
+    "Line",
+    "Outcome",
+    "Pace",
+    "Survey",
+    "forget",
+]

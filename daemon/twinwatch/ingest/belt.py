@@ -6,13 +6,16 @@ Reading and proving happen in the workers; everything between two jobs of a line
 from __future__ import annotations
 
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
-from twinwatch.ingest.line import Found, Line, Take
+from twinwatch.ingest.line import Found, Line, Pace, Take
+
+_SLICE = 0.05  # seconds; a folder's walk is not cut, so a large one takes longer
 
 
 class Belt:
@@ -37,10 +40,12 @@ class Belt:
         self._wake = wake
         self._urgent: deque[Found] = deque()
         self._queued: set[Found] = set()
-        self._bulk: deque[Iterator[Found | None]] = deque()
+        self._bulk: deque[Iterator[Found | Pace]] = deque()
         self._running: dict[int, tuple[Found, Take]] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future[Any]]] = queue.SimpleQueue()
         self._numbers = 0
+        self._barrier = False
+        self.eager = False  # there is more to do at once, without anything having to end first
 
     def __len__(self) -> int:
         """Count the files that are waiting or on their way; bulk work counts as one each."""
@@ -57,15 +62,17 @@ class Belt:
             self._queued.add(found)
             self._urgent.append(found)
 
-    def add_bulk(self, files: Iterator[Found | None]) -> None:
-        """Take files from an iterator when no arrival waits; a None in it waits until the belt is empty."""
+    def add_bulk(self, files: Iterator[Found | Pace]) -> None:
+        """Take files from an iterator when no arrival waits, at the pace it asks for."""
         self._bulk.append(files)
 
     def step(self, timeout: float | None = 0.0) -> bool:
         """Go on with what has ended and start what has room; return whether anything is left to do.
 
-        Waits at most `timeout` seconds for a job to end when nothing else can be done.
+        Waits at most `timeout` seconds for a job to end when nothing else can be done, and comes back after about
+        `_SLICE` seconds of bulk work, `eager` for more, so that its caller can look after other things.
         """
+        self.eager = False
         self._start_more()
         while self._running:
             try:
@@ -102,6 +109,7 @@ class Belt:
             self._go_on(self._numbers, None)
 
     def _next(self) -> Found | None:
+        until = time.monotonic() + _SLICE
         if self._urgent:
             found = self._urgent.popleft()
             self._queued.discard(found)
@@ -110,17 +118,18 @@ class Belt:
             if self._barrier and self._running:
                 return None
             self._barrier = False
-            try:
-                found_or_wait = next(self._bulk[0])
-            except StopIteration:
-                self._bulk.popleft()
-                continue
-            if found_or_wait is not None:
-                return found_or_wait
-            self._barrier = True
+            match next(self._bulk[0], None):
+                case None:
+                    self._bulk.popleft()
+                case Pace.WAIT:
+                    self._barrier = True
+                case Pace.BREATHE:
+                    if self._urgent or time.monotonic() > until:
+                        self.eager = True
+                        return None
+                case found:
+                    return found
         return None
-
-    _barrier = False
 
     def _go_on(self, number: int, future: Future[Any] | None) -> None:
         found, take = self._running[number]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
+from twinwatch.content import digest_of
 from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, MoveRow
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
@@ -55,6 +56,13 @@ class Found:
     root: RootId
     path: PurePosixPath
     priority: Priority = "arrival"
+
+
+class Pace(Enum):
+    """What bulk work asks of the belt between two files."""
+
+    WAIT = "wait until every file given so far is taken"
+    BREATHE = "other work may come first now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +171,6 @@ class Line:
             if error.trouble is None:
                 raise
             # The bytes killed the worker: all that can be said of them is their digest.
-            from twinwatch.content import digest_of
-
             return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
         if not isinstance(reading, Reading):
             raise TypeError("a worker's answer to `read` is a Reading")
@@ -206,7 +212,7 @@ class Line:
     def _evidence(
         self, photo: Photo, candidate: Photo, priority: Priority
     ) -> Generator[Future[Any], Any, Evidence | None]:
-        """Return the proof of the pair, or None when the candidate is not what the index says: it is looked at again."""
+        """Return the proof of the pair; None when they are distinct or the candidate is not what the index says."""
         with contextlib.ExitStack() as stack:
             fd, stat = stack.enter_context(self._root(photo.root).opened_file(photo.path))
             if not unchanged(photo.stat, stat):

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
 from twinwatch.index import DecisionRow, Index
-from twinwatch.ingest.line import Found
+from twinwatch.ingest.line import Found, Pace
 from twinwatch.naming import is_picture
-from twinwatch.photo import TOP, Photo
+from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
 from twinwatch.roots import EXPLANATIONS, Folder, Health, Root
 
@@ -28,6 +28,7 @@ class Survey:
     limits: Limits
     clock: Callable[[], float]
     below: PurePosixPath = TOP
+    unsettled: Callable[[Found, FileStat], bool] = lambda _found, _stat: False  # takes over what may still change
     done: Callable[[Survey], None] = lambda _: None
     folders: int = 0
     pictures: int = 0
@@ -37,12 +38,13 @@ class Survey:
     vanished: int = 0
     troubles: list[str] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
+    failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
 
-    def files(self) -> Iterator[Found | None]:
-        """Yield every file to take, then wait (None) until they are, then forget what is gone.
+    def files(self) -> Iterator[Found | Pace]:
+        """Yield every file to take, wait until they are taken, then forget what is gone.
 
-        Raises RootError when the root is not healthy or too much of it is missing: nothing is forgotten then.
+        When the root is not healthy or too much of it is missing nothing is forgotten, and `failure` says why.
         """
         try:
             walked: set[PurePosixPath] = set()
@@ -50,13 +52,14 @@ class Survey:
             for folder in self.root.walk(self.below):
                 walked.add(folder.path)
                 yield from self._compare(folder, missing)
+                yield Pace.BREATHE
             missing.extend(self._in_lost_folders(walked))
-            yield None
+            yield Pace.WAIT
             self._forget(missing)
             if self.below == TOP and not self._was_level():
                 self.index.set_level(self.root.id, self.clock())
         except RootError as error:
-            self.troubles.append(str(error))
+            self.failure = error
         self.done(self)
 
     def _was_level(self) -> bool:
@@ -77,9 +80,10 @@ class Survey:
         change = drift(self.index.photos.in_folder(self.root.id, folder.path), found)
         missing.extend(folder.path / name for name in change.vanished)
         for name in (*change.changed, *change.arrived):
-            if name not in empty:
+            photo = Found(self.root.id, folder.path / name, "bulk")
+            if name not in empty and not self.unsettled(photo, found[name]):
                 self.taken += 1
-                yield Found(self.root.id, folder.path / name, "bulk")
+                yield photo
 
     def _in_lost_folders(self, walked: set[PurePosixPath]) -> Iterator[PurePosixPath]:
         for known in list(self.index.photos.folders(self.root.id, self.below)):
@@ -95,7 +99,6 @@ class Survey:
             if photo is not None and self.root.stat(path) is None:
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
-            self.root.opened()
             raise RootError(
                 f"{self.root.path} is {Health.EMPTIED}: {len(gone)} of its photos are gone",
                 EXPLANATIONS[Health.EMPTIED],
@@ -107,7 +110,7 @@ class Survey:
 
 
 def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
-    """Drop a photo that is gone from the index; return the slots of the copies it was the keeper of, now offered back."""
+    """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
     if index.photos.with_digest(photo.reading.digest):
         return []

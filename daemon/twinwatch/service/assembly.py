@@ -1,0 +1,197 @@
+"""Puts the rooms together from a configuration, for the daemon and for `scan` alike."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from twinwatch import mounts
+from twinwatch.config import Config, RootConfig
+from twinwatch.errors import RootError, TwinwatchError
+from twinwatch.index import Index, MoveRow
+from twinwatch.ingest import Belt, Found, Hold, Line, Outcome, Survey
+from twinwatch.naming import Exclusions
+from twinwatch.photo import RootRecord
+from twinwatch.quarantine import Holder, Recovered, recover
+from twinwatch.roots import EXPLANATIONS, Health, Root, identity_of, mark, opened, quarantine_place
+from twinwatch.verdict import Move
+from twinwatch.workers import WorkerLimits, Workers
+
+
+@dataclass(slots=True)
+class Watched:
+    """One configured root, whether or not it can be used right now."""
+
+    config: RootConfig
+    root: Root | None = None  # None until it was there for the first time
+    health: Health = Health.MISSING
+    words: str = ""
+
+
+class Assembly:
+    """The index, the workers and the line, over the configured roots; to be closed."""
+
+    def __init__(
+        self,
+        config: Config,
+        state: Path,
+        *,
+        report: Callable[[Outcome], None],
+        failed: Callable[[Found, TwinwatchError], None],
+        wake: Callable[[], None] = lambda: None,
+        hold: bool = True,
+        move_residents: bool = False,
+    ) -> None:
+        """Open the state and set everything up; without `hold` nothing is moved, only said.
+
+        Raises IndexUnusableError when the index cannot be used.
+        """
+        self.config = config
+        self.index = Index(state)
+        count = config.workers.processes(os.cpu_count() or 1)
+        self.workers = Workers(count, _limits(config))
+        self._holder = Holder(self.index, time.time, config.quarantine.min_free_mib)
+        self.line = Line(
+            self.index,
+            self.workers,
+            self._hold if hold else _only_said,
+            clock=time.time,
+            report=report,
+            policy=config.policy,
+            limits=config.brake,
+            radius=config.match.radius,
+            move_residents=move_residents,
+        )
+        # More lines than workers, so that a worker finds its next job waiting when it ends one.
+        self.belt = Belt(self.line, 2 * count + 2, failed=failed, wake=wake)
+        self.watched = [Watched(root) for root in config.roots]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is on its way, end the workers, close the index."""
+        self.belt.close()
+        self.workers.close()
+        self.index.close()
+
+    def look(self, watched: Watched) -> bool:
+        """Bring the health of a root up to date; return True when it has just become healthy.
+
+        A root that is seen for the first time is marked and recorded.
+        """
+        before = watched.health
+        try:
+            root = self._recognised(watched.config)
+        except RootError as error:
+            watched.health, watched.words = _health_of(error), str(error)
+        except OSError as error:
+            watched.health, watched.words = Health.UNREADABLE, f"{watched.config.path}: {error.strerror}"
+        else:
+            watched.root = root
+            watched.health = root.check()
+            watched.words = _words(root, watched.health)
+        return self._admit(watched, before)
+
+    def stop_root(self, watched: Watched, health: Health, words: str) -> None:
+        """Use a root no longer until a person or a look says that it is healthy again."""
+        watched.health, watched.words = health, words
+        self._admit(watched, Health.HEALTHY)
+
+    def recover(self, watched: Watched) -> list[Recovered]:
+        """Finish or undo what a crash left half done in the quarantine of a root; raise RootError."""
+        return [] if watched.root is None else recover(watched.root, self.index)
+
+    def survey(self, watched: Watched) -> Survey:
+        """Return a walk over a healthy root."""
+        if watched.root is None:
+            raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING])
+        return Survey(watched.root, self.index, self.config.brake, time.time)
+
+    def accept(self, root_config: RootConfig) -> RootRecord:
+        """Record the folder that is there now as this root, because a person said so; raise RootError."""
+        path = _resolved(root_config.path)
+        known = self.index.root_at(path)
+        if root_config.reference:
+            with opened(path) as fd:
+                return self.index.record_root(path, replace(identity_of(fd), marker=""), None)
+        identity = mark(path, "" if known is None else known.identity.marker)
+        return self.index.record_root(path, identity, self._place(path, root_config, known))
+
+    def _recognised(self, config: RootConfig) -> Root:
+        path = _resolved(config.path)
+        known = self.index.root_at(path)
+        if known is None or known.reference != config.reference or _moved_place(known, config):
+            known = self.accept(config)
+        mode = mounts.mode_for(path) if config.mode == "auto" else config.mode
+        place = None if known.quarantine is None else Path(known.quarantine)
+        exclusions = Exclusions(self.config.excluded(config))
+        return Root(known.id, path, known.reference, mode, exclusions, known.identity, place)
+
+    def _place(self, path: Path, config: RootConfig, known: RootRecord | None) -> Path:
+        if config.quarantine is not None:
+            return config.quarantine
+        if known is not None and known.quarantine is not None:
+            return Path(known.quarantine)
+        return quarantine_place(path, tuple(other.path for other in self.config.roots if other.path != path))
+
+    def _admit(self, watched: Watched, before: Health) -> bool:
+        root = watched.root
+        if root is None:
+            return False
+        if watched.health is Health.HEALTHY:
+            self.line.roots[root.id] = root
+            quiet = {w.root.id for w in self.watched if w.root is not None and (w.config.observe or self.config.observe)}
+            self.line.observed = frozenset(quiet)
+        else:
+            self.line.roots.pop(root.id, None)
+            self.belt.drop_root(root.id)
+        return watched.health is Health.HEALTHY and before is not Health.HEALTHY
+
+    def _hold(self, move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
+        if duplicate_root.id in self.line.observed:
+            return None
+        return self._holder.hold(move, duplicate_root, keeper_root)
+
+
+def _only_said(_move: Move, _duplicate_root: Root, _keeper_root: Root) -> None:
+    return None
+
+
+def _limits(config: Config) -> WorkerLimits:
+    workers = config.workers
+    return WorkerLimits(
+        seconds=workers.job_seconds,
+        memory_bytes=workers.memory_mib << 20,
+        idle_seconds=workers.idle_seconds,
+        nice=workers.nice,
+    )
+
+
+def _resolved(path: Path) -> Path:
+    with contextlib.suppress(OSError):
+        return path.resolve(strict=True)
+    raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING])
+
+
+def _moved_place(known: RootRecord, config: RootConfig) -> bool:
+    return config.quarantine is not None and known.quarantine is not None and config.quarantine != known.quarantine
+
+
+def _health_of(error: RootError) -> Health:
+    return Health.MISSING if "not there" in error.what else Health.UNREADABLE
+
+
+def _words(root: Root, health: Health) -> str:
+    return "" if health is Health.HEALTHY else f"{root.path} is {health}: {EXPLANATIONS[health]}"
