@@ -42,7 +42,11 @@ class IndexUnusableError(TwinwatchError):
 
 
 class RootError(TwinwatchError):
-    """A watched folder is missing, or is not the folder that was recorded."""
+    """A watched folder is missing, or is not the folder that was recorded; `health` is a `roots.Health`."""
+
+    def __init__(self, what: str, hint: str = "", health: str = "unreadable") -> None:
+        self.health = health
+        super().__init__(what, hint)
 
 
 class PhotoError(TwinwatchError):

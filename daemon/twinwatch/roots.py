@@ -78,7 +78,7 @@ class Root:
         with opened(self.path) as fd:
             health = self._recognise(fd)
             if health is not Health.HEALTHY:
-                raise RootError(f"{self.path} is {health}", EXPLANATIONS[health])
+                raise RootError(f"{self.path} is {health}", EXPLANATIONS[health], health)
             yield fd
 
     @contextlib.contextmanager
@@ -153,7 +153,7 @@ def opened(path: Path) -> Iterator[int]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING]) from error
+        raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING) from error
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise RootError(f"{path} has become a symlink", "give the folder itself") from error

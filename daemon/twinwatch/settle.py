@@ -42,7 +42,7 @@ class Settler(Generic[Key]):
     """The files that have not stood still long enough; `Key` says which file."""
 
     def __init__(self, settling: Settling) -> None:
-        self._settling = settling
+        self.settling = settling
         self._waiting: dict[Key, _Waiting] = {}
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class Settler(Generic[Key]):
 
     def saw(self, key: Key, stat: FileStat, now: float, hint: Hint) -> None:
         """Note that `key` may have changed; `now` is a monotonic clock in seconds."""
-        wait = self._settling.wait(hint)
+        wait = self.settling.wait(hint)
         tries = self._waiting[key].tries if key in self._waiting else 0
         self._waiting[key] = _Waiting(stat, now + wait, wait, tries)
 
@@ -85,8 +85,8 @@ class Settler(Generic[Key]):
 
         `tries` is how many times this very content was tried before.
         """
-        if tries >= self._settling.retries:
+        if tries >= self.settling.retries:
             return False
-        wait = self._settling.retry_seconds * 2**tries
-        self._waiting[key] = _Waiting(stat, now + wait, self._settling.quiet_seconds, tries + 1)
+        wait = self.settling.retry_seconds * 2**tries
+        self._waiting[key] = _Waiting(stat, now + wait, self.settling.quiet_seconds, tries + 1)
         return True

@@ -53,7 +53,7 @@ class Move:
     duplicate: Photo
     keeper: Photo
     evidence: Evidence
-    rule: str  # why this one is the keeper, in words
+    rule: str  # what makes the keeper the keeper: "the one with more pixels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,13 @@ def decide(newcomer: Photo, matches: Sequence[Match], policy: Policy, may_move: 
 def better(a: Photo, b: Photo, evidence: Evidence, policy: Policy) -> tuple[bool, str]:
     """Tell whether `a` is the better keeper of the pair, and by which rule; `evidence` has the same a and b."""
     if a.reference != b.reference:
-        return a.reference, "its root is a reference"
+        return a.reference, "in a reference root"
     for rule in policy.keep:
         told = _RULES[rule](a, b, evidence)
         if told:
             return told > 0, _WORDS[rule]
     # Equal in all that matters: any fixed order will do, as long as it is the same whoever came first.
-    return _place(a) < _place(b), "the shorter path"
+    return _place(a) < _place(b), "the one with the shorter path"
 
 
 def _settle_copies(
@@ -126,7 +126,7 @@ def _settle_copies(
     same = [match for match in copies if match.evidence.verdict is Verdict.IDENTICAL]
     if same and may_move(newcomer):
         match = min(same, key=_closest)
-        return Duplicate((Move(newcomer, match.photo, match.evidence, "the same bytes were here before"),))
+        return Duplicate((Move(newcomer, match.photo, match.evidence, "the one that was here before"),))
     match = min(copies, key=_closest)
     return Undecided(match, _not_movable(match.photo))
 
@@ -213,10 +213,10 @@ _RULES: dict[str, Callable[[Photo, Photo, Evidence], int]] = {
 }
 
 _WORDS = {
-    "original": "the other was made from it",
-    "pixels": "more pixels",
-    "metadata": "richer metadata",
-    "format": "the better format",
-    "age": "older",
-    "name": "the plainer name",
+    "original": "the one the other was made from",
+    "pixels": "the one with more pixels",
+    "metadata": "the one with richer metadata",
+    "format": "the one in the better format",
+    "age": "the older one",
+    "name": "the one with the plainer name",
 }

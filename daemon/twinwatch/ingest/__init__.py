@@ -1,15 +1,16 @@
 """What happens to one settled file, from top to bottom. Read `line` first.
 
-    line     take(): the straight line of one photo, a generator whose every `yield` is a job for a worker
-    belt     runs many lines at once, on one thread, so that deciding and moving never overlap
-    survey   walks a root, compares it with the index, and says what to take and what to forget
+line     take(): the straight line of one photo, a generator whose every `yield` is a job for a worker
+belt     runs many lines at once, on one thread, so that deciding and moving never overlap
+survey   walks a root, compares it with the index, and says what to take and what to forget
 """
 
 from twinwatch.ingest.belt import Belt
-from twinwatch.ingest.line import PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
+from twinwatch.ingest.line import ACCEPTED, PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
 from twinwatch.ingest.survey import Survey, forget
 
 __all__ = [
+    "ACCEPTED",
     "PAUSED",
     "RESUMED_AT",
     "Action",

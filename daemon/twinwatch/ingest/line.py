@@ -32,6 +32,9 @@ PAUSED = "paused"
 RESUMED_AT = "resumed_at"
 """Name of the setting that says when a person last resumed, seconds since the epoch: older moves are forgiven."""
 
+ACCEPTED = "accepted:"
+"""Prefix of the setting, followed by a root's path, that says: a person knows that many photos are gone there."""
+
 MAX_PROOFS = 24
 """Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
 
@@ -154,9 +157,7 @@ class Line:
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0
-        photo = photos.record(
-            root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1
-        )
+        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1)
         if reading.trouble is None:
             return photo
         if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
@@ -184,9 +185,7 @@ class Line:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
-                linked = photos.record(
-                    root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock()
-                )
+                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock())
                 photos.set_judged(linked.id)  # one file under two names is no copy
             else:
                 photos.follow(other.id, path, stat)
@@ -284,7 +283,7 @@ class Line:
         return ""
 
     def _done(self, move: Move, row: MoveRow | None) -> None:
-        why = f"the keeper is {move.rule}" if move.rule.startswith(("the ", "more ", "richer", "older")) else move.rule
+        why = f"the keeper is {move.rule}"
         action = Action.WOULD_HOLD if row is None else Action.HELD
         slot = None if row is None else row.slot
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, action, why, slot)

@@ -102,6 +102,7 @@ class Survey:
             raise RootError(
                 f"{self.root.path} is {Health.EMPTIED}: {len(gone)} of its photos are gone",
                 EXPLANATIONS[Health.EMPTIED],
+                Health.EMPTIED,
             )
         for photo in gone:
             forget(self.index, self.root, photo, self.clock())

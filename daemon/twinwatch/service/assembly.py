@@ -15,7 +15,7 @@ from twinwatch import mounts
 from twinwatch.config import Config, RootConfig
 from twinwatch.errors import RootError, TwinwatchError
 from twinwatch.index import Index, MoveRow
-from twinwatch.ingest import Belt, Found, Hold, Line, Outcome, Survey
+from twinwatch.ingest import Belt, Found, Line, Outcome, Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
@@ -95,7 +95,7 @@ class Assembly:
         try:
             root = self._recognised(watched.config)
         except RootError as error:
-            watched.health, watched.words = _health_of(error), str(error)
+            watched.health, watched.words = Health(error.health), str(error)
         except OSError as error:
             watched.health, watched.words = Health.UNREADABLE, f"{watched.config.path}: {error.strerror}"
         else:
@@ -116,7 +116,7 @@ class Assembly:
     def survey(self, watched: Watched) -> Survey:
         """Return a walk over a healthy root."""
         if watched.root is None:
-            raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING])
+            raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
         return Survey(watched.root, self.index, self.config.brake, time.time)
 
     def accept(self, root_config: RootConfig) -> RootRecord:
@@ -152,7 +152,9 @@ class Assembly:
             return False
         if watched.health is Health.HEALTHY:
             self.line.roots[root.id] = root
-            quiet = {w.root.id for w in self.watched if w.root is not None and (w.config.observe or self.config.observe)}
+            quiet = {
+                w.root.id for w in self.watched if w.root is not None and (w.config.observe or self.config.observe)
+            }
             self.line.observed = frozenset(quiet)
         else:
             self.line.roots.pop(root.id, None)
@@ -182,15 +184,11 @@ def _limits(config: Config) -> WorkerLimits:
 def _resolved(path: Path) -> Path:
     with contextlib.suppress(OSError):
         return path.resolve(strict=True)
-    raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING])
+    raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
 
 
 def _moved_place(known: RootRecord, config: RootConfig) -> bool:
     return config.quarantine is not None and known.quarantine is not None and config.quarantine != known.quarantine
-
-
-def _health_of(error: RootError) -> Health:
-    return Health.MISSING if "not there" in error.what else Health.UNREADABLE
 
 
 def _words(root: Root, health: Health) -> str:

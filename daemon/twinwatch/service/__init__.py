@@ -1,0 +1,8 @@
+"""Life cycle: puts the rooms together, runs them, and stops them.
+
+state      the state folder, its lock, and what the daemon says of itself
+assembly   index, workers, roots and line, from a configuration
+daemon     the loop: watch, settle, take, supervise
+logs       the log on standard error
+systemd    readiness, status and heartbeat
+"""
