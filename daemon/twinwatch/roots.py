@@ -13,7 +13,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
@@ -182,6 +182,17 @@ def mark(path: Path, marker: str = "") -> Identity:
                 hint = "give twinwatch write permission, or make it a reference root (reference: true)"
                 raise RootError(f"{path} cannot be written: {error.strerror}", hint) from error
         return identity_of(fd)
+
+
+def accepted_identity(path: Path, marker: str, *, reference: bool) -> Identity:
+    """Return the identity of the folder that is there now, to be recorded as a root; raise RootError.
+
+    A folder that may be moved from is marked with `marker`, the id it had before (a new one when that is empty).
+    """
+    if reference:
+        with opened(path) as fd:
+            return replace(identity_of(fd), marker="")
+    return mark(path, marker)
 
 
 def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 from twinwatch.brake import Limits, hold_back
 from twinwatch.content import digest_of
 from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError, WorkerError
-from twinwatch.index import DecisionRow, Index, MoveRow
+from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
@@ -129,9 +129,10 @@ class Line:
             case Duplicate(moves):
                 for move in moves:
                     self._set_aside(move)
-            case Undecided(one, why):
-                self._say(photo, one.evidence.verdict, one.photo, one.evidence, Action.REVIEW, why)
+            case Undecided(one, other, evidence, why):
+                self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
                 self._index.photos.set_judged(photo.id)
+                self._index.photos.set_judged(one.id, Judged.OPEN)
             case _:
                 self._index.photos.set_judged(photo.id)
                 self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
@@ -142,12 +143,12 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and photos.judged(known.id):
+            if known is not None and same and photos.judged(known.id) is Judged.DONE:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it
             if known is not None and same and known.reading.trouble is None:
-                return known
+                return known  # read before, but not judged, or only reported
             if not same and self._followed(root, found.path, stat):
                 return None
             reading = yield from self._reading(fd, found.priority)
@@ -181,7 +182,7 @@ class Line:
         """Tell whether this is a photo already known under another name: moved, or hard-linked."""
         photos = self._index.photos
         for other in photos.same_inode(root.id, stat):
-            if other.path == path or not photos.judged(other.id):
+            if other.path == path or photos.judged(other.id) is Judged.NOT_YET:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
@@ -258,9 +259,9 @@ class Line:
                 return
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
         paused = self._index.memory.setting(PAUSED) is not None
-        for photo in (move.duplicate, move.keeper):
-            if not paused:  # else they are judged again after `resume`
-                self._index.photos.set_judged(photo.id)
+        if not paused:  # else they are judged again after `resume`
+            self._index.photos.set_judged(move.keeper.id)
+            self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
 
     def _held_back(self, move: Move) -> str:
         memory, now = self._index.memory, self._clock()
@@ -291,7 +292,7 @@ class Line:
             self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at)
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
-            self._index.photos.set_judged(move.duplicate.id)
+            self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
         self._index.photos.set_judged(move.keeper.id)
         self._index.commit()
 
