@@ -405,8 +405,12 @@ def test_an_exception_on_the_watching_thread_is_repaired(root: Path) -> None:
         until(lambda: watcher.health()[key].state == "lost")
         assert "died" in " ".join(watcher.health()[key].problems)
         watcher.take()
-        watcher.check()
-        assert watcher.health()[key].state == "watching"
+
+        def repaired() -> bool:
+            watcher.check()
+            return watcher.health()[key].state == "watching"
+
+        until(repaired)
         assert [hint.kind for hint in watcher.take()] == ["rescan"]
         (root / "b.jpg").write_bytes(b"x")
         until(lambda: any(hint.path == b"b.jpg" for hint in watcher.take()))

@@ -26,7 +26,10 @@ RETRY_SECONDS = 60.0
 """Between two attempts to watch what could not be watched; rsyslog's inotifyFallbackInterval."""
 
 REPAIR_SHARE = 10.0
-"""After a repair that took t seconds the next waits for this many times t: a storm must not eat the machine."""
+"""After a repair that took t seconds the next waits this many times t: a storm must not eat the machine."""
+
+REPAIR_SECONDS = 60.0
+"""No repair waits for longer than this."""
 
 _SYSCTL = Path("/proc/sys/fs/inotify")
 
@@ -181,7 +184,7 @@ class Watcher:
     # --- helpers --------------------------------------------------------------------------------------------------
 
     def _arm(self, watched: _Watched, table: list[Mount]) -> bool:
-        tree, began = watched.tree, time.monotonic()
+        tree = watched.tree
         below = mounts.mounts_below(tree.root, table)
         watched.barriers = frozenset((mount.mount_id, mount.mount_point) for mount in below)
         try:
@@ -190,17 +193,19 @@ class Watcher:
             tree.arm(self._running_reader(), frozenset(mount.mount_point for mount in below))
         except OSError as error:
             tree.disarm(_words(error))
-        ended = time.monotonic()
-        watched.repair_at = ended + REPAIR_SHARE * (ended - began)
-        watched.retry_at = ended + RETRY_SECONDS
+        watched.retry_at = time.monotonic() + RETRY_SECONDS
         return not tree.lost
 
     def _repair(self, watched: _Watched, why: str, table: list[Mount]) -> None:
-        if time.monotonic() < watched.repair_at:
+        began = time.monotonic()
+        if began < watched.repair_at:
             return
         if self._difference(watched, table):
             watched.tree.disarm(why)  # another folder: none of the watches is worth keeping
-        if self._arm(watched, table):
+        armed = self._arm(watched, table)
+        ended = time.monotonic()
+        watched.repair_at = ended + min(REPAIR_SHARE * (ended - began), REPAIR_SECONDS)
+        if armed:
             watched.repairs += 1
             self._dirty.put(watched.tree.root, b"", "rescan", why)
 
