@@ -57,7 +57,6 @@ def bound(bounds: Bounds) -> str:
         (resource.RLIMIT_AS, bounds.memory_bytes),
         (resource.RLIMIT_NOFILE, bounds.descriptors),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
     )
     refused = []
     for which, wanted in limits:
@@ -82,6 +81,7 @@ def allow_cpu(seconds: float) -> None:
 
 def enclose() -> dict[str, str]:
     """Give up, for good, all that a job does not need; return for each layer "on..." or "off: why"."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # only now: warming up may draw pictures of its own
     layers: dict[str, Callable[[], str]] = {
         "capabilities": _drop_capabilities,
         "no-new-privileges": _no_new_privileges,
