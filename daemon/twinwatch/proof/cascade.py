@@ -6,6 +6,7 @@ Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,8 @@ def _by_look(a: tuple[bytes, Header, Image.Image], b: tuple[bytes, Header, Image
     bits = _distance_in_bits(small_a, small_b)
     by_transform = _glance(small_a, small_b)
     mean, best = by_transform[0]
-    measures: dict[str, float | int | str] = {"phash_bits": bits, "glance_mean": round(mean, 2)}
+    worst = _glance_worst(small_a, small_b, best)
+    measures: dict[str, float | int | str] = {"phash_bits": bits, "glance_mean": round(mean, 2), "glance_worst": worst}
     if bits > _FAR_BITS and mean > _FAR_MEAN:
         return Evidence(Verdict.DISTINCT, None, best, "other pictures", measures)
     if why := _unlike(head_a, head_b):
@@ -95,10 +97,12 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
-    return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
+    proved = [attempt for attempt in tried if attempt.judgement.proved]
+    # The likelier direction comes first and stands, unless neither is proved: then the nearer one says what differs.
+    return _told(proved[0] if proved else min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
 
 
-_EXACT = 0.3
+_EXACT = 0.15  # of the allowance: the cause was found, not only approached
 
 
 def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> _Attempt:
@@ -112,30 +116,37 @@ def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform:
         attempt = _made(with_profile(ready, source.profile, target.profile), wanted, target, side, transform)
         if worst is None or attempt.judgement.score > worst.judgement.score:
             worst = attempt
-    assert worst is not None
+    if worst is None:
+        raise ValueError("no background")
     return worst
 
 
 def _made(ready: Image.Image, wanted: Image.Image, target: Picture, side: Side, transform: int) -> _Attempt:
-    bounds = _bounds(target)
     name = recreate.find_scaler(ready, wanted, target.tables)[0].name
     plain = recreate.scaled(ready, wanted.size, name)
-    made = recreate.encode_jpeg(plain, target.tables) if target.tables else plain
-    left = residual(wanted, made)
-    best = _Attempt(side, transform, name, judge.judge(left, bounds), judge.informative(left))
-    if best.judgement.score <= _EXACT:
-        return best
+    best: _Attempt | None = None
+    for how, made in _variants(plain, wanted, target, name):
+        left = residual(wanted, made)
+        judgement = judge.judge(left, _bounds(target))
+        if best is None or judgement.score < best.judgement.score:
+            best = _Attempt(side, transform, how, judgement, judge.informative(left))
+        if judgement.score <= _EXACT:
+            break
+    if best is None:
+        raise ValueError("nothing was made")
+    return best
+
+
+def _variants(plain: Image.Image, wanted: Image.Image, target: Picture, name: str) -> Iterator[tuple[str, Image.Image]]:
+    """Yield ways to finish the scaled picture as the target's codec would, the likeliest first."""
+    if target.palette is not None and not target.see_through():
+        yield f"{name}, this file's palette", recreate.quantise(plain, target.palette, dither=False)
+        yield f"{name}, this file's palette dithered", recreate.quantise(plain, target.palette, dither=True)
+    yield name, recreate.encode_jpeg(plain, target.tables) if target.tables else plain
     filtered = recreate.fitted_filter(plain, wanted)
-    if filtered is None or filtered[1] > _MAX_SHIFT:
-        return best
-    made = plain.filter(filtered[0])
-    if target.tables:
-        made = recreate.encode_jpeg(made, target.tables)
-    left = residual(wanted, made)
-    judgement = judge.judge(left, bounds)
-    if judgement.score >= best.judgement.score:
-        return best
-    return _Attempt(side, transform, f"{name}, fitted filter", judgement, judge.informative(left))
+    if filtered is not None and filtered[1] <= _MAX_SHIFT:
+        soft = plain.filter(filtered[0])
+        yield f"{name}, fitted filter", recreate.encode_jpeg(soft, target.tables) if target.tables else soft
 
 
 _MAX_SHIFT = 0.6  # pixels: other sitings of the same scaler; a burst moves further
@@ -218,11 +229,11 @@ def _frames(header: Header) -> int:
 
 
 def _bounds(target: Picture) -> judge.Bounds:
-    if target.header.format == "GIF" or target.header.mode == "P":
+    if target.palette is not None and target.header.format == "GIF":
         return judge.PALETTE
-    if target.tables is not None or target.lossless:
-        return judge.KNOWN_TABLES
-    return judge.HIDDEN_TABLES
+    if target.lossless:
+        return judge.LOSSLESS
+    return judge.KNOWN_TABLES if target.tables is not None else judge.HIDDEN_TABLES
 
 
 def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
@@ -257,6 +268,12 @@ def _glance(a: Image.Image, b: Image.Image) -> list[tuple[float, int]]:
         (float(np.abs(np.asarray(oriented(a, k).convert("YCbCr")).astype(np.int16) - wanted).mean()), k)
         for k in range(1, 9)
     )
+
+
+def _glance_worst(a: Image.Image, b: Image.Image, transform: int) -> int:
+    """Return the largest luma difference between the miniatures, in grey levels."""
+    ours, theirs = (np.asarray(image.convert("L")).astype(np.int16) for image in (oriented(a, transform), b))
+    return int(np.abs(ours - theirs).max())
 
 
 def _distance_in_bits(a: Image.Image, b: Image.Image) -> int:

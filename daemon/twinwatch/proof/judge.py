@@ -20,23 +20,26 @@ class Bounds:
     """How much a tile may differ: `floor` + `share` x the tile's own standard deviation, in grey levels of 255.
 
     `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean absolute
-    difference in luma, `wide` the mean difference over 64x64 pixels in any channel (tone and colour changes).
+    difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma (tone and colour changes).
     """
 
     signed: tuple[float, float]
     chroma: tuple[float, float]
     rough: tuple[float, float]
-    wide: float
+    wide: tuple[float, float]
 
 
-KNOWN_TABLES = Bounds(signed=(2.0, 0.12), chroma=(4.0, 0.12), rough=(3.5, 0.3), wide=1.5)
-"""The encoder's tables were in the file (JPEG), or there was nothing to lose (PNG, BMP, TIFF)."""
+LOSSLESS = Bounds(signed=(2.0, 0.3), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5))
+"""PNG, BMP, TIFF: nothing was lost, only the scaler can be unknown; where the picture is flat it must be equal."""
 
-HIDDEN_TABLES = Bounds(signed=(3.0, 0.15), chroma=(6.0, 0.15), rough=(5.0, 0.35), wide=2.0)
+KNOWN_TABLES = Bounds(signed=(3.2, 0.3), chroma=(6.0, 0.4), rough=(5.0, 0.5), wide=(2.0, 4.0))
+"""The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
+
+HIDDEN_TABLES = Bounds(signed=(4.8, 0.3), chroma=(8.0, 0.5), rough=(6.0, 0.6), wide=(2.0, 4.0))
 """WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file."""
 
-PALETTE = Bounds(signed=(5.0, 0.3), chroma=(12.0, 0.3), rough=(10.0, 0.5), wide=4.0)
-"""256 colours or fewer."""
+PALETTE = Bounds(signed=(4.8, 0.3), chroma=(8.0, 0.5), rough=(6.0, 0.6), wide=(3.0, 5.0))
+"""256 colours or fewer, known; which of them a pixel was given is not."""
 
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
 _INFORMATIVE_TILES = 16
@@ -67,13 +70,13 @@ def judge(left: Residual, bounds: Bounds) -> Judgement:
     excess = np.maximum(luma / _allowed(bounds.signed, spread), chroma / _allowed(bounds.chroma, spread))
     excess = np.maximum(excess, rough[:, :, 0] / _allowed(bounds.rough, spread))
     row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
-    wide = wide_mean(signed)
+    wide, wide_chroma = wide_means(signed)
     return Judgement(
-        score=round(max(float(excess.max()), wide / bounds.wide), 3),
+        score=round(max(float(excess.max()), wide / bounds.wide[0], wide_chroma / bounds.wide[1]), 3),
         at=(column * TILE, row * TILE),
         worst_luma=round(float(rough[:, :, 0].max()), 2),
         worst_chroma=round(float(rough[:, :, 1:].max()), 2),
-        wide=round(wide, 2),
+        wide=round(max(wide, wide_chroma), 2),
     )
 
 
@@ -83,13 +86,15 @@ def informative(left: Residual) -> bool:
     return detailed >= max(_INFORMATIVE_TILES, _INFORMATIVE_SHARE * left.spread.size)
 
 
-def wide_mean(signed: NDArray[np.float32], tiles: int = 8) -> float:
-    """Return the largest mean difference over squares of `tiles` x `tiles` tiles, any channel."""
+def wide_means(signed: NDArray[np.float32], tiles: int = 8) -> tuple[float, float]:
+    """Return the largest mean difference over squares of `tiles` x `tiles` tiles, in luma and in chroma."""
     rows, columns = signed.shape[0] // tiles, signed.shape[1] // tiles
-    if not rows or not columns:
-        return float(np.abs(signed.mean(axis=(0, 1))).max())
-    whole = signed[: rows * tiles, : columns * tiles].reshape(rows, tiles, columns, tiles, 3)
-    return float(np.abs(whole.mean(axis=(1, 3))).max())
+    if rows and columns:
+        whole = signed[: rows * tiles, : columns * tiles].reshape(rows, tiles, columns, tiles, 3)
+        mean = np.abs(whole.mean(axis=(1, 3)))
+    else:
+        mean = np.abs(signed.mean(axis=(0, 1), keepdims=True))
+    return float(mean[..., 0].max()), float(mean[..., 1:].max())
 
 
 def _allowed(bound: tuple[float, float], spread: NDArray[np.float32]) -> NDArray[np.float32]:

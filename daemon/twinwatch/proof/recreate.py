@@ -48,6 +48,12 @@ def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
     return Image.open(stored, formats=("JPEG",)).convert("RGB")
 
 
+def quantise(image: Image.Image, palette: Image.Image, dither: bool) -> Image.Image:
+    """Give every pixel a colour of this palette (a mode P image), with or without error diffusion; returns RGB."""
+    how = Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
+    return image.quantize(palette=palette, dither=how).convert("RGB")
+
+
 def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scaler]:
     """Return the candidates by name for scaling from one size to another."""
     if source == target:

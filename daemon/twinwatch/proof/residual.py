@@ -79,7 +79,8 @@ def _covering(length: int) -> NDArray[np.intp]:
 def _tile_sum(values: NDArray[np.int16]) -> Plane:
     rows, columns, depth = values.shape
     by_row = values.reshape(rows // TILE, TILE, columns, depth).sum(axis=1, dtype=np.int16)
-    return by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32).astype(np.float32)
+    by_tile = by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32)
+    return np.asarray(by_tile, dtype=np.float32)
 
 
 def _spread(luma: NDArray[np.int16]) -> Plane:
@@ -88,4 +89,4 @@ def _spread(luma: NDArray[np.int16]) -> Plane:
     shape = (rows // TILE, TILE, columns // TILE, TILE)
     mean = values.reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
     square = (values * values).reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
-    return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)
