@@ -11,8 +11,9 @@ import contextlib
 import errno
 import json
 import os
+import stat as stat_bits
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -251,10 +252,6 @@ def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
 
 
 def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> tuple[Folder, list[PurePosixPath]]:
-    files: dict[str, FileStat] = {}
-    below: list[PurePosixPath] = []
-    foreign: list[str] = []
-    others = 0
     try:
         fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -262,28 +259,37 @@ def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> t
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     try:
-        device = os.fstat(fd).st_dev
-        for entry in os.scandir(fd):
-            try:
-                found = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if exclusions.dir(entry.name):
-                    continue
-                if found.st_dev != device:
-                    foreign.append(entry.name)
-                else:
-                    below.append(path / entry.name)
-            elif is_regular(found):
-                if not exclusions.file(entry.name):
-                    files[entry.name] = file_stat(found)
-            else:
-                others += 1
+        with os.scandir(fd) as entries:
+            return _sorted_out(path, entries, exclusions, os.fstat(fd).st_dev)
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     finally:
         os.close(fd)
+
+
+def _sorted_out(
+    path: PurePosixPath, entries: Iterable[os.DirEntry[str]], exclusions: Exclusions, device: int
+) -> tuple[Folder, list[PurePosixPath]]:
+    files: dict[str, FileStat] = {}
+    below: list[PurePosixPath] = []
+    foreign: list[str] = []
+    others = 0
+    for entry in entries:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat_bits.S_ISDIR(found.st_mode):
+            if exclusions.dir(entry.name):
+                continue
+            if found.st_dev == device:
+                below.append(path / entry.name)
+            else:
+                foreign.append(entry.name)
+        elif not is_regular(found):
+            others += 1
+        elif not exclusions.file(entry.name):
+            files[entry.name] = file_stat(found)
     return Folder(path, files, "", tuple(foreign), others), below
 
 

@@ -33,9 +33,10 @@ class Group(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), 3, 0.5)
-            if near and "Did you mean" not in error.message:
-                error.message += f" Did you mean {' or '.join(repr(name) for name in near)}?"
-            raise
+            if not near or "Did you mean" in error.message:
+                raise
+            meant = " or ".join(repr(name) for name in near)
+            raise click.UsageError(f"{error.message} Did you mean {meant}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; end with the exit code of the contract."""

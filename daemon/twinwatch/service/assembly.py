@@ -19,7 +19,7 @@ from twinwatch.ingest import Belt, Found, Line, Outcome, Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
-from twinwatch.roots import EXPLANATIONS, Health, Root, quarantine_place
+from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
 

@@ -342,10 +342,9 @@ class Daemon:
         life.next_survey = 0.0 if life.again else now + self._period(life)
         for trouble in life.problems:
             log.warning("%s", trouble)
-        words = "level: %d pictures in %d folders, %d looked at, %d gone"
         log.log(
             logging.INFO if first else logging.DEBUG,
-            "%s is " + words,
+            "%s is level: %d pictures in %d folders, %d looked at, %d gone",
             survey.root.path,
             survey.pictures,
             survey.folders,
@@ -357,7 +356,7 @@ class Daemon:
         reconcile = self._config.reconcile
         seconds = reconcile.every_minutes * 60
         if life.watched.root is not None and life.watched.root.mode == "polling":
-            # A walk may take up a twentieth of the time, so that a large share on a slow network is not walked for ever.
+            # A walk may take up a twentieth of the time, so that a large slow share is not walked for ever.
             seconds = min(seconds, max(POLL_SECONDS, 20 * life.took_seconds))
         return seconds * random.uniform(1 - reconcile.jitter, 1 + reconcile.jitter)  # noqa: S311 - no secret
 

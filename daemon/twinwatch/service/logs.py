@@ -1,4 +1,4 @@
-"""The log on standard error: for a person, for journald, or one JSON object a line. Names are data and always quoted."""
+"""The log on standard error: for a person, for journald, or one JSON object a line. Names are data: escaped."""
 
 from __future__ import annotations
 
