@@ -60,6 +60,10 @@ class Index:
             raise AssertionError("a row just written is there")
         return recorded
 
+    def is_level(self, root_id: RootId) -> bool:
+        """Tell whether a root was ever level: then what is new in it is an arrival."""
+        return self._database.connection.scalar(select(root.c.level_at).where(root.c.id == root_id)) is not None
+
     def set_level(self, root_id: RootId, at: float | None) -> None:
         """Record when a root was first level; None makes everything in it a resident again."""
         with self._database.durably() as connection:

@@ -154,7 +154,7 @@ class Line:
             reading = yield from self._reading(fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
-        level = any(record.id == root.id and record.level_at is not None for record in self._index.roots())
+        level = self._index.is_level(root.id)
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0

@@ -57,14 +57,11 @@ class Survey:
             missing.extend(self._in_lost_folders(walked))
             yield Pace.WAIT
             self._forget(missing)
-            if self.below == TOP and not self._was_level():
+            if self.below == TOP and not self.index.is_level(self.root.id):
                 self.index.set_level(self.root.id, self.clock())
         except RootError as error:
             self.failure = error
         self.done(self)
-
-    def _was_level(self) -> bool:
-        return any(record.id == self.root.id and record.level_at is not None for record in self.index.roots())
 
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
         self.folders += 1

@@ -242,6 +242,8 @@ class Daemon:
     def _unsettled(self, found: Found, stat: FileStat) -> bool:
         """Let a file that a survey found, and that was written a moment ago, settle first."""
         root = self._assembly.line.roots.get(found.root)
+        if not self._assembly.index.is_level(found.root):
+            return False  # what is there at first is taken as it is: once it had settled it would be an arrival
         hint: SettleHint = "polled" if root is not None and root.mode == "polling" else "changed"
         age = time.time() - max(stat.mtime_ns, stat.ctime_ns) / 1e9
         if not 0 <= age < self._config.settle.wait(hint):
@@ -443,6 +445,7 @@ class Daemon:
             "paused": paused,
             "photos": index.photos.count(),
             "queued": queued,
+            "not_ready": self._settler.retrying,
             "held": index.journal.count_held(),
             "roots": roots,
         }
