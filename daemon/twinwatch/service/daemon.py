@@ -51,6 +51,7 @@ class _Life:
     surveying: bool = False
     again: bool = False  # something happened meanwhile that asks for one more walk
     level: bool = False
+    watching: bool = False
     took_seconds: float = 0.0
     skipped: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -294,13 +295,17 @@ class Daemon:
             log.error("%s", error)
             self._assembly.stop_root(life.watched, Health(error.health), str(error))
             return
-        self._watcher.add(root.path, root.mode, root.exclusions.dir)
+        if not life.watching:
+            self._watcher.add(root.path, root.mode, root.exclusions.dir)
+            life.watching = True
         log.info("watching %s (%s%s)", root.path, root.mode, ", reference" if root.reference else "")
         self._survey_soon(life)
 
     def _unwatch(self, life: _Life) -> None:
         if life.watched.root is not None:
-            self._watcher.remove(life.watched.root.path)
+            if life.watching:
+                self._watcher.remove(life.watched.root.path)
+                life.watching = False
             self._assembly.line.roots.pop(life.watched.root.id, None)
             self._assembly.belt.drop_root(life.watched.root.id)
 
