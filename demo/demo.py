@@ -41,8 +41,11 @@ def main() -> int:
         _wait_until_level(daemon, state, home)
         right = _let_arrive(mirror, state, photos)
         _show_the_way_back(state)
-    except (KeyboardInterrupt, TimeoutError) as error:
-        say(f"stopped: {error or 'by you'}; its log is {home}/daemon.log")
+    except TimeoutError as error:
+        say(f"stopped: {error}; its log is {home}/daemon.log")
+        return 1
+    except KeyboardInterrupt:
+        say(f"stopped; everything is in {home}")
         return 1
     finally:
         daemon.send_signal(signal.SIGTERM)

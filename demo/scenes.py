@@ -6,6 +6,7 @@ import io
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 
@@ -112,16 +113,20 @@ def _stripped(original: bytes) -> bytes:
     return bytes(out + original[at:])
 
 
-def _clouds(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+def _clouds(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:
     """Return noise of all sizes, shape (height, width), 0 to 1: what makes pictures differ in every part."""
     total = np.zeros((height, width))
     for octave in range(3, 9):
         grid = Image.fromarray(rng.random((2**octave, 2**octave)).astype(np.float32))
         total += np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC)) / 2 ** (octave - 2)
-    return (total - total.min()) / (total.max() - total.min())
+    total -= total.min()
+    return total / total.max()
 
 
-def _ridge(rng: np.random.Generator, width: int) -> np.ndarray:
+def _ridge(rng: np.random.Generator, width: int) -> NDArray[np.float64]:
     """Return a line of hills, shape (width,), about -1 to 1."""
     x = np.linspace(0, 2 * math.pi, width)
-    return sum(rng.normal() * np.sin(k * x + rng.uniform(0, 6)) / k for k in range(1, 12)) / 1.5
+    line = np.zeros(width)
+    for k in range(1, 12):
+        line += rng.normal() * np.sin(k * x + rng.uniform(0, 6)) / k
+    return line / 1.5

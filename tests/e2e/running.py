@@ -75,8 +75,7 @@ class Daemon:
     def signal(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE) if number is not signal.SIGHUP else 0
-        return code
+        return self.process.wait(PATIENCE)
 
     def stop(self) -> None:
         assert self.signal(signal.SIGTERM) == 0, self.tail()

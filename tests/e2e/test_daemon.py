@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from demo.scenes import as_photo, copies, look_alikes, scene
+
 from tests.e2e.running import Daemon, twinwatch, until
 
 MIRROR, COPIED, ALIKE = 200, 40, 40
@@ -53,6 +53,31 @@ def _arrive(path: Path, content: bytes, how: int) -> None:
         os.rename(temporary, path)
 
 
+def _arrivals(photos: list[bytes]) -> list[tuple[str, bytes, bool]]:
+    """Return forty copies of eight kinds and forty look-alikes of eight kinds, shuffled: name, content, is a copy."""
+    arrivals: list[tuple[str, bytes, bool]] = []
+    for number in range(COPIED + ALIKE):
+        made = (copies if number < COPIED else look_alikes)(photos[number])
+        ending, content = list(made.values())[number % len(made)]
+        arrivals.append((f"Camera Uploads/IMG_{number:04d}{ending}", content, number < COPIED))
+    random.Random(7).shuffle(arrivals)
+    return arrivals
+
+
+def _disturb(daemon: Daemon, number: int) -> None:
+    """Kill the daemon while it moves, kill it while it reads, stop it and let files come meanwhile."""
+    if number in (20, 45):
+        before = len(daemon.held())
+        until(lambda: len(daemon.held()) > before, daemon.tail)
+    if number in (20, 45, 60):
+        daemon.kill()
+        daemon.start()
+    if number in (30, 55):
+        daemon.stop()
+    if number in (35, 58):
+        daemon.start()
+
+
 @pytest.mark.timeout(900)
 def test_every_copy_is_held_and_no_look_alike_moves_through_stops_and_kills(
     daemon: Daemon, photos: list[bytes]
@@ -63,30 +88,10 @@ def test_every_copy_is_held_and_no_look_alike_moves_through_stops_and_kills(
         (daemon.root / name).write_bytes(content)
     daemon.start().wait_for("level")
 
-    chosen = random.Random(7)
-    arrivals: list[tuple[str, bytes, bool]] = []
-    kinds = len(copies(photos[0]))
-    for number in range(COPIED):
-        ending, content = list(copies(photos[number]).values())[number % kinds]
-        arrivals.append((f"Camera Uploads/IMG_{number:04d}{ending}", content, True))
-    kinds = len(look_alikes(photos[0]))
-    for number in range(COPIED, COPIED + ALIKE):
-        ending, content = list(look_alikes(photos[number]).values())[number % kinds]
-        arrivals.append((f"Camera Uploads/IMG_{number:04d}{ending}", content, False))
-    chosen.shuffle(arrivals)
-
+    arrivals = _arrivals(photos)
     for number, (name, content, _) in enumerate(arrivals):
         _arrive(daemon.root / name, content, number % 3)
-        if number in (20, 45, 60):  # killed as soon as it has begun to move something more
-            before = len(daemon.held())
-            if number != 60:
-                until(lambda: len(daemon.held()) > before, daemon.tail)  # noqa: B023 - looked at before it changes
-            daemon.kill()
-            daemon.start()
-        if number in (30, 55):
-            daemon.stop()
-        if number in (35, 58):
-            daemon.start()
+        _disturb(daemon, number)
     daemon.wait_settled()
 
     held = {row["path"]: row for row in daemon.held()}

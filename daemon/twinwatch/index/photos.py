@@ -167,10 +167,15 @@ class Photos:
         self._connection.execute(delete(photo).where(photo.c.root_id == root_id))
         self._database.wrote()
 
-    def stale(self, algorithm: str, limit: int) -> list[Photo]:
-        """Return some photos whose fingerprint another version made."""
-        query = _SELECT.where(photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm).limit(limit)
-        return [_photo(row) for row in self._connection.execute(query)]
+    def stale(self, algorithm: str, after: PhotoId, limit: int) -> list[Photo]:
+        """Return the next photos, by number, whose fingerprint another version made."""
+        other = _SELECT.where(photo.c.id > after, photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm)
+        return [_photo(row) for row in self._connection.execute(other.order_by(photo.c.id).limit(limit))]
+
+    def refresh(self, photo_id: PhotoId, reading: Reading) -> None:
+        """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
+        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(**_reading_columns(reading)))
+        self._database.wrote()
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""

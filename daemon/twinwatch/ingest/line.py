@@ -59,6 +59,7 @@ class Found:
     root: RootId
     path: PurePosixPath
     priority: Priority = "arrival"
+    again: bool = False  # read it again although it is known: its fingerprint is of an older version
 
 
 class Pace(Enum):
@@ -120,21 +121,26 @@ class Line:
         photo = yield from self._read(found)
         if photo is None:
             return
+        before = self._index.photos.judged(photo.id)
         while True:
             matches = yield from self._prove(photo, found.priority)
+            if self._index.photos.by_id(photo.id) is None:
+                return  # another line has set it aside meanwhile, or it is gone
             if self._still_true(photo, matches):
                 break
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
             case Duplicate(moves):
-                for move in moves:
-                    self._set_aside(move)
+                done = [self._set_aside(move) for move in moves]
+                if all(done) and moves[0].keeper.id == photo.id:
+                    self._index.photos.set_judged(photo.id)
             case Undecided(one, other, evidence, why):
                 self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
                 self._index.photos.set_judged(photo.id)
                 self._index.photos.set_judged(one.id, Judged.OPEN)
             case _:
-                self._index.photos.set_judged(photo.id)
+                if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
+                    self._index.photos.set_judged(photo.id)
                 self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
 
     def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
@@ -143,11 +149,14 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and photos.judged(known.id) is Judged.DONE:
+            if known is not None and same and photos.judged(known.id) is Judged.DONE and not found.again:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it
             if known is not None and same and known.reading.trouble is None:
+                if found.again:
+                    photos.refresh(known.id, (yield from self._reading(fd, found.priority)))
+                    return None
                 return known  # read before, but not judged, or only reported
             if not same and self._followed(root, found.path, stat):
                 return None
@@ -246,7 +255,8 @@ class Line:
     def _may_move(self, photo: Photo) -> bool:
         return not photo.reference and (photo.arrived or self._move_residents)
 
-    def _set_aside(self, move: Move) -> None:
+    def _set_aside(self, move: Move) -> bool:
+        """Set the duplicate aside, or say why not; return False when it must be judged again after `resume`."""
         why = self._held_back(move)
         if not why:
             duplicate, keeper = move.duplicate, move.keeper
@@ -256,12 +266,12 @@ class Line:
                 why = str(error)
             else:
                 self._done(move, row)
-                return
+                return True
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
-        paused = self._index.memory.setting(PAUSED) is not None
-        if not paused:  # else they are judged again after `resume`
-            self._index.photos.set_judged(move.keeper.id)
-            self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
+        if self._index.memory.setting(PAUSED) is not None:
+            return False
+        self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
+        return True
 
     def _held_back(self, move: Move) -> str:
         memory, now = self._index.memory, self._clock()
@@ -293,7 +303,6 @@ class Line:
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
             self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
-        self._index.photos.set_judged(move.keeper.id)
         self._index.commit()
 
     def _undecodable(self, photo: Photo, reading: Reading) -> None:

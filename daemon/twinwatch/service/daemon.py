@@ -23,6 +23,7 @@ from twinwatch.photo import TOP, FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
 from twinwatch.service import state
 from twinwatch.service.assembly import Assembly, Watched
+from twinwatch.service.refresh import Refresher
 from twinwatch.service.systemd import Manager
 from twinwatch.settle import Hint as SettleHint
 from twinwatch.settle import Settler
@@ -88,6 +89,7 @@ class Daemon:
         )
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
+        self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
         with self._assembly:
             self._assembly.line.retry = self._retry
             self._listen()
@@ -113,6 +115,8 @@ class Daemon:
         self._settle(now)
         belt.step()
         self._supervise(now)
+        if all(life.level for life in self._lives):
+            self._refresher.go_on()
         self._assembly.index.commit_if_older(COMMIT_SECONDS)
         self._tell(now)
         self._manager.alive(now)
