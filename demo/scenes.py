@@ -118,9 +118,10 @@ def _clouds(rng: np.random.Generator, width: int, height: int) -> NDArray[np.flo
     total = np.zeros((height, width))
     for octave in range(3, 9):
         grid = Image.fromarray(rng.random((2**octave, 2**octave)).astype(np.float32))
-        total += np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC)) / 2 ** (octave - 2)
+        total += np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC), float) / 2 ** (octave - 2)
     total -= total.min()
-    return total / total.max()
+    total /= total.max()
+    return total
 
 
 def _ridge(rng: np.random.Generator, width: int) -> NDArray[np.float64]:

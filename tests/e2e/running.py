@@ -77,6 +77,11 @@ class Daemon:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
+    def hup(self) -> None:
+        """Ask it to read its configuration again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         assert self.signal(signal.SIGTERM) == 0, self.tail()
 

@@ -73,6 +73,11 @@ class Index:
         """Make everything written so far durable."""
         self._database.commit()
 
+    @property
+    def dirty(self) -> bool:
+        """Tell whether something written waits for its commit; other processes cannot write meanwhile."""
+        return self._database.dirty
+
     def commit_if_older(self, seconds: float) -> None:
         """Make readings that have waited that long durable."""
         self._database.commit_if_older(seconds)

@@ -131,7 +131,7 @@ class Daemon:
         due = self._settler.next_due()
         if due is not None:
             times.append(due)
-        if len(self._assembly.belt):
+        if len(self._assembly.belt) or self._assembly.index.dirty:
             times.append(now + COMMIT_SECONDS)
         if self._changed:
             times.append(self._next_status)
