@@ -36,7 +36,7 @@ _NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 class WorkerLimits:
     """What a worker may use. The defaults are for a slow NAS.
 
-    Measured on a fast machine: a 102-megapixel PNG is read in 4 s with 1.0 GiB of address space, two 48-megapixel photos
+    Measured on a fast machine: a 102-megapixel PNG is read in 4 s with 1.0 GiB of address space, two of 48 megapixels
     are proved in 13 s with 1.9 GiB.
     """
 
