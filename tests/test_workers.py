@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def test_says_what_it_can(workers: Workers) -> None:
         ("abort", "SIGABRT"),
         ("exit", "status 3"),
         ("raise", "ZeroDivisionError"),
+        ("refused", "PermissionError"),
         ("last words", "a decoder's last words"),
         ("flood stderr", "flooded"),
         ("garbage", "nonsense"),
@@ -122,6 +124,14 @@ def test_too_much_memory_is_too_large(workers: Workers, tmp_path: Path) -> None:
         ask(workers, tmp_path, "memory")
     assert caught.value.trouble == Trouble.TOO_LARGE
     assert ask(workers, tmp_path, "nothing").detail == "nothing"
+
+
+def test_a_bad_disk_is_no_fault_of_the_photo(workers: Workers, tmp_path: Path) -> None:
+    pid = ask(workers, tmp_path, "pid").detail
+    with pytest.raises(WorkerError, match="Input/output error") as caught:
+        ask(workers, tmp_path, "bad disk")
+    assert caught.value.trouble is None
+    assert ask(workers, tmp_path, "pid").detail == pid
 
 
 @pytest.mark.parametrize("what", ["sleep", "loop"])
@@ -239,6 +249,28 @@ def test_a_worker_that_cannot_start_blames_no_photo(tmp_path: Path) -> None:
         with pytest.raises(WorkerError, match="no_such_module") as caught:
             ask(workers, tmp_path, "nothing")
         assert caught.value.trouble is None
+
+
+def test_every_job_has_an_outcome_while_children_are_killed_at_random(tmp_path: Path) -> None:
+    dice = random.Random(7)
+    before, children = own_descriptors(), own_children()
+    fd = open_photo(tmp_path, "nothing")
+    outcomes = {"done": 0, "crashed": 0}
+    with Workers(2, WorkerLimits(), jobs_module="hostile_jobs") as workers:
+        for _ in range(40):
+            futures = [workers.read(fd, dice.choice(("arrival", "bulk"))) for _ in range(5)]
+            victims = sorted(own_children() - children)
+            if victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(dice.choice(victims)), signal.SIGKILL)
+            for future in futures:
+                error = future.exception(SOON)
+                assert error is None or isinstance(error, WorkerError), error
+                outcomes["done" if error is None else "crashed"] += 1
+    os.close(fd)
+    assert outcomes["done"] >= 100, outcomes  # a kill costs at most the one job that its child had
+    assert own_descriptors() == before
+    assert own_children() == children
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

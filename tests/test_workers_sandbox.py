@@ -81,6 +81,10 @@ def test_has_a_clean_environment(workers: Workers, tmp_path: Path, monkeypatch: 
     assert not names & {"TWINWATCH_SECRET", "HOME", "PATH", "PYTHONPATH"}
 
 
+def test_goes_first_when_memory_runs_out(workers: Workers, tmp_path: Path) -> None:
+    assert tried(workers, tmp_path, "oom score") == "1000"
+
+
 def test_is_nice(workers: Workers, tmp_path: Path) -> None:
     assert int(tried(workers, tmp_path, "niceness")) == min(19, os.nice(0) + 10)
 

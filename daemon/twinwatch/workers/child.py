@@ -7,6 +7,7 @@ the daemon takes that as the answer, and the next job gets a clean child.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -23,6 +24,9 @@ Job = Callable[..., Mapping[str, Any]]
 """Takes open descriptors, returns the answer's JSON form."""
 
 MAX_DESCRIPTORS = 2
+
+DISK_TROUBLE = frozenset({errno.EIO, errno.ENXIO, errno.ENODATA, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT})
+"""What a read of a descriptor fails with when disk or server is at fault, not the photo."""
 
 
 def main(argument: str) -> None:
@@ -64,5 +68,9 @@ def answer(line: socket.socket, jobs: Mapping[str, Job]) -> bool:
         except MemoryError:
             line.sendall(wire.encode({"id": request["id"], "too_large": True}))
             sys.exit(0)  # what is left of the heap is not worth trusting
+        except OSError as error:
+            if error.errno not in DISK_TROUBLE:
+                raise
+            reply = {"id": request["id"], "unreadable": error.strerror or "an error of the disk"}
     line.sendall(wire.encode(reply))
     return True

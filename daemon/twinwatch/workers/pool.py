@@ -21,7 +21,14 @@ from typing import Any, Literal, Self
 
 from twinwatch import errors
 from twinwatch.photo import Evidence, Reading, Trouble
-from twinwatch.workers.process import Child, ChildLateError, ChildLostError, ChildOutOfMemoryError, Start
+from twinwatch.workers.process import (
+    Child,
+    ChildLateError,
+    ChildLostError,
+    ChildOutOfMemoryError,
+    Start,
+    UnreadableError,
+)
 
 Priority = Literal["arrival", "bulk"]
 """Arrivals go before bulk work (first scan, reconcile); within one priority first come, first served."""
@@ -87,7 +94,7 @@ class Workers:
 
     A future ends with a value, with WorkerError, or cancelled by `close`; its callbacks run on a lane's thread.
     `WorkerError.trouble` is what to record of the photo (crashed, timed-out, too-large), or None where the photo is not
-    to blame: the worker could not be started, or the pool was closed.
+    to blame: the disk could not be read, no worker could be started, or the pool was closed.
     """
 
     def __init__(
@@ -260,9 +267,11 @@ class _Lane:
         self._hello: dict[str, Any] = {}
 
     def outcome(self, task: _Task) -> Any:
-        """Do the task; raise WorkerError, after which the child is gone."""
+        """Do the task; raise WorkerError, after which the child is gone unless it was the disk that failed."""
         try:
             answer = self._ask(task)
+        except UnreadableError as error:
+            raise errors.WorkerError(f"the file could not be read: {error}") from None
         except ChildOutOfMemoryError:
             self.end_child()
             raise errors.WorkerError("the worker ran out of memory", trouble=Trouble.TOO_LARGE) from None

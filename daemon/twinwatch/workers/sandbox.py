@@ -8,6 +8,7 @@ from the kernel's headers (landlock.h, seccomp.h, filter.h, audit.h, prctl.h).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from twinwatch.workers import filters
 
@@ -105,6 +107,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def _be_humble(nice: int) -> None:
+    with contextlib.suppress(OSError):  # when memory runs out, a worker goes before the daemon and before all else
+        Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         os.nice(nice)
     except OSError:
