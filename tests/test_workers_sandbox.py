@@ -44,6 +44,13 @@ def test_all_layers_are_on_where_the_kernel_has_them(workers: Workers) -> None:
     assert abilities.layers_missing in ([], ["landlock"])
 
 
+def test_a_thread_that_escaped_two_layers_is_told(workers: Workers) -> None:
+    with Workers(1, jobs_module="threaded_jobs") as careless:
+        abilities = careless.describe().result(SOON)
+    assert abilities.layers_missing == ["capabilities", "landlock"]
+    assert "1 threads" in abilities.sandbox["landlock"]
+
+
 @pytest.mark.parametrize("what", sorted(hostile_jobs.ATTEMPTS))
 def test_is_refused(workers: Workers, tmp_path: Path, what: str) -> None:
     assert tried(workers, tmp_path, what) in ("EPERM", "EACCES", "not allowed to raise maximum limit")

@@ -81,6 +81,10 @@ class _MountTable:
 class _Reader(InotifyFD):
     """watchdog's reading thread, which here lets go of its descriptors even when it dies of an exception."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        os.set_inheritable(self._inotify_fd, False)  # watchdog opens it without IN_CLOEXEC
+
     def run(self) -> None:
         try:
             super().run()

@@ -139,9 +139,9 @@ class Workers:
     def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
         """Read the photo in an open descriptor.
 
-        `fd` is of a regular file and read-only, at any offset (the child reads by `pread` or seeks itself), and the
-        caller may close it at once: a duplicate is kept. Raises ValueError for another kind of descriptor, OSError when
-        none can be duplicated, and RuntimeError when closed or when more than `limits.queued` jobs wait.
+        `fd` is of a regular file and read-only, at any offset (jobs read by `pread`), and the caller may close it at
+        once: a duplicate is kept. Raises ValueError for another kind of descriptor, OSError when none can be
+        duplicated, and RuntimeError when closed, when `limits.queued` jobs wait, or when no thread can be had.
         """
         return self._submit("read", (fd,), Reading.from_json, priority)
 
@@ -181,19 +181,22 @@ class Workers:
             if len(self._queue) >= self._limits.queued:
                 raise RuntimeError("the queue of the workers is full: look at `free` first")
             task = _Task(_RANK[priority], next(self._numbers), job, (), seconds, build, future)
-            for fd in fds:
-                try:
+            try:
+                for fd in fds:
                     task.descriptors += (os.dup(fd),)
-                except OSError:
-                    task.drop()
-                    raise
+                if self._waiting <= len(self._queue) and len(self._lanes) < self._count:
+                    self._start_lane(task.number)
+            except (OSError, RuntimeError):  # no descriptor or no thread to be had
+                task.drop()
+                raise
             heapq.heappush(self._queue, task)
-            if self._waiting < len(self._queue) and len(self._lanes) < self._count:
-                lane = threading.Thread(target=self._lane, name=f"worker-lane-{task.number}", daemon=True)
-                self._lanes.add(lane)
-                lane.start()
             self._changed.notify()
         return future
+
+    def _start_lane(self, number: int) -> None:
+        lane = threading.Thread(target=self._lane, name=f"worker-lane-{number}", daemon=True)
+        lane.start()  # it waits for the lock that we hold
+        self._lanes.add(lane)
 
     # --- on a lane's thread ---------------------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ class Child:
     def run(self, job: str, descriptors: Sequence[int], seconds: float) -> Any:
         """Have one job done, return the answer's JSON value or raise one of the four errors above.
 
-        After any but the last of them the child must be ended. BrokenPipeError means that it was dead before it got the job.
+        After any but the last of them the child must be ended. BrokenPipeError: it died before it had the job.
         """
         self.jobs_done += 1
         number = self.jobs_done

@@ -90,12 +90,16 @@ def enclose() -> dict[str, str]:
         "landlock": _landlock,
         "seccomp": _seccomp,
     }
+    threads = _threads()  # before Landlock hides /proc
     report = {}
     for name, apply in layers.items():
         try:
             report[name] = apply()
         except _Missing as missing:
             report[name] = f"off: {missing}"
+    if threads > 1:  # capabilities and Landlock are per thread; only the filter is for all
+        for name in ("capabilities", "landlock"):
+            report[name] = f"off: {threads - 1} threads were started before"
     return report
 
 
@@ -104,6 +108,13 @@ def die_with_parent(parent: int) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(0)
+
+
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1  # no /proc to ask
 
 
 def _be_humble(nice: int) -> None:
