@@ -187,6 +187,7 @@ def spin() -> Mapping[str, Any]:
 
 SPECIAL: dict[str, Callable[[int], Mapping[str, Any]]] = {
     "nothing": lambda fd: reading("nothing"),
+    "codecs": lambda fd: reading(b"a\x00".decode("utf-16-le") + b"\xe9".decode("cp1252") + b"a".decode("us-ascii")),
     "bad disk": lambda fd: fail(errno.EIO),
     "refused": lambda fd: fail(errno.EPERM),
     "oom score": lambda fd: reading(str(OOM_SCORE)),

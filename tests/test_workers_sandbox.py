@@ -7,6 +7,7 @@ import platform
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,40 @@ def test_a_thread_that_escaped_two_layers_is_told(workers: Workers) -> None:
     assert "1 threads" in abilities.sandbox["landlock"]
 
 
+POORER = """
+import ctypes, errno, os, struct, sys
+from twinwatch.workers import Workers
+from twinwatch.workers.sandbox import _Program
+libc = ctypes.CDLL(None, use_errno=True)
+refused = dict(landlock_create_ruleset=444, seccomp=SECCOMP)
+steps = [(0x20, 0, 0, 0)]  # load the number of the call
+for number in refused.values():
+    steps += [(0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | errno.ENOSYS)]
+steps.append((0x06, 0, 0, 0x7FFF0000))
+program = _Program(len(steps), b"".join(struct.pack("=HBBI", *step) for step in steps))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+with Workers(1, jobs_module="hostile_jobs") as workers:
+    abilities = workers.describe().result(60)
+    fd = os.open(sys.argv[1], os.O_RDONLY)
+    print(workers.read(fd).result(60).detail, *abilities.layers_missing)
+    print(abilities.sandbox["landlock"])
+"""
+
+
+def test_a_kernel_without_a_layer_is_told_and_still_works(tmp_path: Path) -> None:
+    """A filter makes this kernel look older, as some containers and NAS kernels are."""
+    (tmp_path / "photo").write_text("nothing")
+    script = POORER.replace("SECCOMP", str(filters.SYSCALLS[platform.machine()]["seccomp"]))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    arguments = [sys.executable, "-c", script, str(tmp_path / "photo")]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "nothing landlock seccomp",
+        "off: landlock: Function not implemented",
+    ], done.stderr
+
+
 @pytest.mark.parametrize("what", sorted(hostile_jobs.ATTEMPTS))
 def test_is_refused(workers: Workers, tmp_path: Path, what: str) -> None:
     assert tried(workers, tmp_path, what) in ("EPERM", "EACCES", "not allowed to raise maximum limit")
@@ -72,6 +107,10 @@ def test_cannot_write_to_the_photo(workers: Workers, tmp_path: Path) -> None:
 
 def test_may_start_threads(workers: Workers, tmp_path: Path) -> None:
     assert tried(workers, tmp_path, "thread") == "done"  # decoders of AVIF and HEIC do
+
+
+def test_may_use_codecs_that_were_not_used_before(workers: Workers, tmp_path: Path) -> None:
+    assert tried(workers, tmp_path, "codecs") == "aéa"
 
 
 def test_has_only_its_own_descriptors(workers: Workers, tmp_path: Path) -> None:

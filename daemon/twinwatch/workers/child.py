@@ -6,6 +6,7 @@ the daemon takes that as the answer, and the next job gets a clean child.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import importlib
@@ -28,6 +29,9 @@ MAX_DESCRIPTORS = 2
 DISK_TROUBLE = frozenset({errno.EIO, errno.ENXIO, errno.ENODATA, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT})
 """What a read of a descriptor fails with when disk or server is at fault, not the photo."""
 
+CODECS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "mac-roman")
+"""Python imports a codec at its first use; these occur in metadata."""
+
 
 def main(argument: str) -> None:
     """Run a worker; `argument` is the JSON object that `process.Child` wrote for it."""
@@ -48,8 +52,8 @@ def main(argument: str) -> None:
 def warm_up(jobs: ModuleType) -> dict[str, Any]:
     """Import and call once whatever opens files or starts threads: after this neither is possible."""
     abilities = dict(jobs.warm())
-    str(abilities).encode("utf-8", "backslashreplace")
-    "é".encode("latin-1").decode("utf-16", "replace")  # codecs are imported at first use
+    for codec in CODECS:
+        codecs.lookup(codec)
     return abilities
 
 
