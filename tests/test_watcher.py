@@ -425,7 +425,8 @@ def test_an_unreadable_folder_is_said_and_heard_once_it_can_be(root: Path) -> No
         check_unreadable(root)
         return
     script = (  # root may read everything, unless it gives up its capabilities
-        "import ctypes, struct, sys, pathlib, test_watcher\n"
+        "import ctypes, struct, sys, pathlib\n"
+        "from tests import test_watcher\n"
         "assert ctypes.CDLL(None).capset(struct.pack('=Ii', 0x20080522, 0), bytes(24)) == 0\n"
         "test_watcher.check_unreadable(pathlib.Path(sys.argv[1]))\n"
     )

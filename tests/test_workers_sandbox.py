@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import hostile_jobs
+from tests import hostile_jobs
 from twinwatch.errors import WorkerError
 from twinwatch.photo import Trouble
 from twinwatch.workers import WorkerLimits, Workers, filters, sandbox
@@ -23,7 +23,7 @@ SOON = 60.0
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Workers]:
-    with Workers(1, WorkerLimits(memory_bytes=1 << 29), jobs_module="hostile_jobs") as pool:
+    with Workers(1, WorkerLimits(memory_bytes=1 << 29), jobs_module="tests.hostile_jobs") as pool:
         yield pool
 
 
@@ -46,7 +46,7 @@ def test_all_layers_are_on_where_the_kernel_has_them(workers: Workers) -> None:
 
 
 def test_a_thread_that_escaped_two_layers_is_told(workers: Workers) -> None:
-    with Workers(1, jobs_module="threaded_jobs") as careless:
+    with Workers(1, jobs_module="tests.threaded_jobs") as careless:
         abilities = careless.describe().result(SOON)
     assert abilities.layers_missing == ["capabilities", "landlock"]
     assert "1 threads" in abilities.sandbox["landlock"]
@@ -65,7 +65,7 @@ steps.append((0x06, 0, 0, 0x7FFF0000))
 program = _Program(len(steps), b"".join(struct.pack("=HBBI", *step) for step in steps))
 assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
-with Workers(1, jobs_module="hostile_jobs") as workers:
+with Workers(1, jobs_module="tests.hostile_jobs") as workers:
     abilities = workers.describe().result(60)
     fd = os.open(sys.argv[1], os.O_RDONLY)
     print(workers.read(fd).result(60).detail, *abilities.layers_missing)
@@ -121,7 +121,7 @@ def test_has_only_its_own_descriptors(workers: Workers, tmp_path: Path) -> None:
 
 def test_has_a_clean_environment(workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINWATCH_SECRET", "x")
-    with Workers(1, jobs_module="hostile_jobs") as fresh:
+    with Workers(1, jobs_module="tests.hostile_jobs") as fresh:
         names = set(tried(fresh, tmp_path, "environment").split(","))
     assert "OPENBLAS_NUM_THREADS" in names
     assert not names & {"TWINWATCH_SECRET", "HOME", "PATH", "PYTHONPATH"}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import hostile_jobs
+from tests import hostile_jobs
 
 JOBS = hostile_jobs.JOBS
 

@@ -117,10 +117,9 @@ class Watcher:
         """Watch a root: a folder's absolute path without symlinks, each once.
 
         `excluded` gets a folder's bare name (undecodable bytes as surrogates) and is called on two threads: True keeps
-        the folder and all below it out. Symlinks and other mounts are never entered (`roots` tells of the
-        latter). Never raises for what the disk
-        says: a root that cannot be watched is "lost" until `check` succeeds. Walk the root after this returns, not
-        before, and nothing is missed. A polling root makes no hints: the walk is its watch.
+        the folder and all below it out. Symlinks and other mounts are never entered; `roots` tells of the latter.
+        Never raises for what the disk says: a root that cannot be watched is "lost" until `check` succeeds. Walk the
+        root after this returns, not before, and nothing is missed. A polling root makes no hints: the walk is all.
         """
         place = os.path.normpath(os.fsencode(root))
         if place in self._roots:
