@@ -81,6 +81,10 @@ class _MountTable:
 class _Reader(InotifyFD):
     """watchdog's reading thread, which here lets go of its descriptors even when it dies of an exception."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        os.set_inheritable(self._inotify_fd, False)  # watchdog opens it without IN_CLOEXEC
+
     def run(self) -> None:
         try:
             super().run()
@@ -113,9 +117,9 @@ class Watcher:
         """Watch a root: a folder's absolute path without symlinks, each once.
 
         `excluded` gets a folder's bare name (undecodable bytes as surrogates) and is called on two threads: True keeps
-        the folder and all below it out. Symlinks and other mounts are never entered. Never raises for what the disk
-        says: a root that cannot be watched is "lost" until `check` succeeds. Walk the root after this returns, not
-        before, and nothing is missed. A polling root makes no hints: the walk is its watch.
+        the folder and all below it out. Symlinks and other mounts are never entered; `roots` tells of the latter.
+        Never raises for what the disk says: a root that cannot be watched is "lost" until `check` succeeds. Walk the
+        root after this returns, not before, and nothing is missed. A polling root makes no hints: the walk is all.
         """
         place = os.path.normpath(os.fsencode(root))
         if place in self._roots:
@@ -237,10 +241,6 @@ class Watcher:
         tree = watched.tree
         failures, first = tree.failures()
         problems = [_sentence(tree.root, code, count, first[code]) for code, count in sorted(failures.items())]
-        problems += [
-            f"{_shown(place)} is a mount of its own and is not watched with {_shown(tree.root)}: make it a root"
-            for _, place in sorted(watched.barriers)
-        ]
         if tree.stale:
             problems.append(f"changes in {_shown(tree.root)} were missed: {tree.stale}")
         if self._reader is not None and not self._reader.is_alive():
