@@ -62,8 +62,8 @@ class Judgement:
         return self.score <= 1.0
 
 
-def judge(left: Residual, bounds: Bounds) -> Judgement:
-    """Weigh every tile of a residual against its allowance."""
+def judge(left: Residual, bounds: Bounds, at: tuple[int, int] = (0, 0)) -> Judgement:
+    """Weigh every tile of a residual against its allowance; `at` is where the residual lies in the picture (x, y)."""
     signed, rough, spread = left.signed, left.rough, left.spread
     luma = np.abs(signed[:, :, 0])
     chroma = np.abs(signed[:, :, 1:]).max(axis=2)
@@ -73,7 +73,7 @@ def judge(left: Residual, bounds: Bounds) -> Judgement:
     wide, wide_chroma = wide_means(signed)
     return Judgement(
         score=round(max(float(excess.max()), wide / bounds.wide[0], wide_chroma / bounds.wide[1]), 3),
-        at=(column * TILE, row * TILE),
+        at=(at[0] + column * TILE, at[1] + row * TILE),
         worst_luma=round(float(rough[:, :, 0].max()), 2),
         worst_chroma=round(float(rough[:, :, 1:].max()), 2),
         wide=round(max(wide, wide_chroma), 2),
