@@ -1,6 +1,6 @@
 """The proof of one pair, cheapest question first; the first that is answered ends it.
 
-Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and last: can the one be made from the other?
+Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and last: can one be made from the other?
 """
 
 from __future__ import annotations
@@ -95,13 +95,16 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             turn = transform if side == "a" else INVERSE[transform]
             attempt = _attempt(source, target, turn, side, transform)
             tried.append(attempt)
-            if attempt.judgement.score <= _EXACT:
+            if attempt.judgement.score <= _EXACT or (attempt.judgement.proved and not _rescaled(a, b)):
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
-    proved = [attempt for attempt in tried if attempt.judgement.proved]
-    # The likelier direction comes first and stands, unless neither is proved: then the nearer one says what differs.
-    return _told(proved[0] if proved else min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
+    # Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
+    return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
+
+
+def _rescaled(a: Picture, b: Picture) -> bool:
+    return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
 
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
@@ -163,7 +166,7 @@ def _glimpse(
     worst: _Attempt | None = None
     for box, window in recreate.made_windows(ready, target, recipe):
         left = residual(target.image.crop(box), window)
-        judgement = judge.judge(left, bounds, at=(box[0], box[1]))
+        judgement = judge.judge(left, bounds, window=(box[0], box[1]))
         if worst is None or judgement.score > worst.judgement.score:
             worst = _Attempt(side, transform, recipe.words, judgement, informative=True)
     if worst is None:
@@ -179,6 +182,7 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         "worst_luma": found.worst_luma,
         "worst_chroma": found.worst_chroma,
         "wide": found.wide,
+        "tone": found.tone,
         "scaler": best.how,
     }
     x, y = found.at
@@ -265,11 +269,12 @@ def _bounds(target: Picture) -> judge.Bounds:
 
 
 def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
-    """Order the directions: more pixels first, then finer quantisation, then richer metadata."""
+    """Order the directions: more pixels first, then a camera's name, finer quantisation, metadata."""
 
-    def worth(p: Picture) -> tuple[int, float, int]:
+    def worth(p: Picture) -> tuple[int, bool, float, int]:
         fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -math.inf
-        return (p.header.pixels, fineness, p.header.metadata.richness)
+        meta = p.header.metadata
+        return (p.header.pixels, meta.camera is not None, fineness, meta.richness)
 
     return ("a", "b") if worth(a) >= worth(b) else ("b", "a")
 

@@ -1,7 +1,7 @@
 """Making a picture again: scale it as that file says, finish it with that file's own tables or palette, decode.
 
-The scaler is written nowhere, so it is searched: every candidate makes a few small windows of the target, and the recipe
-that comes nearest makes the whole. Pure functions of pixels; nothing here judges.
+The scaler is written nowhere, so it is searched: every candidate makes a few small windows of the target, and the
+recipe that comes nearest makes the whole. Pure functions of pixels; nothing here judges.
 """
 
 from __future__ import annotations
