@@ -81,7 +81,7 @@ class Picture:
         return isinstance(low, int | float) and low < 255
 
     def rgb(self, background: int | None = None) -> Image.Image:
-        """Return the picture as 8-bit RGB, stored orientation; on a grey `background` (0-255) where it is see-through."""
+        """Return the picture as 8-bit RGB, stored orientation, on a grey `background` (0-255) where see-through."""
         image = self.image
         if image.mode.startswith(("I", "F")):
             return luma(image).convert("RGB")
