@@ -120,7 +120,7 @@ def _decision(state: Path, path: Path) -> dict[str, Any]:
 def _show(kind: str, name: str, row: dict[str, Any]) -> None:
     what = "set aside" if row["action"] == "held" else "left alone"
     say(f"  {kind:34} {name:24} -> {what:10} {row['verdict']}")
-    say(f"  {'':34} {'':24}    {row['evidence'].get('words', '')}")
+    say(f"  {'':34} {'':24}    {(row['evidence'] or {}).get('words') or 'nothing like it is known'}")
 
 
 def _show_the_way_back(state: Path) -> None:

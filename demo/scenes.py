@@ -66,7 +66,7 @@ def copies(original: bytes) -> dict[str, tuple[str, bytes]]:
         "the same bytes under another name": (" (1).jpg", original),
         "stripped of its metadata": ("_stripped.jpg", _stripped(original)),
         "recompressed": ("_q70.jpg", jpeg(image, 70)),
-        "recompressed twice": ("_q80_q60.jpg", jpeg(Image.open(io.BytesIO(jpeg(image, 80))), 60)),
+        "converted to WebP": (".webp", _webp(image)),
         "resized to half": ("_half.jpg", jpeg(small, 80)),
         "turned by a quarter": ("_turned.jpg", jpeg(image.transpose(Image.Transpose.ROTATE_90), 90)),
         "sent by a messenger": ("_wa.jpg", jpeg(_scaled(image, 0.8), 75, progressive=True)),
@@ -96,6 +96,12 @@ def look_alikes(original: bytes) -> dict[str, tuple[str, bytes]]:
         "with a border": ("_border.jpg", jpeg(ImageOps.expand(image, image.width // 40, "white"), 90)),
         "mirrored": ("_mirror.jpg", jpeg(ImageOps.mirror(image), 90)),
     }
+
+
+def _webp(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=80)
+    return out.getvalue()
 
 
 def _scaled(image: Image.Image, factor: float) -> Image.Image:

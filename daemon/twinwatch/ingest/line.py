@@ -139,9 +139,15 @@ class Line:
                 self._index.photos.set_judged(photo.id)
                 self._index.photos.set_judged(one.id, Judged.OPEN)
             case _:
-                if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
-                    self._index.photos.set_judged(photo.id)
-                self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
+                self._alone(photo, before)
+
+    def _alone(self, photo: Photo, before: Judged) -> None:
+        if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
+            self._index.photos.set_judged(photo.id)
+        if photo.arrived:
+            self._say(photo, Verdict.DISTINCT, None, None, Action.NONE, "")
+        else:  # of a first scan's hundred thousand residents the log says only what is worth saying
+            self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
 
     def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
         root = self._root(found.root)
