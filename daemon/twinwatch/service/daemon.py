@@ -410,12 +410,14 @@ class Daemon:
         if isinstance(error, RootError):
             log.error("%s", error)
             self._next_supervision = 0.0
-        elif isinstance(error, PhotoChangedError):
+        else:
+            # A change is nothing to talk about; a disk error, or a worker that could not be started, is. Both pass.
+            if not isinstance(error, PhotoChangedError):
+                log.warning("%s", error)
             stat = None if root is None else root.stat(found.path)
             if stat is not None:
-                self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
-        else:
-            log.warning("%s", error)
+                hint: SettleHint = "changed" if isinstance(error, PhotoChangedError) else "polled"
+                self._settler.saw((found.root, found.path), stat, time.monotonic(), hint)
 
     def _tell(self, now: float) -> None:
         if not self._changed or now < self._next_status:
