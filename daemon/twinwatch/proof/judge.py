@@ -1,8 +1,8 @@
 """When is a residual small enough to call a picture a copy? All thresholds of the proof stand here, with their source.
 
 A re-creation with the right scaler and encoder leaves nothing, and an unknown one leaves ringing and rounding: noise
-that is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a shift
-does not. So every tile has its own allowance: a floor, and a share of the detail that is there.
+that is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a
+shift does not. So every tile has its own allowance: a floor, and a share of the detail that is there.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from twinwatch.proof.residual import TILE, Residual
 class Bounds:
     """How much a tile may differ: floor + share x the tile's own standard deviation, in grey levels of 255.
 
-    `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean absolute
-    difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma (tone and colour changes).
+    `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean
+    absolute difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma.
     `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
     """
 
@@ -132,7 +132,7 @@ def tone_change(left: Residual) -> tuple[float, float]:
     """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
 
     A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
-    brightness, contrast and saturation stay. The move is the line's offset in the mean plus its slope's over the spread.
+    brightness, contrast and saturation stay. The move is the line's offset plus its slope over the spread.
     """
     moves = []
     for channel in range(3):

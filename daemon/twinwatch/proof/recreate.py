@@ -62,10 +62,12 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
         for dither in dithers
     ]
     tried.sort(key=lambda recipe: recipe.distance)
-    for recipe in tried[:_RIVALS]:
-        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None:
-            tried.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
-    return sorted(tried, key=lambda recipe: recipe.distance)
+    fitted = [
+        _measured(source, target, replace(recipe, kernel=kernel), boxes)
+        for recipe in tried[:_RIVALS]
+        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None
+    ]
+    return sorted(tried + fitted, key=lambda recipe: recipe.distance)
 
 
 def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
