@@ -166,9 +166,10 @@ def _fitted(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box
         )
         wanted.append((theirs[2:-2, 2:-2] - centre).ravel())
     rows, values = np.concatenate(seen), np.concatenate(wanted)
-    normal = (rows.T @ rows).astype(np.float64)
+    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
+    normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
     normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
-    return _kernel(np.linalg.solve(normal, (rows.T @ values).astype(np.float64)))
+    return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))
 
 
 def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:
