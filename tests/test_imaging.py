@@ -1,4 +1,4 @@
-"""imaging: a digest for every file, a header and imagehash's own hash for every picture, a trouble for every bad one."""
+"""imaging: a digest for every file, imagehash's own hash for every picture, a trouble for every bad one."""
 
 from __future__ import annotations
 

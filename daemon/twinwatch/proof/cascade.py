@@ -25,7 +25,12 @@ _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-
 _FAR_MEAN = 14.0  # grey levels between miniatures
 _NEAR_MEAN = 9.0  # a copy's miniature never differs by more
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
-_MAX_FRAME_PIXELS = 300_000_000  # of all frames of an animation together
+_MAX_FRAME_PIXELS = 64_000_000  # of all frames of an animation together: four bytes each, twice
+_EXACT = 0.15  # of the allowance: the cause was found, not only approached
+_HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_MOST_WHOLE = 2  # recipes that make the whole picture
+_RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
+_DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,6 @@ def _rescaled(a: Picture, b: Picture) -> bool:
     return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
 
 
-_EXACT = 0.15  # of the allowance: the cause was found, not only approached
-
-
 def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> _Attempt:
     """Make `target` from `source` turned by `turn` (upright to upright), on every background that matters."""
     backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
@@ -147,11 +149,6 @@ def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side,
         if judgement.proved:
             break
     return whole or best
-
-
-_HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
-_MOST_WHOLE = 2
-_RIVAL_RECIPE = 1.1
 
 
 def _glimpse(
@@ -254,9 +251,6 @@ def _frames(header: Header) -> int:
 def _is_drawing(picture: Picture) -> bool:
     """Tell a drawing so plain that it is easily made twice: flags of two countries are the same few stripes."""
     return picture.lossless and len(picture.data) < _DRAWING_BYTES
-
-
-_DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
 def _bounds(target: Picture) -> judge.Bounds:
