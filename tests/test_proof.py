@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from drawing import brightened, chat, cropped, descriptor, edited, logo, messages, scene, shifted, stamped, stored
+from tests.drawing import brightened, chat, cropped, descriptor, edited, logo, messages, scene, shifted, stamped, stored
 from twinwatch import proof
 from twinwatch.imaging import formats
 from twinwatch.imaging.fingerprint import TRANSPOSES
