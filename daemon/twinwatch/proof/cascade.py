@@ -100,10 +100,13 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             turn = transform if side == "a" else INVERSE[transform]
             attempt = _attempt(source, target, turn, side, transform)
             tried.append(attempt)
-            if attempt.judgement.score <= _EXACT or (attempt.judgement.proved and not _rescaled(a, b)):
+            if attempt.judgement.edited or attempt.judgement.score <= _EXACT:
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    proved = [attempt for attempt in tried if attempt.judgement.proved]
+    if proved and not _rescaled(a, b):
+        return _told(proved[0], a, b, measures)  # of equals, the likelier original
     # Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
     return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
 

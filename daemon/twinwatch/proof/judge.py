@@ -49,6 +49,9 @@ PALETTE = Bounds(signed=(4.8, 0.2), chroma=(8.0, 0.5), rough=(6.0, 0.55), wide=(
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
 _INFORMATIVE_TILES = 16
 _INFORMATIVE_SHARE = 0.01
+_EQUAL = 0.05  # grey levels
+_MOSTLY_EXACT = 0.5
+_FLIP = 2.5  # grey levels: one DC step at quality 40; another encoder's rounding flips no more than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,18 @@ class Judgement:
     worst_chroma: float
     wide: float
     tone: float
+    worst_signed: float
+    exact: float  # share of the tiles with detail that came out equal
+
+    @property
+    def edited(self) -> bool:
+        """Tell whether most of the picture was made exactly and the rest was not: the mark of a local edit."""
+        return self.exact > _MOSTLY_EXACT and self.worst_signed > _FLIP
 
     @property
     def proved(self) -> bool:
-        """Tell whether no tile exceeds its allowance."""
-        return self.score <= 1.0
+        """Tell whether no tile exceeds its allowance, and none stands out from an exact re-creation."""
+        return self.score <= 1.0 and not self.edited
 
 
 def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None) -> Judgement:
@@ -97,7 +107,15 @@ def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None)
         worst_chroma=round(float(rough[:, :, 1:].max()), 2),
         wide=round(max(wide), 2),
         tone=round(max(tone), 2),
+        worst_signed=round(float(luma.max()), 2),
+        exact=_exact_share(left),
     )
+
+
+def _exact_share(left: Residual) -> float:
+    detailed = left.spread >= _INFORMATIVE_SPREAD
+    equal = detailed & (left.rough.max(axis=2) < _EQUAL)
+    return round(float(equal.sum()) / max(1.0, float(detailed.sum())), 3)
 
 
 def _strangeness(left: Residual, least: float) -> float:
