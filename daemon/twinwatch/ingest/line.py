@@ -243,7 +243,9 @@ class Line:
             evidence = yield self._workers.prove(fd, other_fd, priority)
         if not isinstance(evidence, Evidence):
             raise TypeError("a worker's answer to `prove` is Evidence")
-        return None if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE) else evidence
+        if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE):
+            return None
+        return evidence.named(photo.path.name, candidate.path.name)
 
     def _still_true(self, photo: Photo, matches: list[Match]) -> bool:
         """Tell whether the index still has what was compared: another take may have set one of them aside."""

@@ -184,6 +184,7 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         "wide": found.wide,
         "tone": found.tone,
         "scaler": best.how,
+        "direction": "proved" if found.score <= _EXACT else "likely",
     }
     x, y = found.at
     where = f"worst tile {found.worst_luma} of 255 in luma, {found.worst_chroma} in chroma; most at ({x}, {y})"
@@ -191,11 +192,11 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         words = f"too flat to prove anything but equal pixels; {where}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     if not found.proved:
-        words = f"not made from each other: {where} of {'b' if best.side == 'a' else 'a'}"
+        words = f"not made from each other: {where} of {{{'b' if best.side == 'a' else 'a'}}}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     tables = ", this file's JPEG tables" if other.tables else ""
     turned = f", orientation {best.transform}" if best.transform != 1 else ""
-    words = f"made from {best.side}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
+    words = f"made from {{{best.side}}}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
     return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
 
 
