@@ -194,7 +194,7 @@ def _format(photo: Photo) -> int:
 def _original(a: Photo, b: Photo, evidence: Evidence) -> int:
     told = {"a": 1, "b": -1, None: 0}[evidence.original]
     if told and not evidence.direction_proved:
-        # Where the encoder is unknown the direction is a guess (wrong in 5 to 10 % when measured): nothing may oppose it.
+        # Where the encoder is unknown the direction is a guess (measured: wrong in 5 to 10 %) that nothing may oppose.
         pixels = _sign(a.header.pixels, b.header.pixels)
         metadata = _sign(a.header.metadata.richness, b.header.metadata.richness)
         return 0 if -told in (pixels, metadata) else told
