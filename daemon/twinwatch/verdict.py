@@ -225,7 +225,7 @@ _RULES: dict[str, Callable[[Photo, Photo, Evidence], int]] = {
 }
 
 _WORDS = {
-    "original": "the one the other was made from",
+    "original": "the original, from which the other was made",
     "pixels": "the one with more pixels",
     "metadata": "the one with richer metadata",
     "format": "the one in the better format",
