@@ -79,7 +79,8 @@ def _workers() -> Iterator[Finding]:
     yield Finding("decoders", True, ", ".join(sorted(name for name, there in abilities.formats.items() if there)))
     for name in lacking:
         common = name == "HEIF"  # what phones write; without it a mirror of one is half blind
-        yield Finding(f"decoder {name}", not common, "not installed: such files are left alone", _OPTIONAL.get(name, ""))
+        mend = _OPTIONAL.get(name, "")
+        yield Finding(f"decoder {name}", not common, "not installed: such files are left alone", mend)
     yield Finding("decoder RAW", True, "RAW files are companions of their JPEG and are never judged")
 
 
