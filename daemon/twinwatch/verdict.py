@@ -83,12 +83,12 @@ def decide(newcomer: Photo, matches: Sequence[Match], policy: Policy, may_move: 
     either the newcomer goes, or the known photos go that were proved against it - never a photo proved against another.
     """
     copies = [m for m in matches if m.evidence.verdict in COPY_VERDICTS]
-    movable = [m for m in copies if not _held_back(m.evidence, policy)]
+    movable = [m for m in copies if not held_for_review(m.evidence, policy)]
     if movable:
         return _settle_copies(newcomer, movable, policy, may_move)
     if copies:
         match = min(copies, key=_closest)
-        return _undecided(newcomer, match, _held_back(match.evidence, policy))
+        return _undecided(newcomer, match, held_for_review(match.evidence, policy))
     alike = [m for m in matches if m.evidence.verdict is Verdict.LOOK_ALIKE]
     if alike:
         return _undecided(newcomer, min(alike, key=_closest), "alike, but not proved to be a copy")
@@ -105,6 +105,17 @@ def better(a: Photo, b: Photo, evidence: Evidence, policy: Policy) -> tuple[bool
             return told > 0, _WORDS[rule]
     # Equal in all that matters: any fixed order will do, as long as it is the same whoever came first.
     return _place(a) < _place(b), "the one with the shorter path"
+
+
+def held_for_review(evidence: Evidence, policy: Policy) -> str:
+    """Say why this copy is only shown for review, or nothing when it may be moved."""
+    if evidence.verdict not in policy.set_aside:
+        return f"the policy leaves {evidence.verdict} copies alone"
+    if evidence.mirrored and policy.mirrored == "review":
+        return "a mirrored copy"
+    if evidence.rotated and policy.rotated == "review":
+        return "a rotated copy"
+    return ""
 
 
 def _settle_copies(
@@ -147,17 +158,6 @@ def _best(betters: Sequence[tuple[Match, str]], policy: Policy) -> tuple[Match, 
         return -1 if better(one[0].photo, other[0].photo, none, policy)[0] else 1
 
     return min(betters, key=functools.cmp_to_key(order))
-
-
-def _held_back(evidence: Evidence, policy: Policy) -> str:
-    """Say why this copy is only shown for review, or nothing when it may be moved."""
-    if evidence.verdict not in policy.set_aside:
-        return f"the policy leaves {evidence.verdict} copies alone"
-    if evidence.mirrored and policy.mirrored == "review":
-        return "a mirrored copy"
-    if evidence.rotated and policy.rotated == "review":
-        return "a rotated copy"
-    return ""
 
 
 def _not_movable(photo: Photo) -> str:
