@@ -226,7 +226,7 @@ class Line:
         return matches
 
     def _settles_it(self, photo: Photo, match: Match) -> bool:
-        """Tell whether no other candidate matters: the same bytes, or a better picture it was proved to be a copy of."""
+        """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of."""
         if match.evidence.verdict is Verdict.IDENTICAL:
             return True
         is_copy = match.evidence.verdict in COPY_VERDICTS and not held_for_review(match.evidence, self.policy)
