@@ -104,6 +104,7 @@ class Line:
         self.policy = policy
         self.limits = limits
         self.radius = radius
+        self.look_again: Callable[[Found], None] = lambda _found: None  # hears of what the index has wrong
         self.retry: Callable[[Found, FileStat, int], bool] = lambda _found, _stat, _tries: False
         self._index = index
         self._workers = workers
@@ -244,7 +245,10 @@ class Line:
                 other_fd, other = stack.enter_context(self._root(candidate.root).opened_file(candidate.path))
             except (PhotoError, RootError):
                 return None
-            if not unchanged(candidate.stat, other) or stat.same_inode(other) or other.is_placeholder:
+            if not unchanged(candidate.stat, other):
+                self.look_again(Found(candidate.root, candidate.path))
+                return None
+            if stat.same_inode(other) or other.is_placeholder:
                 return None
             if photo.reading.digest == candidate.reading.digest:
                 return Evidence(Verdict.IDENTICAL, words="the same bytes", measures={"bytes": stat.size})
@@ -280,6 +284,12 @@ class Line:
                 row = self._hold(move, self._root(duplicate.root), self._root(keeper.root))
             except MoveRefusedError as error:
                 why = str(error)
+            except PhotoChangedError:
+                # Whatever the stat data say, what the index has of one of them is wrong: both are read again.
+                for photo in (duplicate, keeper):
+                    self._index.photos.unjudge(photo.id)
+                    self.look_again(Found(photo.root, photo.path))
+                raise
             else:
                 self._done(move, row)
                 return True

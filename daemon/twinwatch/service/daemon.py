@@ -219,8 +219,7 @@ class Daemon:
 
     def _failed(self, found: Found, error: TwinwatchError) -> None:
         if isinstance(error, RootError):
-            log.error("%s", error)
-            self._rounds.soon()
+            self._rounds.failed(found.root, error)
             return
         # A change is nothing to talk about; a disk error, or a worker that could not be started, is. Both pass.
         if not isinstance(error, PhotoChangedError):

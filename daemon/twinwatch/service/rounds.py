@@ -15,7 +15,7 @@ from twinwatch.config import Config
 from twinwatch.errors import RootError
 from twinwatch.index import MoveState
 from twinwatch.ingest import ACCEPTED, Found, Survey
-from twinwatch.photo import FileStat
+from twinwatch.photo import FileStat, RootId
 from twinwatch.roots import Health, Root
 from twinwatch.service.assembly import Assembly, Watched
 from twinwatch.watcher import Watcher
@@ -88,6 +88,13 @@ class Rounds:
     def soon(self) -> None:
         """Make the next `go` look after every root."""
         self._next_round = 0.0
+
+    def failed(self, root_id: RootId, error: RootError) -> None:
+        """Use a root no longer until the next round finds it well: then it is recovered and walked once more."""
+        for life in self._lives:
+            if life.root is not None and life.root.id == root_id:
+                self._stop(life, error)
+        self.soon()
 
     def survey_all_soon(self) -> None:
         """Make the next `go` look after every root and walk it."""
