@@ -23,6 +23,7 @@ from twinwatch.quarantine.slots import (
     move_exclusively,
     opened_place,
     opened_slot,
+    remove_placeholder,
     remove_slot,
     taken,
 )
@@ -66,7 +67,7 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
     state = None if row is None else row.state
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
         with _opened_home(root_fd, manifest) as home_fd:
-            _remove_empty(manifest, slot_fd)
+            _remove_empty(manifest, slot_fd, home_fd)
             if entry(slot_fd, manifest.photo.name) is not None:
                 # A restore that was cut short has companions at home already: they stay with their photo.
                 brought = _bring(manifest.files[:-1], home_fd, slot_fd)
@@ -165,12 +166,14 @@ def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
     return found is not None and found.inode == photo.inode
 
 
-def _remove_empty(manifest: Manifest, slot_fd: int) -> None:
-    """Take away the empty files by which names in the slot were taken, where no exclusive rename is known."""
+def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
+    """Take away the empty files by which names were taken, where no exclusive rename is known."""
     for file in manifest.files:
         found = entry(slot_fd, file.name)
         if found is not None and found.size == 0 < file.bytes and found.inode != file.inode:
-            os.unlink(file.name, dir_fd=slot_fd)
+            os.unlink(file.name, dir_fd=slot_fd)  # in our own folder, and not what the manifest says was moved
+        elif found is not None and home_fd is not None:
+            remove_placeholder(home_fd, file.name)
 
 
 def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> bool:

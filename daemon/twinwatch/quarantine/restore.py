@@ -24,6 +24,7 @@ from twinwatch.quarantine.slots import (
     opened_place,
     opened_slot,
     read_manifest,
+    remove_placeholder,
     remove_slot,
     taken,
 )
@@ -36,7 +37,8 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
 
     Bytes, name, modification time, mode, owner and extended attributes are kept, as it is a rename. Missing folders are
     made again. Raises MoveRefusedError when a name is taken or the photo is not in its slot, RootError when the root is
-    not there or not the one it came from; nothing was moved then.
+    not there or not the one it came from; nothing was moved then. RootError, too, when the disk failed in the middle:
+    then `recover` must look.
     """
     manifest = _manifest(slot)
     try:
@@ -53,13 +55,13 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
                 here = _with_free_names(manifest, slot_fd, folder_fd)
                 if index is not None:
                     _remember(slot, manifest, index, now)
-                _put_back(here, slot_fd, folder_fd)
-                for fd in (folder_fd, slot_fd, place_fd):
-                    sync_directory(fd)
+                _put_back(manifest, here, slot_fd, folder_fd)
+                _sync(manifest, (folder_fd, slot_fd, place_fd))
             if index is not None:  # before the slot goes: without it nothing would tell recovery of this move
                 index.journal.set_state(slot.name, MoveState.RESTORED)
                 index.memory.forget_removed(manifest.photo.digest)
-            remove_slot(place_fd, slot.name)
+            with contextlib.suppress(OSError):  # the photo is back; an empty slot goes at the next recovery
+                remove_slot(place_fd, slot.name)
     except OSError as error:
         raise _refused(manifest, error) from error
     return manifest.root / manifest.path
@@ -154,23 +156,41 @@ def _is_still(slot_fd: int, manifest: Manifest) -> bool:
 def _with_free_names(manifest: Manifest, slot_fd: int, folder_fd: int) -> list[HeldFile]:
     here = [file for file in manifest.files if entry(slot_fd, file.name) is not None]
     for file in here:
+        remove_placeholder(folder_fd, file.name)
         if taken(folder_fd, file.name):
             hint = "move that file away first; nothing is ever overwritten"
             raise MoveRefusedError(f"{manifest.root / manifest.folder / file.name} exists", hint)
     return here
 
 
-def _put_back(files: list[HeldFile], slot_fd: int, folder_fd: int) -> None:
+def _put_back(manifest: Manifest, files: list[HeldFile], slot_fd: int, folder_fd: int) -> None:
     moved: list[HeldFile] = []
     try:
         for file in files:
             move_exclusively(slot_fd, folder_fd, file.name)
             moved.append(file)
     except OSError:
-        for file in reversed(moved):
-            with contextlib.suppress(OSError):
+        try:
+            for file in reversed(moved):
                 move_exclusively(folder_fd, slot_fd, file.name)
+        except OSError as error:
+            raise _failed(manifest, error) from error
         raise
+
+
+def _sync(manifest: Manifest, folders: tuple[int, ...]) -> None:
+    try:
+        for fd in folders:
+            sync_directory(fd)
+    except OSError as error:  # the files were moved, but a power cut may undo it: believe only what the disk shows
+        raise _failed(manifest, error) from error
+
+
+def _failed(manifest: Manifest, error: OSError) -> RootError:
+    return RootError(
+        f"{manifest.root}: the disk failed while {manifest.path} was put back ({error.strerror})",
+        f"check the disk; slot {manifest.slot} is looked at again at the next start",
+    )
 
 
 @contextlib.contextmanager
