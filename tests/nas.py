@@ -119,9 +119,19 @@ class Nas:
 
 def run_child(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python source in a fresh interpreter that can import what the tests import."""
+    child = start_child(script, *arguments)
+    out, err = child.communicate()
+    return subprocess.CompletedProcess(child.args, child.returncode, out, err)
+
+
+def start_child(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python source in a fresh interpreter that can import what the tests import."""
     paths = os.pathsep.join(path for path in sys.path if path)
+    pipe = subprocess.PIPE
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths})
+    return subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
 
 
 def digest_of(path: Path) -> ContentDigest:
