@@ -86,6 +86,8 @@ def _walk_beneath(root_fd: int, path: bytes, flags: int) -> int:
     if path.startswith(b"/") or b".." in parts:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
     device = os.fstat(root_fd).st_dev
+    if not parts:
+        return os.open(b".", flags, dir_fd=root_fd)
     here = os.dup(root_fd)
     try:
         for number, part in enumerate(parts):
@@ -96,9 +98,6 @@ def _walk_beneath(root_fd: int, path: bytes, flags: int) -> int:
             here = following
             if os.fstat(here).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
-        if not parts:
-            os.close(here)
-            here = os.open(b".", flags, dir_fd=root_fd)
     except OSError:
         os.close(here)
         raise
