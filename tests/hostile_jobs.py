@@ -20,6 +20,7 @@ from typing import Any
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PARENT = os.getppid()
+OOM_SCORE = int(Path("/proc/self/oom_score_adj").read_text())
 NICENESS = os.getpriority(os.PRIO_PROCESS, 0)
 
 
@@ -175,6 +176,10 @@ def sleep() -> Mapping[str, Any]:
     return reading("slept")
 
 
+def fail(code: int) -> Mapping[str, Any]:
+    raise OSError(code, os.strerror(code))
+
+
 def spin() -> Mapping[str, Any]:
     while True:
         pass
@@ -182,6 +187,10 @@ def spin() -> Mapping[str, Any]:
 
 SPECIAL: dict[str, Callable[[int], Mapping[str, Any]]] = {
     "nothing": lambda fd: reading("nothing"),
+    "codecs": lambda fd: reading(b"a\x00".decode("utf-16-le") + b"\xe9".decode("cp1252") + b"a".decode("us-ascii")),
+    "bad disk": lambda fd: fail(errno.EIO),
+    "refused": lambda fd: fail(errno.EPERM),
+    "oom score": lambda fd: reading(str(OOM_SCORE)),
     "digest": lambda fd: reading("", hashlib.sha256(rest_of(fd).encode()).digest()),
     "pid": lambda fd: reading(str(os.getpid())),
     "thread": lambda fd: reading(new_thread()),

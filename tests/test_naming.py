@@ -173,9 +173,19 @@ def test_copies_are_less_plain_than_their_original(copy: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["IMG_1234.jpg", "DSC00012.JPG", "PXL_20240101_120000123.jpg", "20231207_101605_001.jpg"]
+    "name",
+    [
+        *(
+            "IMG_1234.jpg",
+            "DSC00012.JPG",
+            "PXL_20240101_120000123.jpg",
+            "20231207_101605_001.jpg",
+            "20240101-123456.jpg",
+        ),
+        *("Screenshot_20240101-123456.png", "IMG-20240101.jpg", "photocopy.jpg", "copyright.jpg", "kopi luwak.jpg"),
+    ],
 )
-def test_camera_names_carry_no_mark(name: str) -> None:
+def test_plain_names_carry_no_mark(name: str) -> None:
     assert plainness(name)[:2] == (0, 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def open_photo(folder: Path, text: str) -> int:
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    with Workers(1, WorkerLimits(memory_bytes=1 << 29), jobs_module="hostile_jobs") as pool:
+    with Workers(1, WorkerLimits(memory_bytes=1 << 29), jobs_module="tests.hostile_jobs") as pool:
         yield pool
 
 
@@ -60,7 +61,11 @@ def own_descriptors() -> int:
 
 
 def own_children() -> set[str]:
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found.update((task / "children").read_text().split())
+    return found
 
 
 def test_reads_and_proves(workers: Workers, photo: Callable[[str], int]) -> None:
@@ -87,6 +92,7 @@ def test_says_what_it_can(workers: Workers) -> None:
         ("abort", "SIGABRT"),
         ("exit", "status 3"),
         ("raise", "ZeroDivisionError"),
+        ("refused", "PermissionError"),
         ("last words", "a decoder's last words"),
         ("flood stderr", "flooded"),
         ("garbage", "nonsense"),
@@ -120,9 +126,17 @@ def test_too_much_memory_is_too_large(workers: Workers, tmp_path: Path) -> None:
     assert ask(workers, tmp_path, "nothing").detail == "nothing"
 
 
+def test_a_bad_disk_is_no_fault_of_the_photo(workers: Workers, tmp_path: Path) -> None:
+    pid = ask(workers, tmp_path, "pid").detail
+    with pytest.raises(WorkerError, match="Input/output error") as caught:
+        ask(workers, tmp_path, "bad disk")
+    assert caught.value.trouble is None
+    assert ask(workers, tmp_path, "pid").detail == pid
+
+
 @pytest.mark.parametrize("what", ["sleep", "loop"])
 def test_the_clock_ends_a_job(tmp_path: Path, what: str) -> None:
-    with Workers(1, WorkerLimits(seconds=0.5), jobs_module="hostile_jobs") as workers:
+    with Workers(1, WorkerLimits(seconds=0.5), jobs_module="tests.hostile_jobs") as workers:
         with pytest.raises(WorkerError, match="did not answer") as caught:
             ask(workers, tmp_path, what)
         assert caught.value.trouble == Trouble.TIMED_OUT
@@ -145,14 +159,14 @@ def test_stray_answers_are_never_taken_for_the_next_photo(workers: Workers, tmp_
 
 
 def test_children_are_renewed_after_their_share(tmp_path: Path) -> None:
-    with Workers(1, WorkerLimits(jobs_per_child=2), jobs_module="hostile_jobs") as workers:
+    with Workers(1, WorkerLimits(jobs_per_child=2), jobs_module="tests.hostile_jobs") as workers:
         pids = [ask(workers, tmp_path, "pid").detail for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
 def test_arrivals_go_before_bulk(tmp_path: Path) -> None:
     order: list[str] = []
-    with Workers(1, WorkerLimits(), jobs_module="hostile_jobs") as workers, contextlib.ExitStack() as files:
+    with Workers(1, WorkerLimits(), jobs_module="tests.hostile_jobs") as workers, contextlib.ExitStack() as files:
         fd = open_photo(tmp_path, "nothing")
         files.callback(os.close, fd)
         gate = threading.Event()
@@ -168,7 +182,7 @@ def test_arrivals_go_before_bulk(tmp_path: Path) -> None:
 
 
 def test_an_idle_pool_has_no_process_and_no_thread(tmp_path: Path) -> None:
-    with Workers(2, WorkerLimits(idle_seconds=0.05), jobs_module="hostile_jobs") as workers:
+    with Workers(2, WorkerLimits(idle_seconds=0.05), jobs_module="tests.hostile_jobs") as workers:
         assert workers.running == 0
         pid = ask(workers, tmp_path, "pid").detail
         until(lambda: workers.running == 0)
@@ -188,7 +202,7 @@ def test_refuses_what_a_child_must_not_be_handed(workers: Workers, tmp_path: Pat
 
 
 def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
-    with Workers(1, WorkerLimits(queued=2), jobs_module="hostile_jobs") as workers:
+    with Workers(1, WorkerLimits(queued=2), jobs_module="tests.hostile_jobs") as workers:
         fd = open_photo(tmp_path, "sleep")
         running = workers.read(fd)
         until(running.running)
@@ -204,7 +218,7 @@ def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
 
 
 def test_closing_ends_what_runs_and_blames_no_photo(tmp_path: Path) -> None:
-    workers = Workers(1, jobs_module="hostile_jobs")
+    workers = Workers(1, jobs_module="tests.hostile_jobs")
     fd = open_photo(tmp_path, "sleep")
     future = workers.read(fd)
     os.close(fd)
@@ -219,7 +233,7 @@ def test_closing_ends_what_runs_and_blames_no_photo(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_job_is_not_done(tmp_path: Path) -> None:
-    with Workers(1, jobs_module="hostile_jobs") as workers:
+    with Workers(1, jobs_module="tests.hostile_jobs") as workers:
         fd = open_photo(tmp_path, "nothing")
         gate = threading.Event()
         workers.read(fd).add_done_callback(lambda _: gate.wait(SOON))
@@ -237,9 +251,31 @@ def test_a_worker_that_cannot_start_blames_no_photo(tmp_path: Path) -> None:
         assert caught.value.trouble is None
 
 
+def test_every_job_has_an_outcome_while_children_are_killed_at_random(tmp_path: Path) -> None:
+    dice = random.Random(7)
+    before, children = own_descriptors(), own_children()
+    fd = open_photo(tmp_path, "nothing")
+    outcomes = {"done": 0, "crashed": 0}
+    with Workers(2, WorkerLimits(), jobs_module="tests.hostile_jobs") as workers:
+        for _ in range(40):
+            futures = [workers.read(fd, dice.choice(("arrival", "bulk"))) for _ in range(5)]
+            victims = sorted(own_children() - children)
+            if victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(dice.choice(victims)), signal.SIGKILL)
+            for future in futures:
+                error = future.exception(SOON)
+                assert error is None or isinstance(error, WorkerError), error
+                outcomes["done" if error is None else "crashed"] += 1
+    os.close(fd)
+    assert outcomes["done"] >= 100, outcomes  # a kill costs at most the one job that its child had
+    assert own_descriptors() == before
+    assert own_children() == children
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     before, children = own_descriptors(), own_children()
-    with Workers(2, WorkerLimits(seconds=20), jobs_module="hostile_jobs") as workers:
+    with Workers(2, WorkerLimits(seconds=20), jobs_module="tests.hostile_jobs") as workers:
         for what in ("nothing", "segfault", "garbage", "descriptors for the daemon", "short digest", "nothing"):
             with contextlib.suppress(WorkerError):
                 ask(workers, tmp_path, what)
@@ -251,7 +287,7 @@ def test_children_die_with_the_daemon(tmp_path: Path) -> None:
     script = (
         "import os, sys, time\n"
         "from twinwatch.workers import Workers\n"
-        "workers = Workers(1, jobs_module='hostile_jobs')\n"
+        "workers = Workers(1, jobs_module='tests.hostile_jobs')\n"
         "fd = os.open(sys.argv[1], os.O_RDONLY)\n"
         "print(workers.read(fd).result(60).detail, flush=True)\n"
         "workers.read(os.open(sys.argv[2], os.O_RDONLY))\n"

@@ -60,8 +60,8 @@ class PhotoChangedError(PhotoError):
 class WorkerError(PhotoError):
     """The sandboxed child that read this file died, ran out of memory, took too long or talked nonsense.
 
-    `trouble` is the `photo.Trouble` to record of the file, or None when the file is not to blame: no worker could be
-    started, or the pool was closed.
+    `trouble` is the `photo.Trouble` to record of the file, or None when the file is not to blame: the disk did
+    not give its bytes, no worker could be started, or the pool was closed.
     """
 
     def __init__(self, what: str, hint: str = "", trouble: str | None = None) -> None:

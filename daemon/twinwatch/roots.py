@@ -11,10 +11,9 @@ import contextlib
 import errno
 import json
 import os
-import stat as stat_bits
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
@@ -202,6 +201,17 @@ def mark(path: Path, marker: str = "") -> Identity:
         return identity_of(fd)
 
 
+def accepted_identity(path: Path, marker: str, *, reference: bool) -> Identity:
+    """Return the identity of the folder that is there now, to be recorded as a root; raise RootError.
+
+    A folder that may be moved from is marked with `marker`, the id it had before (a new one when that is empty).
+    """
+    if reference:
+        with opened(path) as fd:
+            return replace(identity_of(fd), marker="")
+    return mark(path, marker)
+
+
 def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:
     """Choose where the duplicates of a root are held: on the same file system, out of the way of sync.
 
@@ -264,10 +274,6 @@ def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
 
 
 def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> tuple[Folder, list[PurePosixPath]]:
-    files: dict[str, FileStat] = {}
-    below: list[PurePosixPath] = []
-    foreign: list[str] = []
-    others = 0
     try:
         fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -275,28 +281,38 @@ def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> t
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     try:
-        device = os.fstat(fd).st_dev
-        for name, found in _entries(fd):
-            if stat_bits.S_ISDIR(found.st_mode):
-                if not exclusions.dir(name):
-                    foreign.append(name) if found.st_dev != device else below.append(path / name)
-            elif is_regular(found):
-                if not exclusions.file(name):
-                    files[name] = file_stat(found)
-            else:
-                others += 1
+        with os.scandir(fd) as entries:
+            return _sorted_out(path, entries, exclusions, os.fstat(fd).st_dev)
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     finally:
         os.close(fd)
+
+
+def _sorted_out(
+    path: PurePosixPath, entries: Iterable[os.DirEntry[str]], exclusions: Exclusions, device: int
+) -> tuple[Folder, list[PurePosixPath]]:
+    files: dict[str, FileStat] = {}
+    below: list[PurePosixPath] = []
+    foreign: list[str] = []
+    others = 0
+    for entry in entries:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat_bits.S_ISDIR(found.st_mode):
+            if exclusions.dir(entry.name):
+                continue
+            if found.st_dev == device:
+                below.append(path / entry.name)
+            else:
+                foreign.append(entry.name)
+        elif not is_regular(found):
+            others += 1
+        elif not exclusions.file(entry.name):
+            files[entry.name] = file_stat(found)
     return Folder(path, files, "", tuple(foreign), others), below
-
-
-def _entries(fd: int) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                yield entry.name, entry.stat(follow_symlinks=False)
 
 
 def _read_marker(root_fd: int) -> str:

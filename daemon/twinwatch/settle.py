@@ -46,7 +46,13 @@ class Settler(Generic[Key]):
         self._waiting: dict[Key, _Waiting] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """Count the files that may still be changing, without those that wait for a retry."""
+        return sum(1 for waiting in self._waiting.values() if not waiting.tries)
+
+    @property
+    def retrying(self) -> int:
+        """Count the truncated files that are tried again later."""
+        return sum(1 for waiting in self._waiting.values() if waiting.tries)
 
     def saw(self, key: Key, stat: FileStat, now: float, hint: Hint) -> None:
         """Note that `key` may have changed; `now` is a monotonic clock in seconds."""

@@ -65,9 +65,11 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Something a person should look at; nothing is moved."""
+    """Something a person should look at; nothing is moved. `evidence` has `photo` as a and `other` as b."""
 
-    match: Match
+    photo: Photo  # the one that might go: the newcomer, or a known photo of which the newcomer is the better keeper
+    other: Photo
+    evidence: Evidence
     why: str
 
 
@@ -86,10 +88,10 @@ def decide(newcomer: Photo, matches: Sequence[Match], policy: Policy, may_move: 
         return _settle_copies(newcomer, movable, policy, may_move)
     if copies:
         match = min(copies, key=_closest)
-        return Undecided(match, _held_back(match.evidence, policy))
+        return _undecided(newcomer, match, _held_back(match.evidence, policy))
     alike = [m for m in matches if m.evidence.verdict is Verdict.LOOK_ALIKE]
     if alike:
-        return Undecided(min(alike, key=_closest), "alike, but not proved to be a copy")
+        return _undecided(newcomer, min(alike, key=_closest), "alike, but not proved to be a copy")
     return Unique()
 
 
@@ -114,7 +116,7 @@ def _settle_copies(
         match, rule = _best(betters, policy)
         if may_move(newcomer):
             return Duplicate((Move(newcomer, match.photo, match.evidence, rule),))
-        return Undecided(match, _not_movable(newcomer))
+        return _undecided(newcomer, match, _not_movable(newcomer))
     moves = tuple(
         Move(match.photo, newcomer, _swapped(match.evidence), rule)
         for match, _, rule in judged
@@ -128,7 +130,11 @@ def _settle_copies(
         match = min(same, key=_closest)
         return Duplicate((Move(newcomer, match.photo, match.evidence, "the one that was here before"),))
     match = min(copies, key=_closest)
-    return Undecided(match, _not_movable(match.photo))
+    return Undecided(match.photo, newcomer, _swapped(match.evidence), _not_movable(match.photo))
+
+
+def _undecided(newcomer: Photo, match: Match, why: str) -> Undecided:
+    return Undecided(newcomer, match.photo, match.evidence, why)
 
 
 def _best(betters: Sequence[tuple[Match, str]], policy: Policy) -> tuple[Match, str]:

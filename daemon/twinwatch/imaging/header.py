@@ -25,7 +25,8 @@ _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap
 def header(image: Image.Image, data: bytes) -> Header:
     """Describe an opened picture; `data` are its file's bytes. Raises nothing that decoding would not."""
     exif = _exif(image)
-    orientation = exif.get(_ORIENTATION, 1)
+    # Pillow turns a TIFF upright as it decodes, and has its size turned already.
+    orientation = 1 if image.format == "TIFF" else exif.get(_ORIENTATION, 1)
     return Header(
         format=image.format or "",
         width=image.width,

@@ -10,6 +10,7 @@ import io
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -38,7 +39,8 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "
 
 _CHUNK = 1 << 20
 _PHOTOMETRIC_RAW = {32803, 34892}  # colour filter array, linear raw (DNG 1.4)
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MAGIC = (b"\xff\xd8\xff", _PNG, b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -116,6 +118,8 @@ def opened(data: bytes) -> Image.Image:
         raise UnreadableError(Trouble.TRUNCATED, "no bytes yet")
     if short := _short(data):
         raise UnreadableError(Trouble.TRUNCATED, short)
+    if data.startswith(_PNG) and (damage := _png_damage(data)):
+        raise UnreadableError(Trouble.BROKEN, damage)
     image = Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels")
@@ -140,7 +144,7 @@ def _short(data: bytes) -> str:
     """Say in which way the container is cut short, or nothing. Decoders tolerate some of these."""
     if jpeg.is_jpeg(data) and not jpeg.layout(data).complete:
         return "no end-of-image marker"
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in data[-(64 << 10) :] and b"IEND" not in data:
+    if data.startswith(_PNG) and b"IEND\xaeB`\x82" not in data:
         return "no IEND chunk"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return "shorter than its RIFF header says"
@@ -148,6 +152,21 @@ def _short(data: bytes) -> str:
         return "no GIF trailer"
     if data[4:8] == b"ftyp":
         return _short_boxes(data)
+    return ""
+
+
+def _png_damage(data: bytes) -> str:
+    """Check the checksums of a PNG's chunks: Pillow leaves those of the pixels out and shows what it can."""
+    at, view = len(_PNG), memoryview(data)
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        name = bytes(view[at + 4 : at + 8])
+        critical = not name[0] & 0x20  # a capital first letter: the pixels depend on it (PNG 5.4)
+        if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return f"checksum of a {name.decode('latin-1')} chunk"
+        if name == b"IEND":
+            return ""
+        at = end + 4
     return ""
 
 

@@ -4,6 +4,7 @@ Deleting it loses no photo and no way to restore: the photos are on disk, and ev
 """
 
 from twinwatch.index.memory import DecisionRow, MoveRow, MoveState
+from twinwatch.index.photos import Judged
 from twinwatch.index.store import FILE_NAME, Index
 
-__all__ = ["FILE_NAME", "DecisionRow", "Index", "MoveRow", "MoveState"]
+__all__ = ["FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState"]

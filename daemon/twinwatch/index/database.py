@@ -50,6 +50,11 @@ class Database:
         if self._dirty_since is None:
             self._dirty_since = time.monotonic()
 
+    @property
+    def dirty(self) -> bool:
+        """Tell whether something written waits for its commit."""
+        return self._dirty_since is not None
+
     def commit(self) -> None:
         """End the transaction; when this returns, everything written is durable."""
         try:

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple
+from enum import IntEnum
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -37,6 +38,14 @@ _MANY = 5_000
 _SELECT = select(photo, root.c.reference).join(root, photo.c.root_id == root.c.id)
 
 
+class Judged(IntEnum):
+    """Whether a decision was made about a photo."""
+
+    NOT_YET = 0
+    DONE = 1
+    OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
+
+
 class Photos:
     """The table of known photos."""
 
@@ -54,15 +63,15 @@ class Photos:
         row = self._connection.execute(_SELECT.where(photo.c.id == photo_id)).first()
         return None if row is None else _photo(row)
 
-    def judged(self, photo_id: PhotoId) -> bool:
+    def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
-        return bool(self._connection.scalar(select(photo.c.judged).where(photo.c.id == photo_id)))
+        return Judged(self._connection.scalar(select(photo.c.judged).where(photo.c.id == photo_id)) or 0)
 
-    def in_folder(self, root_id: RootId, folder: PurePosixPath) -> dict[str, FileStat]:
-        """Return what is known of one folder, by file name; photos without a decision are left out."""
+    def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
+        """Return what is known of the photos of one folder in these states, by file name."""
         rows = self._connection.execute(
             select(photo.c.name, photo.c.inode, photo.c.size, photo.c.mtime_ns, photo.c.ctime_ns).where(
-                photo.c.root_id == root_id, photo.c.folder == _bytes(folder), photo.c.judged
+                photo.c.root_id == root_id, photo.c.folder == _bytes(folder), photo.c.judged.in_(states)
             )
         )
         return {os.fsdecode(row.name): _stat(row) for row in rows}
@@ -112,7 +121,7 @@ class Photos:
             "ctime_ns": _signed(stat.ctime_ns),
             "tries": tries,
             "arrived": arrived,
-            "judged": False,
+            "judged": Judged.NOT_YET,
             **_reading_columns(reading),
         }
         known = self._connection.execute(select(photo.c.id).where(_place(root_id, path))).first()
@@ -139,9 +148,9 @@ class Photos:
         )
         self._database.wrote()
 
-    def set_judged(self, photo_id: PhotoId) -> None:
+    def set_judged(self, photo_id: PhotoId, judged: Judged = Judged.DONE) -> None:
         """Note that the decision about this photo is made."""
-        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=True))
+        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=judged))
         self._database.wrote()
 
     def tries(self, root_id: RootId, path: PurePosixPath) -> int:
@@ -158,14 +167,19 @@ class Photos:
         self._connection.execute(delete(photo).where(photo.c.root_id == root_id))
         self._database.wrote()
 
-    def stale(self, algorithm: str, limit: int) -> list[Photo]:
-        """Return some photos whose fingerprint another version made."""
-        query = _SELECT.where(photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm).limit(limit)
-        return [_photo(row) for row in self._connection.execute(query)]
+    def stale(self, algorithm: str, after: PhotoId, limit: int) -> list[Photo]:
+        """Return the next photos, by number, whose fingerprint another version made."""
+        other = _SELECT.where(photo.c.id > after, photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm)
+        return [_photo(row) for row in self._connection.execute(other.order_by(photo.c.id).limit(limit))]
+
+    def refresh(self, photo_id: PhotoId, reading: Reading) -> None:
+        """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
+        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(**_reading_columns(reading)))
+        self._database.wrote()
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
-        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=False, mtime_ns=-1))
+        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=Judged.NOT_YET, mtime_ns=-1))
         self._database.wrote()
 
     def candidates(self, newcomer: Photo, roots: Collection[RootId], radius: int, limit: int) -> list[Photo]:

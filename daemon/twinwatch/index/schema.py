@@ -65,7 +65,7 @@ photo = Table(
     Column("trouble", Text),
     Column("tries", Integer, nullable=False),  # how often a truncated file was tried
     Column("arrived", Boolean, nullable=False),
-    Column("judged", Boolean, nullable=False),
+    Column("judged", Integer, nullable=False),  # photos.Judged
     Column("first_seen", Float, nullable=False),
     UniqueConstraint("root_id", "folder", "name", name="photo_place"),
     Index("photo_digest", "digest"),

@@ -18,7 +18,7 @@ from typing import Any
 from twinwatch.brake import Limits, hold_back
 from twinwatch.content import digest_of
 from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError, WorkerError
-from twinwatch.index import DecisionRow, Index, MoveRow
+from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
@@ -59,6 +59,7 @@ class Found:
     root: RootId
     path: PurePosixPath
     priority: Priority = "arrival"
+    again: bool = False  # read it again although it is known: its fingerprint is of an older version
 
 
 class Pace(Enum):
@@ -120,21 +121,33 @@ class Line:
         photo = yield from self._read(found)
         if photo is None:
             return
+        before = self._index.photos.judged(photo.id)
         while True:
             matches = yield from self._prove(photo, found.priority)
+            if self._index.photos.by_id(photo.id) is None:
+                return  # another line has set it aside meanwhile, or it is gone
             if self._still_true(photo, matches):
                 break
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
             case Duplicate(moves):
-                for move in moves:
-                    self._set_aside(move)
-            case Undecided(one, why):
-                self._say(photo, one.evidence.verdict, one.photo, one.evidence, Action.REVIEW, why)
+                done = [self._set_aside(move) for move in moves]
+                if all(done) and moves[0].keeper.id == photo.id:
+                    self._index.photos.set_judged(photo.id)
+            case Undecided(one, other, evidence, why):
+                self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
                 self._index.photos.set_judged(photo.id)
+                self._index.photos.set_judged(one.id, Judged.OPEN)
             case _:
-                self._index.photos.set_judged(photo.id)
-                self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
+                self._alone(photo, before)
+
+    def _alone(self, photo: Photo, before: Judged) -> None:
+        if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
+            self._index.photos.set_judged(photo.id)
+        if photo.arrived:
+            self._say(photo, Verdict.DISTINCT, None, None, Action.NONE, "")
+        else:  # of a first scan's hundred thousand residents the log says only what is worth saying
+            self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
 
     def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
         root = self._root(found.root)
@@ -142,18 +155,21 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and photos.judged(known.id):
+            if known is not None and same and photos.judged(known.id) is Judged.DONE and not found.again:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it
             if known is not None and same and known.reading.trouble is None:
-                return known
+                if found.again:
+                    photos.refresh(known.id, (yield from self._reading(fd, found.priority)))
+                    return None
+                return known  # read before, but not judged, or only reported
             if not same and self._followed(root, found.path, stat):
                 return None
             reading = yield from self._reading(fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
-        level = any(record.id == root.id and record.level_at is not None for record in self._index.roots())
+        level = self._index.is_level(root.id)
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0
@@ -181,7 +197,7 @@ class Line:
         """Tell whether this is a photo already known under another name: moved, or hard-linked."""
         photos = self._index.photos
         for other in photos.same_inode(root.id, stat):
-            if other.path == path or not photos.judged(other.id):
+            if other.path == path or photos.judged(other.id) is Judged.NOT_YET:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
@@ -247,7 +263,8 @@ class Line:
     def _may_move(self, photo: Photo) -> bool:
         return not photo.reference and (photo.arrived or self._move_residents)
 
-    def _set_aside(self, move: Move) -> None:
+    def _set_aside(self, move: Move) -> bool:
+        """Set the duplicate aside, or say why not; return False when it must be judged again after `resume`."""
         why = self._held_back(move)
         if not why:
             duplicate, keeper = move.duplicate, move.keeper
@@ -257,12 +274,12 @@ class Line:
                 why = str(error)
             else:
                 self._done(move, row)
-                return
+                return True
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
-        paused = self._index.memory.setting(PAUSED) is not None
-        for photo in (move.duplicate, move.keeper):
-            if not paused:  # else they are judged again after `resume`
-                self._index.photos.set_judged(photo.id)
+        if self._index.memory.setting(PAUSED) is not None:
+            return False
+        self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
+        return True
 
     def _held_back(self, move: Move) -> str:
         memory, now = self._index.memory, self._clock()
@@ -293,8 +310,7 @@ class Line:
             self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at)
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
-            self._index.photos.set_judged(move.duplicate.id)
-        self._index.photos.set_judged(move.keeper.id)
+            self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
         self._index.commit()
 
     def _undecodable(self, photo: Photo, reading: Reading) -> None:

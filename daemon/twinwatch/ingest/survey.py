@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
-from twinwatch.index import DecisionRow, Index
+from twinwatch.index import DecisionRow, Index, Judged
 from twinwatch.ingest.line import Found, Pace
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
@@ -28,6 +28,7 @@ class Survey:
     limits: Limits
     clock: Callable[[], float]
     below: PurePosixPath = TOP
+    again: bool = False  # take what was only reported before once more
     unsettled: Callable[[Found, FileStat], bool] = lambda _found, _stat: False  # takes over what may still change
     done: Callable[[Survey], None] = lambda _: None
     folders: int = 0
@@ -56,14 +57,11 @@ class Survey:
             missing.extend(self._in_lost_folders(walked))
             yield Pace.WAIT
             self._forget(missing)
-            if self.below == TOP and not self._was_level():
+            if self.below == TOP and not self.index.is_level(self.root.id):
                 self.index.set_level(self.root.id, self.clock())
         except RootError as error:
             self.failure = error
         self.done(self)
-
-    def _was_level(self) -> bool:
-        return any(record.id == self.root.id and record.level_at is not None for record in self.index.roots())
 
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
         self.folders += 1
@@ -78,7 +76,8 @@ class Survey:
         self.bytes += sum(stat.size for stat in found.values())
         empty = {name for name, stat in found.items() if stat.is_placeholder}
         self.placeholders += len(empty)
-        change = drift(self.index.photos.in_folder(self.root.id, folder.path), found)
+        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
+        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *done), found)
         missing.extend(folder.path / name for name in change.vanished)
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
@@ -90,7 +89,7 @@ class Survey:
         for known in list(self.index.photos.folders(self.root.id, self.below)):
             hidden = any(known == place or place in known.parents for place in self._unlisted)
             if known not in walked and not hidden:
-                for name in self.index.photos.in_folder(self.root.id, known):
+                for name in self.index.photos.in_folder(self.root.id, known, *Judged):
                     yield known / name
 
     def _forget(self, missing: list[PurePosixPath]) -> None:

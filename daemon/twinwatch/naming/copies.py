@@ -75,7 +75,9 @@ def _marks(*patterns: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
 
 
-_COPY = "copy|kopie|copie|copia|cópia|kopia|kopi|kopio|kópia|kopya|副本|コピー|のコピー|копия|копія|사본|복사본"
+_LATIN = "copy|kopie|copie|copia|cópia|kopia|kopi|kopio|kópia|kopya|копия|копія"
+_JOINED = "副本|のコピー|コピー|사본|복사본"  # written without a blank
+_COPY = f"{_LATIN}|{_JOINED}"
 
 _SURE = _marks(
     # Conflict names, most telling first.
@@ -86,9 +88,10 @@ _SURE = _marks(
     r"-[^-]+-safebackup-\d{4}$",  # OneDrive client for Linux
     r"\.conflict\d*$",  # rclone bisync, Resilio
     # Copies.
-    rf"[ _-]*(?:- ?)?(?:{_COPY})(?: ?\(?\d+\)?)?$",
+    rf"(?:[ _-]+(?:{_LATIN})|[ _-]*(?:{_JOINED}))(?: ?\(?\d+\)?)?$",
     rf" \((?:another |\d+(?:st|nd|rd|th) )?(?:{_COPY})(?: \d+)?\)$",
-    rf"^(?:{_COPY}|复件|複製)(?: ?\(\d+\))? (?:of |von |de |di |van |av |af )?",
+    rf"^(?:{_LATIN})(?: ?\(\d+\))? (?:of|von|de|di|van|av|af) ",
+    rf"^(?:копия|копія|复件|複製|{_JOINED})(?: ?\(\d+\))? ",
     r" ?\(\d{1,3}\)$",
 )
 
@@ -97,7 +100,7 @@ _MAYBE = _marks(
     r" [2-9]$",  # iCloud Drive, Finder
     r"\.\d{5}$",  # PhotoPrism import
     r"~[1-9]\d?$",
-    r"_qazxsw$|-\d{5,9}$",  # icloudpd, by size
+    r"_qazxsw$|(?<!\d{8})-(?!(?:19|20)\d{6}$)\d{5,9}$",  # icloudpd, by size; not dates and times
     r"_(?:jpg|jpeg|heic|heif|hevc|png|webp)$",  # converted sibling
 )
 

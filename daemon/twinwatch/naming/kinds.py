@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os.path
+import posixpath
 import unicodedata
 
 
@@ -35,10 +35,10 @@ def fold(name: str) -> str:
 
 def extension(name: str) -> str:
     """Return what follows the last dot, folded, without the dot; empty for `name`, `name.` and `.name`."""
-    return fold(os.path.splitext(name)[1][1:])
+    return fold(posixpath.splitext(name)[1][1:])
 
 
 def split(name: str) -> tuple[str, str]:
     """Return stem and extension, both folded, the extension without its dot."""
-    stem, dotted = os.path.splitext(name)
+    stem, dotted = posixpath.splitext(name)
     return fold(stem), fold(dotted[1:])

@@ -1,10 +1,11 @@
 """The proof of one pair, cheapest question first; the first that is answered ends it.
 
-Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and last: can the one be made from the other?
+Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and last: can one be made from the other?
 """
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -59,7 +60,8 @@ def _by_look(a: tuple[bytes, Header, Image.Image], b: tuple[bytes, Header, Image
     bits = _distance_in_bits(small_a, small_b)
     by_transform = _glance(small_a, small_b)
     mean, best = by_transform[0]
-    measures: dict[str, float | int | str] = {"phash_bits": bits, "glance_mean": round(mean, 2)}
+    worst = _glance_worst(small_a, small_b, best)
+    measures: dict[str, float | int | str] = {"phash_bits": bits, "glance_mean": round(mean, 2), "glance_worst": worst}
     if bits > _FAR_BITS and mean > _FAR_MEAN:
         return Evidence(Verdict.DISTINCT, None, best, "other pictures", measures)
     if why := _unlike(head_a, head_b):
@@ -82,6 +84,8 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
         return Evidence(Verdict.SAME_PIXELS, _richer(a.header, b.header), words="equal pixels", measures=measures)
     if a.deep and b.deep and a.lossless and b.lossless:
         return Evidence(Verdict.LOOK_ALIKE, words="16-bit pictures: compared in bytes only", measures=measures)
+    if _is_drawing(a) and _is_drawing(b):
+        return Evidence(Verdict.LOOK_ALIKE, words="drawings of a few bytes: only equal pixels prove", measures=measures)
     tried: list[_Attempt] = []
     for transform in transforms:
         for side in _likely_original(a, b):
@@ -91,14 +95,19 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             turn = transform if side == "a" else INVERSE[transform]
             attempt = _attempt(source, target, turn, side, transform)
             tried.append(attempt)
-            if attempt.judgement.score <= _EXACT:
+            if attempt.judgement.score <= _EXACT or (attempt.judgement.proved and not _rescaled(a, b)):
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    # Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
     return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
 
 
-_EXACT = 0.3
+def _rescaled(a: Picture, b: Picture) -> bool:
+    return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
+
+
+_EXACT = 0.15  # of the allowance: the cause was found, not only approached
 
 
 def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> _Attempt:
@@ -112,33 +121,57 @@ def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform:
         attempt = _made(with_profile(ready, source.profile, target.profile), wanted, target, side, transform)
         if worst is None or attempt.judgement.score > worst.judgement.score:
             worst = attempt
-    assert worst is not None
+    if worst is None:
+        raise ValueError("no background")
     return worst
 
 
-def _made(ready: Image.Image, wanted: Image.Image, target: Picture, side: Side, transform: int) -> _Attempt:
-    bounds = _bounds(target)
-    name = recreate.find_scaler(ready, wanted, target.tables)[0].name
-    plain = recreate.scaled(ready, wanted.size, name)
-    made = recreate.encode_jpeg(plain, target.tables) if target.tables else plain
-    left = residual(wanted, made)
-    best = _Attempt(side, transform, name, judge.judge(left, bounds), judge.informative(left))
-    if best.judgement.score <= _EXACT:
+def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side, transform: int) -> _Attempt:
+    """Search the recipe on a few windows, and only when these come near make the whole."""
+    see_through = picture.see_through()
+    target = recreate.Target(wanted, picture.tables, None if see_through else picture.palette)
+    bounds = _bounds(picture)
+    found = recreate.recipes(ready, target)
+    best = _glimpse(ready, target, found[0], bounds, side, transform)
+    if best.judgement.score > _HOPELESS:
         return best
-    filtered = recreate.fitted_filter(plain, wanted)
-    if filtered is None or filtered[1] > _MAX_SHIFT:
-        return best
-    made = plain.filter(filtered[0])
-    if target.tables:
-        made = recreate.encode_jpeg(made, target.tables)
-    left = residual(wanted, made)
-    judgement = judge.judge(left, bounds)
-    if judgement.score >= best.judgement.score:
-        return best
-    return _Attempt(side, transform, f"{name}, fitted filter", judgement, judge.informative(left))
+    nearest = found[0].distance
+    whole: _Attempt | None = None
+    for recipe in found[:_MOST_WHOLE]:
+        if whole is not None and recipe.distance > nearest * _RIVAL_RECIPE:
+            break
+        left = residual(wanted, recreate.made(ready, target, recipe))
+        judgement = judge.judge(left, bounds)
+        if whole is None or judgement.score < whole.judgement.score:
+            whole = _Attempt(side, transform, recipe.words, judgement, judge.informative(left))
+        if judgement.proved:
+            break
+    return whole or best
 
 
-_MAX_SHIFT = 0.6  # pixels: other sitings of the same scaler; a burst moves further
+_HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_MOST_WHOLE = 2
+_RIVAL_RECIPE = 1.1
+
+
+def _glimpse(
+    ready: Image.Image,
+    target: recreate.Target,
+    recipe: recreate.Recipe,
+    bounds: judge.Bounds,
+    side: Side,
+    transform: int,
+) -> _Attempt:
+    """Judge only the windows; the worst of them stands for the picture."""
+    worst: _Attempt | None = None
+    for box, window in recreate.made_windows(ready, target, recipe):
+        left = residual(target.image.crop(box), window)
+        judgement = judge.judge(left, bounds, window=(box[0], box[1]))
+        if worst is None or judgement.score > worst.judgement.score:
+            worst = _Attempt(side, transform, recipe.words, judgement, informative=True)
+    if worst is None:
+        raise ValueError("a picture without windows")
+    return worst
 
 
 def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | int | str]) -> Evidence:
@@ -149,6 +182,7 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         "worst_luma": found.worst_luma,
         "worst_chroma": found.worst_chroma,
         "wide": found.wide,
+        "tone": found.tone,
         "scaler": best.how,
     }
     x, y = found.at
@@ -217,20 +251,30 @@ def _frames(header: Header) -> int:
     return 1 if header.format == "MPO" else header.frames
 
 
+def _is_drawing(picture: Picture) -> bool:
+    """Tell a drawing so plain that it is easily made twice: flags of two countries are the same few stripes."""
+    return picture.lossless and len(picture.data) < _DRAWING_BYTES
+
+
+_DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
+
+
 def _bounds(target: Picture) -> judge.Bounds:
-    if target.header.format == "GIF" or target.header.mode == "P":
+    if target.palette is not None and target.header.format == "GIF":
         return judge.PALETTE
-    if target.tables is not None or target.lossless:
-        return judge.KNOWN_TABLES
-    return judge.HIDDEN_TABLES
+    if target.lossless:
+        return judge.LOSSLESS
+    known = target.tables is not None and target.tables.subsampling is not None
+    return judge.KNOWN_TABLES if known else judge.HIDDEN_TABLES
 
 
 def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
-    """Order the directions: more pixels first, then finer quantisation, then richer metadata."""
+    """Order the directions: more pixels first, then a camera's name, finer quantisation, metadata."""
 
-    def worth(p: Picture) -> tuple[int, float, int]:
-        fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -10.0
-        return (p.header.pixels, fineness, p.header.metadata.richness)
+    def worth(p: Picture) -> tuple[int, bool, float, int]:
+        fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -math.inf
+        meta = p.header.metadata
+        return (p.header.pixels, meta.camera is not None, fineness, meta.richness)
 
     return ("a", "b") if worth(a) >= worth(b) else ("b", "a")
 
@@ -257,6 +301,12 @@ def _glance(a: Image.Image, b: Image.Image) -> list[tuple[float, int]]:
         (float(np.abs(np.asarray(oriented(a, k).convert("YCbCr")).astype(np.int16) - wanted).mean()), k)
         for k in range(1, 9)
     )
+
+
+def _glance_worst(a: Image.Image, b: Image.Image, transform: int) -> int:
+    """Return the largest luma difference between the miniatures, in grey levels."""
+    ours, theirs = (np.asarray(image.convert("L")).astype(np.int16) for image in (oriented(a, transform), b))
+    return int(np.abs(ours - theirs).max())
 
 
 def _distance_in_bits(a: Image.Image, b: Image.Image) -> int:

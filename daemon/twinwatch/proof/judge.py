@@ -1,7 +1,7 @@
 """When is a residual small enough to call a picture a copy? All thresholds of the proof stand here, with their source.
 
-A re-creation with the right scaler and encoder leaves nothing, and an unknown one leaves ringing and rounding: noise that
-is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a shift
+A re-creation with the right scaler and encoder leaves nothing, and an unknown one leaves ringing and rounding: noise
+that is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a shift
 does not. So every tile has its own allowance: a floor, and a share of the detail that is there.
 """
 
@@ -17,27 +17,33 @@ from twinwatch.proof.residual import TILE, Residual
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a tile may differ: `floor` + `share` x the tile's own standard deviation, in grey levels of 255.
+    """How much a tile may differ: floor + share x the tile's own standard deviation, in grey levels of 255.
 
     `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean absolute
-    difference in luma, `wide` the mean difference over 64x64 pixels in any channel (tone and colour changes).
+    difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma (tone and colour changes).
+    `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
     """
 
     signed: tuple[float, float]
     chroma: tuple[float, float]
     rough: tuple[float, float]
-    wide: float
+    wide: tuple[float, float]
+    grain: float
 
 
-KNOWN_TABLES = Bounds(signed=(2.0, 0.12), chroma=(4.0, 0.12), rough=(3.5, 0.3), wide=1.5)
-"""The encoder's tables were in the file (JPEG), or there was nothing to lose (PNG, BMP, TIFF)."""
+LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5), grain=0.42)
+"""PNG, BMP, TIFF: nothing was lost, only the scaler can be unknown; where the picture is flat it must be equal."""
 
-HIDDEN_TABLES = Bounds(signed=(3.0, 0.15), chroma=(6.0, 0.15), rough=(5.0, 0.35), wide=2.0)
-"""WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file."""
+KNOWN_TABLES = Bounds(signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), wide=(2.2, 5.5), grain=0.42)
+"""The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
 
-PALETTE = Bounds(signed=(5.0, 0.3), chroma=(12.0, 0.3), rough=(10.0, 0.5), wide=4.0)
-"""256 colours or fewer."""
+HIDDEN_TABLES = Bounds(signed=(5.0, 0.2), chroma=(8.0, 0.5), rough=(6.3, 0.55), wide=(2.2, 5.0), grain=0.16)
+"""WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file. Odd JPEG subsamplings, too."""
 
+PALETTE = Bounds(signed=(4.8, 0.2), chroma=(8.0, 0.5), rough=(6.0, 0.55), wide=(3.0, 5.0), grain=0.0)
+"""256 colours or fewer, known; which of them a pixel was given is not."""
+
+_TONE = (1.5, 2.7)  # one curve for the whole picture: copies 0-0.8 in luma, brightness +3 % 5-7; chroma 0-2.6 and 5
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
 _INFORMATIVE_TILES = 16
 _INFORMATIVE_SHARE = 0.01
@@ -52,6 +58,7 @@ class Judgement:
     worst_luma: float
     worst_chroma: float
     wide: float
+    tone: float
 
     @property
     def proved(self) -> bool:
@@ -59,22 +66,38 @@ class Judgement:
         return self.score <= 1.0
 
 
-def judge(left: Residual, bounds: Bounds) -> Judgement:
-    """Weigh every tile of a residual against its allowance."""
+def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None) -> Judgement:
+    """Weigh every tile of a residual against its allowance, and the picture as a whole.
+
+    `window` is the corner (x, y) of the part that the residual covers; of a part, only the tiles are weighed.
+    """
     signed, rough, spread = left.signed, left.rough, left.spread
     luma = np.abs(signed[:, :, 0])
     chroma = np.abs(signed[:, :, 1:]).max(axis=2)
     excess = np.maximum(luma / _allowed(bounds.signed, spread), chroma / _allowed(bounds.chroma, spread))
     excess = np.maximum(excess, rough[:, :, 0] / _allowed(bounds.rough, spread))
     row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
-    wide = wide_mean(signed)
+    wide, tone = wide_means(signed), tone_change(left)
+    scores = [float(excess.max())]
+    if window is None:
+        scores += [wide[0] / bounds.wide[0], wide[1] / bounds.wide[1], tone[0] / _TONE[0], tone[1] / _TONE[1]]
+        scores.append(_strangeness(left, bounds.grain))
+    corner = window or (0, 0)
     return Judgement(
-        score=round(max(float(excess.max()), wide / bounds.wide), 3),
-        at=(column * TILE, row * TILE),
+        score=round(max(scores), 3),
+        at=(corner[0] + column * TILE, corner[1] + row * TILE),
         worst_luma=round(float(rough[:, :, 0].max()), 2),
         worst_chroma=round(float(rough[:, :, 1:].max()), 2),
-        wide=round(wide, 2),
+        wide=round(max(wide), 2),
+        tone=round(max(tone), 2),
     )
+
+
+def _strangeness(left: Residual, least: float) -> float:
+    """Return how far the grain's correlation is below the least that a copy keeps, as a score above 1, or 0."""
+    correlation, share = grain(left)
+    found = least / max(correlation, _NO_CORRELATION)
+    return found if share >= _GRAIN_KEPT and found > 1 else 0.0
 
 
 def informative(left: Residual) -> bool:
@@ -83,13 +106,53 @@ def informative(left: Residual) -> bool:
     return detailed >= max(_INFORMATIVE_TILES, _INFORMATIVE_SHARE * left.spread.size)
 
 
-def wide_mean(signed: NDArray[np.float32], tiles: int = 8) -> float:
-    """Return the largest mean difference over squares of `tiles` x `tiles` tiles, any channel."""
+def grain(left: Residual) -> tuple[float, float]:
+    """Return the correlation of the two pictures' grain, and the target's share of the re-creation's grain energy.
+
+    Grain is what the smoothest tiles hold beside their mean. A copy keeps it or loses it; the next frame of a
+    burst has as much, but its own. (1, 0) when there is no grain to speak of.
+    """
+    ours, theirs, rest = (np.square(plane) for plane in (left.spread, left.target_spread, left.rest))
+    smooth = (left.spread >= _GRAIN[0]) & (left.spread <= _GRAIN[1])
+    ranked = np.sort(left.spread[smooth])
+    if len(ranked) < _INFORMATIVE_TILES:
+        return 1.0, 0.0
+    smooth &= left.spread <= ranked[max(_INFORMATIVE_TILES, len(ranked) // 10) - 1]
+    ours_all, theirs_all, rest_all = (float(plane[smooth].sum()) for plane in (ours, theirs, rest))
+    together = (ours_all + theirs_all - rest_all) / 2
+    return together / max((ours_all * theirs_all) ** 0.5, 1e-6), theirs_all / ours_all
+
+
+_GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, whosever it was
+_NO_CORRELATION = 0.05
+_GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
+
+
+def tone_change(left: Residual) -> tuple[float, float]:
+    """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
+
+    A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
+    brightness, contrast and saturation stay. The move is the line's offset in the mean plus its slope's over the spread.
+    """
+    moves = []
+    for channel in range(3):
+        level, difference = left.level[:, :, channel], left.signed[:, :, channel]
+        off = level - level.mean()
+        variance = float((off * off).mean())
+        slope = float((off * difference).mean()) / (variance + 1.0)
+        moves.append(abs(float(difference.mean())) + 2 * abs(slope) * variance**0.5)
+    return moves[0], max(moves[1:])
+
+
+def wide_means(signed: NDArray[np.float32], tiles: int = 8) -> tuple[float, float]:
+    """Return the largest mean difference over squares of `tiles` x `tiles` tiles, in luma and in chroma."""
     rows, columns = signed.shape[0] // tiles, signed.shape[1] // tiles
-    if not rows or not columns:
-        return float(np.abs(signed.mean(axis=(0, 1))).max())
-    whole = signed[: rows * tiles, : columns * tiles].reshape(rows, tiles, columns, tiles, 3)
-    return float(np.abs(whole.mean(axis=(1, 3))).max())
+    if rows and columns:
+        whole = signed[: rows * tiles, : columns * tiles].reshape(rows, tiles, columns, tiles, 3)
+        mean = np.abs(whole.mean(axis=(1, 3)))
+    else:
+        mean = np.abs(signed.mean(axis=(0, 1), keepdims=True))
+    return float(mean[..., 0].max()), float(mean[..., 1:].max())
 
 
 def _allowed(bound: tuple[float, float], spread: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -52,6 +52,11 @@ class Picture:
     profile: bytes | None
 
     @property
+    def palette(self) -> Image.Image | None:
+        """Return the first frame's palette as a mode P image, or None when the file has none."""
+        return self.image if self.image.mode == "P" else None
+
+    @property
     def lossless(self) -> bool:
         """Tell whether the container keeps pixels as they were handed to it (a palette may still have cost colours)."""
         if self.header.format == "WEBP":
@@ -76,7 +81,7 @@ class Picture:
         return isinstance(low, int | float) and low < 255
 
     def rgb(self, background: int | None = None) -> Image.Image:
-        """Return the picture as 8-bit RGB, stored orientation; on a grey `background` (0-255) where it is see-through."""
+        """Return the picture as 8-bit RGB, stored orientation, on a grey `background` (0-255) where see-through."""
         image = self.image
         if image.mode.startswith(("I", "F")):
             return luma(image).convert("RGB")
@@ -88,7 +93,7 @@ class Picture:
 
     def small(self, side: int) -> Image.Image:
         """Return a `side` x `side` RGB miniature of the upright picture, on mid-grey where it is see-through."""
-        shrunk = self.rgb(128).resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+        shrunk = self.rgb(128).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
         return oriented(shrunk, self.header.orientation)
 
 
@@ -131,7 +136,7 @@ def with_profile(image: Image.Image, source: bytes | None, target: bytes | None)
         return image
     try:
         of = [
-            ImageCms.ImageCmsProfile(io.BytesIO(raw)) if raw else ImageCms.createProfile("sRGB")
+            ImageCms.ImageCmsProfile(io.BytesIO(raw) if raw else ImageCms.createProfile("sRGB"))
             for raw in (source, target)
         ]
         converted = ImageCms.profileToProfile(image, of[0], of[1], outputMode="RGB")
@@ -149,8 +154,12 @@ def _tables(image: Image.Image) -> JpegTables | None:
         by_component = tuple(tuple(int(q) for q in steps[layer[3]]) for layer in layers)
     except (LookupError, TypeError):
         return None
-    sampling = tuple((layer[1], layer[2]) for layer in layers)
-    known = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1)): 1, ((2, 2), (1, 1), (1, 1)): 2}
+    sampling = tuple((int(layer[1]), int(layer[2])) for layer in layers)
+    known: dict[tuple[tuple[int, int], ...], int] = {
+        ((1, 1), (1, 1), (1, 1)): 0,
+        ((2, 1), (1, 1), (1, 1)): 1,
+        ((2, 2), (1, 1), (1, 1)): 2,
+    }
     subsampling = 0 if len(sampling) == 1 else known.get(sampling)
     return JpegTables(by_component, subsampling)
 

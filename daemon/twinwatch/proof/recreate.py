@@ -1,36 +1,87 @@
-"""Making a picture again: scale it as that file says, quantise it with that file's own tables, decode.
+"""Making a picture again: scale it as that file says, finish it with that file's own tables or palette, decode.
 
-The scaler is not written anywhere, so it is searched: each candidate makes a few small windows of the target, the one
-that comes nearest makes the whole. Pure functions of pixels; nothing here judges.
+The scaler is written nowhere, so it is searched: every candidate makes a few small windows of the target, and the
+recipe that comes nearest makes the whole. Pure functions of pixels; nothing here judges.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from twinwatch.proof.picture import JpegTables
+from twinwatch.proof.scaling import Box, scalers
 
-Box = tuple[int, int, int, int]
-Scaler = Callable[[Image.Image, tuple[int, int], Box], Image.Image]
-"""(source, full target size, window of the target) -> that window of the scaled source."""
-
-_WINDOW = 128  # pixels of the target, a multiple of 16 so that JPEG blocks line up
-_R = Image.Resampling
-_T = Image.Transform
+_WINDOW = 128  # pixels of the target
+_MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
+_WINDOWS = 5
+_EXACT = 0.02  # grey levels: nothing is left to fit
+_RIVALS = 2  # scalers that a filter is fitted for
+_MAX_SHIFT = (
+    0.6  # pixels a fitted filter may move the picture: another siting of the same scaler; a burst moves further
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
-    """A way to scale that was tried, and how far (mean absolute, 0-255) its windows were from the target's."""
+class Target:
+    """What is to be made: RGB pixels in stored orientation, and what the file tells of how they were stored."""
 
-    name: str
-    distance: float
+    image: Image.Image
+    tables: JpegTables | None = None
+    palette: Image.Image | None = None  # mode P
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way to make the target, and how far (mean absolute, 0-255) it stayed from it in the windows."""
+
+    scaler: str
+    distance: float = 0.0
+    kernel: ImageFilter.Kernel | None = None
+    dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
+
+    @property
+    def words(self) -> str:
+        """Name the recipe for a person."""
+        fitted = ", fitted filter" if self.kernel is not None else ""
+        palette = {None: "", False: ", this file's palette", True: ", this file's palette dithered"}[self.dither]
+        return f"{self.scaler}{fitted}{palette}"
+
+
+def recipes(source: Image.Image, target: Target) -> list[Recipe]:
+    """Try every recipe on the target's windows; the nearest first. Both pictures RGB and upright alike."""
+    boxes = windows(target.image)
+    dithers = (None,) if target.palette is None else (False, True, None)
+    tried = [
+        _measured(source, target, Recipe(name, dither=dither), boxes)
+        for name in scalers(source.size, target.image.size)
+        for dither in dithers
+    ]
+    tried.sort(key=lambda recipe: recipe.distance)
+    for recipe in tried[:_RIVALS]:
+        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None:
+            tried.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
+    return sorted(tried, key=lambda recipe: recipe.distance)
+
+
+def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
+    """Make the target, or a window of it, from the source."""
+    size = target.image.size
+    scaled = scalers(source.size, size)[recipe.scaler](source, size, box or (0, 0, *size))
+    if recipe.kernel is not None:
+        scaled = scaled.filter(recipe.kernel)
+    if recipe.dither is not None and target.palette is not None:
+        return quantise(scaled, target.palette, dither=recipe.dither)
+    return encode_jpeg(scaled, target.tables) if target.tables is not None else scaled
+
+
+def made_windows(source: Image.Image, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
+    """Make only the windows with the most detail."""
+    return [(box, _made_window(source, target, recipe, box)) for box in windows(target.image)]
 
 
 def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
@@ -48,42 +99,10 @@ def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
     return Image.open(stored, formats=("JPEG",)).convert("RGB")
 
 
-def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scaler]:
-    """Return the candidates by name for scaling from one size to another."""
-    if source == target:
-        return {"none": lambda image, _, box: image.crop(box)}
-    named: dict[str, Scaler] = {}
-    for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR, _R.BOX, _R.HAMMING, _R.NEAREST):
-        named[filter_.name.lower()] = _filtered(filter_)
-    for filter_ in (_R.BILINEAR, _R.BICUBIC):
-        named[f"{filter_.name.lower()}, unfiltered"] = _sampled(filter_)
-    if min(source[0] / target[0], source[1] / target[1]) >= 2:
-        for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR):
-            named[f"{filter_.name.lower()} in two steps"] = _stepped(filter_)
-    return named
-
-
-def find_scaler(source: Image.Image, target: Image.Image, tables: JpegTables | None) -> list[Scaling]:
-    """Try every candidate on a few windows of the target; best first. Both RGB and upright alike."""
-    boxes = windows(target)
-    wanted = [np.asarray(target.crop(box)).astype(np.int16) for box in boxes]
-    tried = []
-    for name, scaler in scalers(source.size, target.size).items():
-        total = 0.0
-        for box, want in zip(boxes, wanted, strict=True):
-            made = scaler(source, target.size, box)
-            if tables is not None:
-                made = encode_jpeg(made, tables)
-            total += float(np.abs(np.asarray(made).astype(np.int16) - want).mean())
-        tried.append(Scaling(name, total / len(boxes)))
-    return sorted(tried, key=lambda scaling: scaling.distance)
-
-
-def scaled(source: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
-    """Scale the whole source with the named candidate."""
-    if source.size == size:
-        return source
-    return scalers(source.size, size)[name](source, size, (0, 0, *size))
+def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image.Image:
+    """Give every pixel a colour of this palette (a mode P image), with or without error diffusion; returns RGB."""
+    how = Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
+    return image.quantize(palette=palette, dither=how).convert("RGB")
 
 
 def windows(target: Image.Image) -> list[Box]:
@@ -92,85 +111,71 @@ def windows(target: Image.Image) -> list[Box]:
     if width <= 2 * _WINDOW and height <= 2 * _WINDOW:
         return [(0, 0, width, height)]
     wide, high = min(_WINDOW, width), min(_WINDOW, height)
-    grid = []
+    grid = set()
     for row in range(4):
         for column in range(4):
             left, top = (width - wide) * column // 3 & ~15, (height - high) * row // 3 & ~15
-            box = (left, top, left + wide, top + high)
-            patch = np.asarray(target.crop(box).convert("L")).astype(np.int16)
-            detail = float(np.abs(np.diff(patch, axis=1)).mean() + np.abs(np.diff(patch, axis=0)).mean())
-            grid.append((detail, box))
-    return [box for _, box in sorted(grid, reverse=True)[:5]]
+            grid.add((left, top, left + wide, top + high))
+    return sorted(grid, key=lambda box: (-_detail(target.crop(box)), box))[:_WINDOWS]
 
 
-def fitted_filter(made: Image.Image, target: Image.Image) -> tuple[ImageFilter.Kernel, float] | None:
-    """Fit the 5x5 kernel that turns `made` (before encoding) into `target`: the part of an unknown scaler that is left.
+def _detail(patch: Image.Image) -> float:
+    """Return the mean absolute step between neighbouring pixels of luma."""
+    luma = np.asarray(patch.convert("L")).astype(np.int16)
+    return float(np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()) if luma.size > 1 else 0.0
 
-    The weights sum to one, so that a change of tone cannot hide in it; returns the kernel and how far it moves the
-    picture (pixels), or None when the pictures have too little detail to fit.
-    """
-    rows, values = [], []
-    for left, top, right, bottom in windows(target):
-        ours = np.asarray(made.crop((left, top, right, bottom)).convert("L")).astype(np.float32)
-        theirs = np.asarray(target.crop((left, top, right, bottom)).convert("L")).astype(np.float32)
-        if min(ours.shape) < 12:
-            return None
-        centre = ours[2:-2, 2:-2]
-        neighbours = [
-            (ours[2 + dy : ours.shape[0] - 2 + dy, 2 + dx : ours.shape[1] - 2 + dx] - centre).ravel()
-            for dy, dx in _NEIGHBOURS
-        ]
-        rows.append(np.stack(neighbours, axis=1))
-        values.append((theirs[2:-2, 2:-2] - centre).ravel())
-    seen, wanted = np.concatenate(rows), np.concatenate(values)
-    normal = (seen.T @ seen).astype(np.float64)
-    normal += (
-        np.eye(len(_NEIGHBOURS)) * 0.5 * len(wanted)
-    )  # half a grey level of rounding: keeps flat pictures from wild fits
-    weights = np.linalg.solve(normal, (seen.T @ wanted).astype(np.float64))
-    return _kernel(weights)
+
+def _made_window(source: Image.Image, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+    width, height = target.image.size
+    left, top = max(0, box[0] - _MARGIN), max(0, box[1] - _MARGIN)
+    around = (left, top, min(width, box[2] + _MARGIN), min(height, box[3] + _MARGIN))
+    inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+    return made(source, target, recipe, around).crop(inner)
+
+
+def _measured(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:
+    total = 0.0
+    for box in boxes:
+        ours = np.asarray(_made_window(source, target, recipe, box)).astype(np.int16)
+        total += float(np.abs(ours - np.asarray(target.image.crop(box)).astype(np.int16)).mean())
+    return replace(recipe, distance=total / len(boxes))
 
 
 _NEIGHBOURS = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)]
 
 
-def _kernel(weights: NDArray[np.float64]) -> tuple[ImageFilter.Kernel, float]:
+def _fitted(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box]) -> ImageFilter.Kernel | None:
+    """Fit the 5x5 kernel that turns the scaled windows into the target's: what is left of an unknown scaler.
+
+    The weights sum to one, so that no change of tone can hide in it, and a kernel that moves the picture is refused.
+    None when the windows are too small or the fit moves the picture.
+    """
+    seen, wanted = [], []
+    unfinished = Target(target.image)
+    for box in boxes:
+        ours = np.asarray(_made_window(source, unfinished, recipe, box).convert("L")).astype(np.float32)
+        theirs = np.asarray(target.image.crop(box).convert("L")).astype(np.float32)
+        if min(ours.shape) < 12:
+            return None
+        centre = ours[2:-2, 2:-2]
+        high, wide = centre.shape
+        seen.append(
+            np.stack([(ours[2 + y : 2 + y + high, 2 + x : 2 + x + wide] - centre).ravel() for y, x in _NEIGHBOURS], 1)
+        )
+        wanted.append((theirs[2:-2, 2:-2] - centre).ravel())
+    rows, values = np.concatenate(seen), np.concatenate(wanted)
+    normal = (rows.T @ rows).astype(np.float64)
+    normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
+    return _kernel(np.linalg.solve(normal, (rows.T @ values).astype(np.float64)))
+
+
+def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:
     taps = np.zeros((5, 5))
     for (dy, dx), weight in zip(_NEIGHBOURS, weights, strict=True):
         taps[dy + 2, dx + 2] = weight
     taps[2, 2] = 1 - weights.sum()
-    moved_y = float(sum(dy * w for (dy, _), w in zip(_NEIGHBOURS, weights, strict=True)))
-    moved_x = float(sum(dx * w for (_, dx), w in zip(_NEIGHBOURS, weights, strict=True)))
-    # Pillow's Kernel runs bottom-up on the rows it is given: flip, so that taps[y, x] meets pixel (y, x).
-    return ImageFilter.Kernel((5, 5), taps[::-1].ravel().tolist(), scale=1), float(np.hypot(moved_x, moved_y))
-
-
-def _filtered(filter_: Image.Resampling) -> Scaler:
-    def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-        step_x, step_y = image.width / size[0], image.height / size[1]
-        area = (box[0] * step_x, box[1] * step_y, box[2] * step_x, box[3] * step_y)
-        return image.resize((box[2] - box[0], box[3] - box[1]), filter_, box=area)
-
-    return scale
-
-
-def _sampled(filter_: Image.Resampling) -> Scaler:
-    """Interpolate between the four or sixteen nearest pixels however much is skipped, as OpenCV and browsers do."""
-
-    def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-        step_x, step_y = image.width / size[0], image.height / size[1]
-        matrix = (step_x, 0.0, box[0] * step_x, 0.0, step_y, box[1] * step_y)
-        return image.transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
-
-    return scale
-
-
-def _stepped(filter_: Image.Resampling) -> Scaler:
-    """Halve by averaging while more than twice too large, then filter: what gallery thumbnailers do."""
-
-    def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-        step_x, step_y = image.width / size[0], image.height / size[1]
-        area = (box[0] * step_x, box[1] * step_y, box[2] * step_x, box[3] * step_y)
-        return image.resize((box[2] - box[0], box[3] - box[1]), filter_, box=area, reducing_gap=1.0)
-
-    return scale
+    reach = np.arange(-2, 3)
+    if np.hypot(float((taps.sum(axis=1) * reach).sum()), float((taps.sum(axis=0) * reach).sum())) > _MAX_SHIFT:
+        return None
+    # Pillow runs a kernel's rows bottom-up: flipped, taps[y, x] meets the pixel at (y, x).
+    return ImageFilter.Kernel((5, 5), taps[::-1].ravel().tolist(), scale=1)

@@ -22,18 +22,25 @@ Plane = NDArray[np.float32]
 class Residual:
     """Maps over the tiles, shape (rows, columns, 3) for Y, Cb, Cr; grey levels 0-255.
 
-    `signed` is the mean difference, `rough` the mean absolute difference, `spread` the luma standard deviation of the
-    re-creation in the tile (shape rows, columns).
+    `signed` is the mean difference (target less re-creation), `rough` the mean absolute difference, `level` the mean of
+    the re-creation. Luma only, shape (rows, columns): `spread` is the re-creation's standard deviation in the tile,
+    `target_spread` the target's, `rest` the difference's.
     """
 
     signed: Plane
     rough: Plane
+    level: Plane
     spread: Plane
+    target_spread: Plane
+    rest: Plane
 
 
 def residual(target: Image.Image, made: Image.Image) -> Residual:
     """Subtract two RGB pictures of one size."""
-    signed, rough, spread = [], [], []
+    signed: list[Plane] = []
+    rough: list[Plane] = []
+    level: list[Plane] = []
+    spreads: list[list[Plane]] = []
     width, height = target.size
     step = _STRIP
     columns = _covering(width)
@@ -47,10 +54,12 @@ def residual(target: Image.Image, made: Image.Image) -> Residual:
         ]
         theirs, ours = (_take(plane, rows - low, columns, width, height) for plane in pair)
         difference = theirs - ours
-        signed.append(_tile_sum(difference) / (TILE * TILE))
-        rough.append(_tile_sum(np.abs(difference)) / (TILE * TILE))
-        spread.append(_spread(ours[:, :, 0]))
-    return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(spread))
+        signed.append(_tile_mean(difference))
+        rough.append(_tile_mean(np.abs(difference)))
+        level.append(_tile_mean(ours))
+        spreads.append([_spread(plane[:, :, 0]) for plane in (ours, theirs, difference)])
+    spread, target_spread, rest = (np.concatenate(maps) for maps in zip(*spreads, strict=True))
+    return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(level), spread, target_spread, rest)
 
 
 def _take(
@@ -76,10 +85,11 @@ def _covering(length: int) -> NDArray[np.intp]:
     return numbers
 
 
-def _tile_sum(values: NDArray[np.int16]) -> Plane:
+def _tile_mean(values: NDArray[np.int16]) -> Plane:
     rows, columns, depth = values.shape
     by_row = values.reshape(rows // TILE, TILE, columns, depth).sum(axis=1, dtype=np.int16)
-    return by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32).astype(np.float32)
+    by_tile = by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32)
+    return np.asarray(by_tile / (TILE * TILE), dtype=np.float32)
 
 
 def _spread(luma: NDArray[np.int16]) -> Plane:
@@ -88,4 +98,4 @@ def _spread(luma: NDArray[np.int16]) -> Plane:
     shape = (rows // TILE, TILE, columns // TILE, TILE)
     mean = values.reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
     square = (values * values).reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
-    return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)

@@ -13,7 +13,18 @@ recover     after a crash: look at the disk, finish or undo
 from twinwatch.quarantine.hold import Holder
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.recover import Recovered, recover
-from twinwatch.quarantine.restore import purge, restore
+from twinwatch.quarantine.restore import changed_in_quarantine, purge, restore
 from twinwatch.quarantine.slots import Slot, listing
 
-__all__ = ["HeldFile", "Holder", "Manifest", "Recovered", "Slot", "listing", "purge", "recover", "restore"]
+__all__ = [
+    "HeldFile",
+    "Holder",
+    "Manifest",
+    "Recovered",
+    "Slot",
+    "changed_in_quarantine",
+    "listing",
+    "purge",
+    "recover",
+    "restore",
+]

@@ -3,6 +3,7 @@
 state      the state folder, its lock, and what the daemon says of itself
 assembly   index, workers, roots and line, from a configuration
 daemon     the loop: watch, settle, take, supervise
+refresh    fingerprints of older versions, made again
 logs       the log on standard error
 systemd    readiness, status and heartbeat
 """

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from twinwatch.ingest import Belt, Found, Line, Outcome, Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
-from twinwatch.roots import EXPLANATIONS, Health, Root, identity_of, mark, opened, quarantine_place
+from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
 
@@ -123,11 +123,10 @@ class Assembly:
         """Record the folder that is there now as this root, because a person said so; raise RootError."""
         path = _resolved(root_config.path)
         known = self.index.root_at(path)
-        if root_config.reference:
-            with opened(path) as fd:
-                return self.index.record_root(path, replace(identity_of(fd), marker=""), None)
-        identity = mark(path, "" if known is None else known.identity.marker)
-        return self.index.record_root(path, identity, self._place(path, root_config, known))
+        marker = "" if known is None else known.identity.marker
+        identity = accepted_identity(path, marker, reference=root_config.reference)
+        place = None if root_config.reference else self._place(path, root_config, known)
+        return self.index.record_root(path, identity, place)
 
     def _recognised(self, config: RootConfig) -> Root:
         path = _resolved(config.path)

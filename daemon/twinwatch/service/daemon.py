@@ -23,6 +23,7 @@ from twinwatch.photo import TOP, FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
 from twinwatch.service import state
 from twinwatch.service.assembly import Assembly, Watched
+from twinwatch.service.refresh import Refresher
 from twinwatch.service.systemd import Manager
 from twinwatch.settle import Hint as SettleHint
 from twinwatch.settle import Settler
@@ -51,6 +52,7 @@ class _Life:
     surveying: bool = False
     again: bool = False  # something happened meanwhile that asks for one more walk
     level: bool = False
+    watching: bool = False
     took_seconds: float = 0.0
     skipped: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -87,6 +89,7 @@ class Daemon:
         )
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
+        self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
         with self._assembly:
             self._assembly.line.retry = self._retry
             self._listen()
@@ -112,6 +115,8 @@ class Daemon:
         self._settle(now)
         belt.step()
         self._supervise(now)
+        if all(life.level for life in self._lives):
+            self._refresher.go_on()
         self._assembly.index.commit_if_older(COMMIT_SECONDS)
         self._tell(now)
         self._manager.alive(now)
@@ -126,7 +131,7 @@ class Daemon:
         due = self._settler.next_due()
         if due is not None:
             times.append(due)
-        if len(self._assembly.belt):
+        if len(self._assembly.belt) or self._assembly.index.dirty:
             times.append(now + COMMIT_SECONDS)
         if self._changed:
             times.append(self._next_status)
@@ -242,6 +247,8 @@ class Daemon:
     def _unsettled(self, found: Found, stat: FileStat) -> bool:
         """Let a file that a survey found, and that was written a moment ago, settle first."""
         root = self._assembly.line.roots.get(found.root)
+        if not self._assembly.index.is_level(found.root):
+            return False  # what is there at first is taken as it is: once it had settled it would be an arrival
         hint: SettleHint = "polled" if root is not None and root.mode == "polling" else "changed"
         age = time.time() - max(stat.mtime_ns, stat.ctime_ns) / 1e9
         if not 0 <= age < self._config.settle.wait(hint):
@@ -292,13 +299,17 @@ class Daemon:
             log.error("%s", error)
             self._assembly.stop_root(life.watched, Health(error.health), str(error))
             return
-        self._watcher.add(root.path, root.mode, root.exclusions.dir)
+        if not life.watching:
+            self._watcher.add(root.path, root.mode, root.exclusions.dir)
+            life.watching = True
         log.info("watching %s (%s%s)", root.path, root.mode, ", reference" if root.reference else "")
         self._survey_soon(life)
 
     def _unwatch(self, life: _Life) -> None:
         if life.watched.root is not None:
-            self._watcher.remove(life.watched.root.path)
+            if life.watching:
+                self._watcher.remove(life.watched.root.path)
+                life.watching = False
             self._assembly.line.roots.pop(life.watched.root.id, None)
             self._assembly.belt.drop_root(life.watched.root.id)
 
@@ -342,10 +353,9 @@ class Daemon:
         life.next_survey = 0.0 if life.again else now + self._period(life)
         for trouble in life.problems:
             log.warning("%s", trouble)
-        words = "level: %d pictures in %d folders, %d looked at, %d gone"
         log.log(
             logging.INFO if first else logging.DEBUG,
-            "%s is " + words,
+            "%s is level: %d pictures in %d folders, %d looked at, %d gone",
             survey.root.path,
             survey.pictures,
             survey.folders,
@@ -357,7 +367,7 @@ class Daemon:
         reconcile = self._config.reconcile
         seconds = reconcile.every_minutes * 60
         if life.watched.root is not None and life.watched.root.mode == "polling":
-            # A walk may take up a twentieth of the time, so that a large share on a slow network is not walked for ever.
+            # A walk may take up a twentieth of the time, so that a large slow share is not walked for ever.
             seconds = min(seconds, max(POLL_SECONDS, 20 * life.took_seconds))
         return seconds * random.uniform(1 - reconcile.jitter, 1 + reconcile.jitter)  # noqa: S311 - no secret
 
@@ -400,12 +410,14 @@ class Daemon:
         if isinstance(error, RootError):
             log.error("%s", error)
             self._next_supervision = 0.0
-        elif isinstance(error, PhotoChangedError):
+        else:
+            # A change is nothing to talk about; a disk error, or a worker that could not be started, is. Both pass.
+            if not isinstance(error, PhotoChangedError):
+                log.warning("%s", error)
             stat = None if root is None else root.stat(found.path)
             if stat is not None:
-                self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
-        else:
-            log.warning("%s", error)
+                hint: SettleHint = "changed" if isinstance(error, PhotoChangedError) else "polled"
+                self._settler.saw((found.root, found.path), stat, time.monotonic(), hint)
 
     def _tell(self, now: float) -> None:
         if not self._changed or now < self._next_status:
@@ -444,6 +456,7 @@ class Daemon:
             "paused": paused,
             "photos": index.photos.count(),
             "queued": queued,
+            "not_ready": self._settler.retrying,
             "held": index.journal.count_held(),
             "roots": roots,
         }

@@ -1,4 +1,4 @@
-"""The log on standard error: for a person, for journald, or one JSON object a line. Names are data and always quoted."""
+"""The log on standard error: for a person, for journald, or one JSON object a line. Names are data: escaped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def set_up(level: LogLevel, form: LogFormat) -> None:
     else:
         handler.setFormatter(_Journal() if _journald() else _Plain())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
+    for library in ("watchdog", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def printable(path: object) -> str:

@@ -1,4 +1,4 @@
-"""Talks to the service manager: readiness, status, reload, and a heartbeat that only real progress feeds (sd_notify(3))."""
+"""Talks to the service manager (sd_notify(3)): readiness, reload, and a heartbeat that only progress feeds."""
 
 from __future__ import annotations
 

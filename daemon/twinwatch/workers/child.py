@@ -6,7 +6,9 @@ the daemon takes that as the answer, and the next job gets a clean child.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -23,6 +25,12 @@ Job = Callable[..., Mapping[str, Any]]
 """Takes open descriptors, returns the answer's JSON form."""
 
 MAX_DESCRIPTORS = 2
+
+DISK_TROUBLE = frozenset({errno.EIO, errno.ENXIO, errno.ENODATA, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT})
+"""What a read of a descriptor fails with when disk or server is at fault, not the photo."""
+
+CODECS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "mac-roman")
+"""Python imports a codec at its first use; these occur in metadata."""
 
 
 def main(argument: str) -> None:
@@ -44,8 +52,8 @@ def main(argument: str) -> None:
 def warm_up(jobs: ModuleType) -> dict[str, Any]:
     """Import and call once whatever opens files or starts threads: after this neither is possible."""
     abilities = dict(jobs.warm())
-    str(abilities).encode("utf-8", "backslashreplace")
-    "é".encode("latin-1").decode("utf-16", "replace")  # codecs are imported at first use
+    for codec in CODECS:
+        codecs.lookup(codec)
     return abilities
 
 
@@ -64,5 +72,9 @@ def answer(line: socket.socket, jobs: Mapping[str, Job]) -> bool:
         except MemoryError:
             line.sendall(wire.encode({"id": request["id"], "too_large": True}))
             sys.exit(0)  # what is left of the heap is not worth trusting
+        except OSError as error:
+            if error.errno not in DISK_TROUBLE:
+                raise
+            reply = {"id": request["id"], "unreadable": error.strerror or "an error of the disk"}
     line.sendall(wire.encode(reply))
     return True

@@ -11,6 +11,7 @@ from twinwatch import imaging, proof
 def warm() -> Mapping[str, Any]:
     """Load every decoder and library that a job may need; return what this worker can do."""
     imaging.warm()
+    proof.warm()
     return {"algorithm": imaging.algorithm(), "formats": imaging.formats()}
 
 

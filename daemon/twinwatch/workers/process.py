@@ -52,6 +52,10 @@ class ChildOutOfMemoryError(Exception):
     """The job needed more memory than a child may have."""
 
 
+class UnreadableError(Exception):
+    """The disk did not give the file's bytes; the child is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """How to start a child; see `WorkerLimits` for the meaning of the numbers."""
@@ -117,9 +121,9 @@ class Child:
         return not poller.poll(0)
 
     def run(self, job: str, descriptors: Sequence[int], seconds: float) -> Any:
-        """Have one job done, return the answer's JSON value; raise ChildLost, ChildLate or ChildOutOfMemory.
+        """Have one job done, return the answer's JSON value or raise one of the four errors above.
 
-        After an exception the child must be ended. BrokenPipeError means that it was dead before it got the job.
+        After any but the last of them the child must be ended. BrokenPipeError: it died before it had the job.
         """
         self.jobs_done += 1
         number = self.jobs_done
@@ -130,6 +134,8 @@ class Child:
             raise ChildLostError("the worker answered another question")
         if reply.get("too_large") is True:
             raise ChildOutOfMemoryError
+        if isinstance(reply.get("unreadable"), str):
+            raise UnreadableError(reply["unreadable"][:200])
         if "answer" not in reply:
             raise ChildLostError("the worker answered nonsense")
         return reply["answer"]
@@ -202,6 +208,8 @@ def _how(returncode: int | None) -> str:
         return "closed its line"
     if returncode >= 0:
         return f"ended with status {returncode}"
+    if returncode == -signal.SIGKILL:  # not by us: then it is not asked for its last words
+        return "was ended by SIGKILL, perhaps because the machine ran out of memory"
     try:
         return f"was ended by {signal.Signals(-returncode).name}"
     except ValueError:

@@ -8,6 +8,7 @@ from the kernel's headers (landlock.h, seccomp.h, filter.h, audit.h, prctl.h).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from twinwatch.workers import filters
 
@@ -57,7 +59,6 @@ def bound(bounds: Bounds) -> str:
         (resource.RLIMIT_AS, bounds.memory_bytes),
         (resource.RLIMIT_NOFILE, bounds.descriptors),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
     )
     refused = []
     for which, wanted in limits:
@@ -82,18 +83,23 @@ def allow_cpu(seconds: float) -> None:
 
 def enclose() -> dict[str, str]:
     """Give up, for good, all that a job does not need; return for each layer "on..." or "off: why"."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # only now: warming up may draw pictures of its own
     layers: dict[str, Callable[[], str]] = {
         "capabilities": _drop_capabilities,
         "no-new-privileges": _no_new_privileges,
         "landlock": _landlock,
         "seccomp": _seccomp,
     }
+    threads = _threads()  # before Landlock hides /proc
     report = {}
     for name, apply in layers.items():
         try:
             report[name] = apply()
         except _Missing as missing:
             report[name] = f"off: {missing}"
+    if threads > 1:  # capabilities and Landlock are per thread; only the filter is for all
+        for name in ("capabilities", "landlock"):
+            report[name] = f"off: {threads - 1} threads were started before"
     return report
 
 
@@ -104,7 +110,16 @@ def die_with_parent(parent: int) -> None:
         sys.exit(0)
 
 
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1  # no /proc to ask
+
+
 def _be_humble(nice: int) -> None:
+    with contextlib.suppress(OSError):  # when memory runs out, a worker goes before the daemon and before all else
+        Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         os.nice(nice)
     except OSError:

@@ -97,7 +97,7 @@ def upgrade() -> None:
         sa.Column("trouble", sa.Text(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("arrived", sa.Boolean(), nullable=False),
-        sa.Column("judged", sa.Boolean(), nullable=False),
+        sa.Column("judged", sa.Integer(), nullable=False),
         sa.Column("first_seen", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["root_id"],

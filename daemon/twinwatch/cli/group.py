@@ -1,0 +1,89 @@
+"""The command group: common options, our errors as exit codes, and "did you mean".
+
+Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (EX_CONFIG of sysexits.h).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from twinwatch import __version__
+from twinwatch.errors import ConfigError, TwinwatchError
+
+EX_CONFIG = 78
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """A group that knows what was probably meant, and turns our errors into one clear line."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; raise UsageError with the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 3, 0.5)
+            if not near or "Did you mean" in error.message:
+                raise
+            meant = " or ".join(repr(name) for name in near)
+            raise click.UsageError(f"{error.message} Did you mean {meant}?", ctx) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; end with the exit code of the contract."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            ctx.exit(EX_CONFIG)
+        except TwinwatchError as error:
+            click.echo(f"twinwatch: {error}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # The reader of our pipe has had enough (`| head`): not an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="twinwatch")
+def cli() -> None:
+    """Watch synced photo folders and set aside the copies that sync makes.
+
+    A photo is moved only when it is proved to be a copy, never deleted, and put back by one command.
+    Start with:  twinwatch scan DIR        (reports, moves nothing)
+    """
+
+
+def state_option(command: F) -> F:
+    """Add `--state DIR`, given to the command as a folder that exists."""
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="State folder (index, lock); default $STATE_DIRECTORY, else the XDG state folder.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add `--json`: one JSON object a line."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(command)
+
+
+def config_option(command: F) -> F:
+    """Add `--config FILE`."""
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file; see config.example.yaml.",
+    )(command)

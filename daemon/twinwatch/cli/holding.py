@@ -1,0 +1,270 @@
+"""quarantine: list, show, restore, purge, verify what is held."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from twinwatch.cli import output
+from twinwatch.cli.group import Group, json_option, state_option
+from twinwatch.errors import TwinwatchError
+from twinwatch.photo import ContentDigest
+
+if TYPE_CHECKING:
+    from twinwatch.index import Index
+    from twinwatch.quarantine import Slot
+
+_IDS = click.argument("ids", metavar="[ID]...", nargs=-1)
+_PLACE = click.option(
+    "--place",
+    "places",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A quarantine folder that the index does not know (any more).",
+)
+
+
+@click.group(cls=Group)
+def quarantine() -> None:
+    """See what was set aside, put it back, or delete it for good.
+
+    ID is a slot as `list` shows it, or its beginning or end if that is unique, or the path the photo had.
+    """
+
+
+@quarantine.command("list")
+@state_option
+@_PLACE
+@json_option
+def list_(state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
+    """List what is in quarantine, oldest first."""
+    with _Quarantine(state, places) as (slots, index):
+        rows = [_row(slot, index) for slot in slots]
+    if as_json:
+        for row in rows:
+            output.json_line(row)
+        return
+    shown = [
+        (row["id"], output.when(row["held_at"]), row["verdict"], output.size(row["bytes"]), row["path"], row["keeper"])
+        if row["state"] == "held"
+        else (row["id"], "", row["state"], "", row["path"], row["trouble"])
+        for row in rows
+    ]
+    output.table(("id", "held", "verdict", "size", "path", "keeper"), shown, empty="nothing is in quarantine")
+
+
+@quarantine.command()
+@_IDS
+@state_option
+@_PLACE
+@json_option
+def show(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
+    """Explain why photos were set aside, with the evidence."""
+    with _Quarantine(state, places) as (slots, index):
+        for slot in _chosen(slots, ids):
+            if as_json:
+                manifest = slot.manifest
+                evidence = None if manifest is None else manifest.evidence.to_json()
+                output.json_line({**_row(slot, index), "evidence": evidence})
+            else:
+                _explain(slot, index)
+
+
+@quarantine.command()
+@_IDS
+@click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
+@state_option
+@_PLACE
+@json_option
+def restore(
+    ids: tuple[str, ...], everything: bool, state: Path | None, places: tuple[Path, ...], as_json: bool
+) -> None:
+    """Put photos back where they were; nothing is ever overwritten.
+
+    What was put back stays: twinwatch remembers its content. It works without an index, from the manifests alone.
+    """
+    from twinwatch import quarantine as held
+
+    with _Quarantine(state, places) as (slots, index):
+        wanted = [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+        _each(wanted, lambda slot: held.restore(slot, index, time.time()), "restored", as_json)
+
+
+@quarantine.command()
+@_IDS
+@click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
+@click.option("--older-than", metavar="DAYS", type=float, help="Only what was held at least so many days ago.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@state_option
+@_PLACE
+@json_option
+def purge(
+    ids: tuple[str, ...],
+    everything: bool,
+    older_than: float | None,
+    yes: bool,
+    state: Path | None,
+    places: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Delete held photos for good. Only a person does that; each keeper is read in full first.
+
+    A photo whose keeper is gone or changed is never deleted.
+    """
+    from twinwatch import quarantine as held
+
+    with _Quarantine(state, places) as (slots, index):
+        if index is None:
+            raise click.UsageError("there is no index: run `twinwatch scan DIR` first, so that keepers can be found")
+        known = index
+        wanted = [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+        if older_than is not None:
+            before = time.time() - older_than * 86400
+            wanted = [slot for slot in wanted if slot.manifest is not None and slot.manifest.at <= before]
+        if not wanted:
+            click.echo("nothing to purge", err=True)
+            return
+        total = sum(slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None)
+        if not yes:
+            click.echo(f"{len(wanted)} photos, {output.size(total)}, will be deleted for good.", err=True)
+            click.confirm("Delete them?", abort=True, err=True)
+
+        def keepers(digest: ContentDigest) -> list[Path]:
+            roots = {record.id: Path(record.path) for record in known.roots()}
+            return [roots[photo.root] / photo.path for photo in known.photos.with_digest(digest)]
+
+        _each(wanted, lambda slot: held.purge(slot, known, keepers), "purged", as_json)
+
+
+@quarantine.command()
+@_IDS
+@state_option
+@_PLACE
+@json_option
+def verify(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
+    """Read everything held again and compare it with its manifest."""
+    from twinwatch.quarantine import changed_in_quarantine
+
+    wrong = 0
+    with _Quarantine(state, places) as (slots, _):
+        for slot in _chosen(slots, ids) if ids else slots:
+            found = [slot.trouble] if slot.manifest is None else changed_in_quarantine(slot)
+            wrong += bool(found)
+            if as_json:
+                output.json_line({"id": slot.name, "ok": not found, "wrong": found})
+            elif found:
+                click.echo(f"{slot.name}: {output.clean('; '.join(found))}")
+    if not as_json:
+        click.echo(f"{len(slots)} slots, {wrong} with something wrong")
+    sys.exit(1 if wrong else 0)
+
+
+class _Quarantine:
+    """Every slot that is known, and the index, if there is one."""
+
+    def __init__(self, state: Path | None, places: Sequence[Path]) -> None:
+        self._state = state
+        self._places = [place.expanduser().absolute() for place in places]
+        self._index: Index | None = None
+
+    def __enter__(self) -> tuple[list[Slot], Index | None]:
+        from twinwatch.cli.selection import all_slots, open_index
+        from twinwatch.quarantine import listing
+
+        try:
+            self._index = open_index(self._state)
+        except click.UsageError:
+            if not self._places:
+                raise
+            return [slot for place in self._places for slot in listing(place)], None
+        return all_slots(self._index, self._places), self._index
+
+    def __exit__(self, *_: object) -> None:
+        if self._index is not None:
+            self._index.close()
+
+
+def _chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:
+    from twinwatch.cli.selection import chosen
+
+    if not ids:
+        raise click.UsageError("which one? give an ID of `twinwatch quarantine list`")
+    return chosen(slots, ids)
+
+
+def _each(slots: Sequence[Slot], act: Callable[[Slot], object], word: str, as_json: bool) -> None:
+    failed = 0
+    for slot in slots:
+        try:
+            result = act(slot)
+        except TwinwatchError as error:
+            failed += 1
+            if as_json:
+                output.json_line({"id": slot.name, "state": "failed", "why": str(error)})
+            click.echo(f"twinwatch: {output.clean(error)}", err=True)
+            continue
+        if as_json:
+            key = "path" if word == "restored" else "bytes"
+            output.json_line({"id": slot.name, "state": word, key: result if key == "bytes" else str(result)})
+        else:
+            click.echo(f"{word} {output.clean(result if word == 'restored' else slot.photo_path.name)}")
+    sys.exit(1 if failed else 0)
+
+
+def _state(slot: Slot, index: Index | None) -> str:
+    if slot.present:
+        return "held"
+    row = None if index is None else index.journal.get(slot.name)
+    return "damaged" if slot.manifest is None else ("missing" if row is None or row.state == "held" else str(row.state))
+
+
+def _row(slot: Slot, index: Index | None) -> dict[str, Any]:
+    manifest = slot.manifest
+    state = _state(slot, index)
+    if manifest is None:
+        place = str(slot.place / slot.name)
+        empty = dict.fromkeys(("path", "keeper", "verdict", "held_at"))
+        return {"id": slot.name, **empty, "held_as": place, "bytes": 0, "state": state, "trouble": slot.trouble}
+    return {
+        "id": slot.name,
+        "path": str(manifest.root / manifest.path),
+        "held_as": str(slot.photo_path),
+        "keeper": str(manifest.keeper_root / manifest.keeper),
+        "verdict": str(manifest.evidence.verdict),
+        "held_at": manifest.at,
+        "bytes": manifest.photo.bytes,
+        "state": state,
+        "trouble": slot.trouble,
+    }
+
+
+def _explain(slot: Slot, index: Index | None) -> None:
+    row = _row(slot, index)
+    manifest = slot.manifest
+    if manifest is None:
+        click.echo(f"{slot.name}: {output.clean(slot.trouble)}\n  its files are in {output.clean(row['held_as'])}")
+        return
+    evidence = manifest.evidence
+    lines = [
+        ("photo", row["path"]),
+        ("state", f"{row['state']} since {output.when(manifest.at)}"),
+        ("held as", row["held_as"]),
+        ("keeper", row["keeper"]),
+        ("verdict", f"{evidence.verdict}: {evidence.words}"),
+        ("why", f"the keeper is {manifest.rule}"),
+        ("with it", ", ".join(held.name for held in manifest.files[:-1])),
+        ("numbers", ", ".join(f"{key} {value}" for key, value in evidence.measures.items())),
+        ("put back", f"twinwatch quarantine restore {slot.name}"),
+    ]
+    click.echo(slot.name)
+    for name, value in lines:
+        if value:
+            click.echo(f"  {name:8}  {output.clean(value)}")
+
+
+COMMANDS = (quarantine,)

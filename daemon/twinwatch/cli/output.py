@@ -1,0 +1,108 @@
+"""How things are shown: tables and colours on a terminal, plain lines in a pipe, JSON where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from twinwatch.photo import Evidence, Verdict
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+COLOURS = {
+    Verdict.IDENTICAL: "green",
+    Verdict.SAME_PIXELS: "green",
+    Verdict.RE_ENCODED: "green",
+    Verdict.LOOK_ALIKE: "yellow",
+    Verdict.UNDECODABLE: "red",
+}
+
+
+def on_terminal() -> bool:
+    """Tell whether a person reads standard output."""
+    return sys.stdout.isatty()
+
+
+def clean(value: object) -> str:
+    """Return text that prints as one line whatever a file name holds: control characters and odd bytes are escaped."""
+    text = os.fsencode(str(value)).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def json_line(value: dict[str, Any]) -> None:
+    """Print one JSON object; names that are not UTF-8 appear with JSON's \\udcXX escapes and can be read back."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+def evidence_json(evidence: Evidence | None) -> dict[str, Any] | None:
+    """Return evidence as the contract shows it."""
+    return None if evidence is None else evidence.to_json()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows: a table on a terminal, tab-separated lines in a pipe."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    if not on_terminal():
+        for row in cells:
+            click.echo("\t".join(row))
+        return
+    if not cells:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in cells:
+        shown.add_row(*(Text(cell, overflow="fold") for cell in row))
+    Console().print(shown)
+
+
+def coloured(verdict: str) -> str:
+    """Return a verdict in its colour, on a terminal."""
+    colour = COLOURS.get(Verdict(verdict))
+    return click.style(verdict, fg=colour) if colour and on_terminal() else verdict
+
+
+def when(at: float) -> str:
+    """Return a time as a person reads it, in local time."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def progress() -> Progress:
+    """Return a progress display on standard error; it shows nothing where no person looks."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[now]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+Echo = Callable[[str], None]

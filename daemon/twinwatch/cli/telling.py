@@ -1,0 +1,198 @@
+"""log, status, resume, doctor: what was decided and why, how it goes, and what is in the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from twinwatch.cli import output
+from twinwatch.cli.group import config_option, json_option, state_option
+from twinwatch.photo import Verdict
+
+if TYPE_CHECKING:
+    from twinwatch.index import DecisionRow, Index
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--since", metavar="TIME", help="Only what is newer: 30m, 2h, 3d, 1w, or a date.")
+@click.option("--verdict", type=click.Choice([str(verdict) for verdict in Verdict]), help="Only this verdict.")
+@click.option("--action", type=click.Choice(["held", "would-hold", "review", "none"]), help="Only this action.")
+@click.option("--follow", "-f", is_flag=True, help="Go on showing what is decided, until stopped.")
+@state_option
+@json_option
+def log(
+    folder: Path | None,
+    since: str | None,
+    verdict: str | None,
+    action: str | None,
+    follow: bool,
+    state: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what was decided, when and why, oldest first; of FOLDER only, if it is given."""
+    from twinwatch.cli.selection import open_index
+    from twinwatch.cli.selection import since as seconds_since
+
+    below = None if folder is None else folder.expanduser().absolute()
+    index = open_index(state)
+    last = 0
+    try:
+        start = seconds_since(since)
+        while True:
+            for number, row in index.memory.log(start, last, verdict):
+                last = number
+                inside = below is None or row.path == below or below in row.path.parents
+                if inside and (action is None or row.action == action):
+                    _show_decision(row, as_json)
+            if not follow:
+                break
+            sys.stdout.flush()
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        index.close()
+
+
+def _show_decision(row: DecisionRow, as_json: bool) -> None:
+    if as_json:
+        output.json_line(
+            {
+                "at": row.at,
+                "path": str(row.path),
+                "verdict": row.verdict,
+                "keeper": None if row.keeper is None else str(row.keeper),
+                "action": row.action,
+                "why": row.why,
+                "slot": row.slot,
+                "evidence": output.evidence_json(row.evidence),
+            }
+        )
+        return
+    click.echo(f"{output.when(row.at)}  {row.action:10}  {output.coloured(row.verdict)}  {output.clean(row.path)}")
+    indent = " " * 21
+    if row.keeper is not None:
+        click.echo(
+            f"{indent}{'keeper' if row.action in ('held', 'would-hold') else 'beside'}: {output.clean(row.keeper)}"
+        )
+    if row.evidence is not None and row.evidence.words:
+        click.echo(f"{indent}evidence: {output.clean(row.evidence.words)}")
+    if row.why:
+        click.echo(f"{indent}why: {output.clean(row.why)}")
+    if row.slot is not None and row.action == "held":
+        click.echo(f"{indent}undo: twinwatch quarantine restore {row.slot}")
+
+
+@click.command()
+@state_option
+@json_option
+def status(state: Path | None, as_json: bool) -> None:
+    """Say how the daemon is: level, degraded, paused, starting or stopped.
+
+    Level means that every root is watched and reconciled and nothing is queued. Exit code 1 unless it is level or
+    starting.
+    """
+    from twinwatch.service import state as states
+
+    folder = states.state_folder(state)
+    said: dict[str, Any] = states.published(folder) or {"photos": 0, "queued": 0, "held": 0, "roots": []}
+    if states.running_pid(folder) is None:
+        said["state"] = "stopped"
+    said.setdefault("state", "starting")
+    if as_json:
+        output.json_line(said)
+    else:
+        _show_status(said)
+    sys.exit(0 if said["state"] in ("level", "starting") else 1)
+
+
+def _show_status(said: dict[str, Any]) -> None:
+    click.echo(f"{said['state']}: {said['photos']} photos, {said['queued']} queued, {said['held']} held")
+    if said.get("paused"):
+        click.echo(f"moving is paused: {output.clean(said['paused'])}\n  go on with: twinwatch resume")
+    for root in said["roots"]:
+        extra = f", {root['placeholders']} online-only files skipped" if root.get("placeholders") else ""
+        click.echo(f"  {output.clean(root['path'])}: {root['state']}, {root['mode']}{extra}")
+        for problem in root.get("problems", ()):
+            click.echo(f"    {output.clean(problem)}")
+
+
+@click.command()
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="This folder is the right one, although it changed or lost many photos.",
+)
+@state_option
+def resume(roots: tuple[Path, ...], state: Path | None) -> None:
+    """Go on moving after the brake stopped it, and look at every root again."""
+    from twinwatch.cli.selection import open_index
+    from twinwatch.ingest import ACCEPTED, PAUSED, RESUMED_AT
+    from twinwatch.service import state as states
+
+    index = open_index(state)
+    try:
+        for root in roots:
+            _accept(index, root.resolve())
+            index.memory.set_setting(f"{ACCEPTED}{root.resolve()}", "yes")
+        paused = index.memory.setting(PAUSED)
+        index.memory.set_setting(PAUSED, None)
+        index.memory.set_setting(RESUMED_AT, str(time.time()))
+    finally:
+        index.close()
+    click.echo("moving was not paused" if paused is None else f"moving goes on; it was paused by: {paused}")
+    pid = states.running_pid(states.state_folder(state))
+    if pid is not None:
+        os.kill(pid, signal.SIGUSR1)
+
+
+def _accept(index: Index, path: Path) -> None:
+    from twinwatch.roots import accepted_identity
+
+    known = index.root_at(path)
+    if known is None:
+        raise click.UsageError(f"{output.clean(path)} is not a watched folder")
+    place = None if known.quarantine is None else Path(known.quarantine)
+    index.record_root(path, accepted_identity(path, known.identity.marker, reference=known.reference), place)
+
+
+@click.command()
+@click.argument("folders", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=Path))
+@config_option
+@state_option
+@json_option
+def doctor(folders: tuple[Path, ...], config_file: Path | None, state: Path | None, as_json: bool) -> None:
+    """Check limits, mounts, permissions, quarantine places and decoders; say the command that mends what is wrong.
+
+    Looks only; nothing is written.
+    """
+    from twinwatch.cli import diagnosis
+    from twinwatch.cli.selection import configuration
+    from twinwatch.service import state as states
+
+    config = configuration(config_file, folders) if folders or config_file else None
+    folder = states.state_folder(state or (None if config is None else config.state))
+    findings = diagnosis.examine(config, folder)
+    for finding in findings:
+        if as_json:
+            output.json_line({"check": finding.check, "ok": finding.ok, "found": finding.found, "mend": finding.mend})
+            continue
+        mark = click.style("ok   ", fg="green") if finding.ok else click.style("WRONG", fg="red")
+        click.echo(
+            f"{mark if output.on_terminal() else click.unstyle(mark)}  {finding.check}: {output.clean(finding.found)}"
+        )
+        if finding.mend:
+            click.echo(f"       mend: {output.clean(finding.mend)}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+COMMANDS = (log, status, resume, doctor)

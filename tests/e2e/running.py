@@ -1,0 +1,137 @@
+"""The real daemon in a real process: start it, wait for what it says, stop it, kill it. Nothing is replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 90.0  # seconds until something that must come is given up; never a measure of speed
+
+CONFIG = """\
+roots: [{{path: {root}}}]
+settle: {{quiet_seconds: 0.4, closed_seconds: 0.1, retry_seconds: 0.5, retries: 2}}
+quarantine: {{min_free_mib: 0}}
+log: {{level: info, format: plain}}
+"""
+
+
+def twinwatch(*arguments: object, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    command = [sys.executable, "-m", "twinwatch", *map(os.fspath, map(str, arguments))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
+    if check and done.returncode:
+        raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def until(wanted: Callable[[], bool], what: Callable[[], str] | str) -> None:
+    """Look again and again until something is so; fail when it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while not wanted():
+        if time.monotonic() > deadline:
+            raise AssertionError(what if isinstance(what, str) else what())
+        time.sleep(0.02)
+
+
+class Daemon:
+    """`twinwatch run` on one root."""
+
+    def __init__(self, root: Path, state: Path, config: str = CONFIG) -> None:
+        self.root, self.state = root, state
+        self.config = state.parent / "config.yaml"
+        self.config.write_text(config.format(root=json.dumps(str(root))))
+        self.log = state.parent / "daemon.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Daemon:
+        """Start it and wait until it tells its service manager (us) that it is ready."""
+        address = str(self.state.parent / "notify")
+        with self.log.open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(address)
+            manager.settimeout(PATIENCE)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "twinwatch", "run", "--config", self.config, "--state", self.state],
+                stderr=log,
+                stdout=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "NOTIFY_SOCKET": address},
+            )
+            try:
+                while manager.recv(4096) != b"READY=1":
+                    pass
+            except TimeoutError:
+                raise AssertionError(f"never ready\n{self.tail()}") from None
+        os.unlink(address)
+        return self
+
+    def signal(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def hup(self) -> None:
+        """Ask it to read its configuration again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        assert self.signal(signal.SIGTERM) == 0, self.tail()
+
+    def kill(self) -> None:
+        assert self.signal(signal.SIGKILL) == -signal.SIGKILL
+
+    def end(self) -> None:
+        """Make sure that nothing is left running."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def status(self) -> dict[str, Any]:
+        done = twinwatch("status", "--state", self.state, "--json", check=False)
+        status: dict[str, Any] = json.loads(done.stdout)
+        return status
+
+    def wait_for(self, *states: str) -> dict[str, Any]:
+        """Wait until the daemon says that it is in one of these states."""
+        seen: dict[str, Any] = {}
+
+        def there() -> bool:
+            nonlocal seen
+            assert self.process is not None
+            assert self.process.poll() is None, self.tail()
+            seen = self.status()
+            return seen["state"] in states
+
+        until(there, lambda: f"never {states}: {seen}\n{self.tail()}")
+        return seen
+
+    def wait_settled(self) -> dict[str, Any]:
+        """Wait until it is level and was not merely level before it heard of the last change.
+
+        A picture of our own, written last, must be known: events come in order, so all before it were heard.
+        """
+        canary = self.root / f"canary-{time.time_ns()}.jpg"
+        canary.write_bytes(b"no picture at all")
+        until(lambda: str(canary) in self.logged_paths(), lambda: f"{canary} was never judged\n{self.tail()}")
+        status = self.wait_for("level")
+        canary.unlink()
+        return status
+
+    def logged_paths(self) -> set[str]:
+        done = twinwatch("log", "--state", self.state, "--json")
+        return {json.loads(line)["path"] for line in done.stdout.splitlines()}
+
+    def held(self) -> list[dict[str, Any]]:
+        done = twinwatch("quarantine", "list", "--state", self.state, "--json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]

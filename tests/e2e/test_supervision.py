@@ -1,0 +1,156 @@
+"""What a person does to a running daemon: another configuration, a brake that stopped it, several and strange roots."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from demo.scenes import as_photo, copies, scene
+
+from tests.e2e.running import CONFIG, Daemon, twinwatch, until
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[bytes]:
+    return [as_photo(scene(number, 320, 240), number) for number in range(6)]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    (tmp_path / "mirror").mkdir()
+    running = Daemon(tmp_path / "mirror", tmp_path / "state")
+    yield running
+    running.end()
+
+
+def _configure(daemon: Daemon, extra: str) -> None:
+    daemon.config.write_text(CONFIG.format(root=json.dumps(str(daemon.root))) + extra)
+
+
+def test_a_bad_reload_keeps_the_old_configuration_and_a_good_one_takes_effect(
+    daemon: Daemon, photos: list[bytes]
+) -> None:
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    daemon.config.write_text("roots: [{path: /nowhere, refrence: true}]\nsettle: 5\n")
+    daemon.hup()
+    until(lambda: "the old one stays in force" in daemon.tail(), daemon.tail)
+    assert daemon.tail().count(f"{daemon.config}:") >= 2, "every problem with its line"
+    (daemon.root / "a (1).jpg").write_bytes(photos[0])
+    daemon.wait_settled()
+    assert [Path(row["path"]).name for row in daemon.held()] == ["a (1).jpg"]
+
+    _configure(daemon, "observe: true\n")
+    daemon.hup()
+    until(lambda: "observe" in daemon.tail().split("stays in force")[-1], daemon.tail)
+    (daemon.root / "a (2).jpg").write_bytes(photos[0])
+    daemon.wait_settled()
+    assert len(daemon.held()) == 1
+    lines = twinwatch("log", "--action", "would-hold", "--state", daemon.state, "--json").stdout.splitlines()
+    assert [Path(json.loads(line)["path"]).name for line in lines] == ["a (2).jpg"]
+    daemon.stop()
+
+
+def test_the_brake_pauses_and_resume_goes_on(daemon: Daemon, photos: list[bytes]) -> None:
+    _configure(daemon, "brake: {max_moves: 2}\n")
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    for number in range(4):
+        (daemon.root / f"a ({number}).jpg").write_bytes(photos[0])
+    status = daemon.wait_for("paused")
+    assert "brake.max_moves" in status["paused"]
+    assert (len(daemon.held()), len(list(daemon.root.glob("*.jpg")))) == (2, 3)
+    twinwatch("resume", "--state", daemon.state)
+    until(lambda: len(daemon.held()) == 4, daemon.tail)
+    assert [path.name for path in daemon.root.glob("*.jpg")] == ["a.jpg"]
+    daemon.stop()
+
+
+def test_a_reference_root_is_matched_against_and_never_touched(
+    daemon: Daemon, tmp_path: Path, photos: list[bytes]
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "copy of a copy (1).jpg").write_bytes(copies(photos[0])["recompressed"][1])
+    roots = [{"path": str(library), "reference": True}, {"path": str(daemon.root)}]
+    daemon.config.write_text(
+        f"roots: {json.dumps(roots)}\nsettle: {{quiet_seconds: 0.4}}\nquarantine: {{min_free_mib: 0}}"
+    )
+    daemon.start().wait_for("level")
+    assert os.listdir(library) == ["copy of a copy (1).jpg"], "not even a marker"
+    (daemon.root / "the original.jpg").write_bytes(photos[0])
+    (library / "again.jpg").write_bytes(copies(photos[0])["recompressed"][1])
+    daemon.wait_settled()
+    assert sorted(os.listdir(library)) == ["again.jpg", "copy of a copy (1).jpg"]
+    assert [(Path(row["path"]).name, Path(row["keeper"]).parent) for row in daemon.held()] == [
+        ("the original.jpg", library)
+    ]
+    daemon.stop()
+
+
+def test_a_polled_root_is_walked_and_a_missing_one_waited_for(
+    daemon: Daemon, tmp_path: Path, photos: list[bytes]
+) -> None:
+    late = tmp_path / "usb disk"
+    roots = [{"path": str(daemon.root), "mode": "polling"}, {"path": str(late)}]
+    settle = "{quiet_seconds: 0.3, polling_seconds: 0.6}"
+    daemon.config.write_text(f"roots: {json.dumps(roots)}\nsettle: {settle}\nreconcile: {{every_minutes: 0.02}}\n")
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    daemon.start()
+    status = daemon.wait_for("degraded")
+    assert [(root["state"], root["mode"]) for root in status["roots"]] == [
+        ("healthy", "polling"),
+        ("missing", "inotify"),
+    ]
+    until(lambda: bool(daemon.status()["roots"][0]["level"]), daemon.tail)
+    (daemon.root / "a (1).jpg").write_bytes(photos[0])
+    until(lambda: [Path(row["path"]).name for row in daemon.held()] == ["a (1).jpg"], daemon.tail)
+    late.mkdir()
+    (late / "b.jpg").write_bytes(photos[1])
+    assert daemon.wait_for("level")["photos"] == 2
+    daemon.stop()
+
+
+def test_many_vanished_photos_stop_the_root_until_a_person_agrees(daemon: Daemon, photos: list[bytes]) -> None:
+    for number in range(40):
+        (daemon.root / f"{number}.jpg").write_bytes(photos[number % 6] + bytes([number]))
+    daemon.start().wait_for("level")
+    daemon.stop()
+    for number in range(30):
+        (daemon.root / f"{number}.jpg").unlink()
+    daemon.start()
+    status = daemon.wait_for("degraded")
+    assert (status["roots"][0]["state"], status["photos"]) == ("emptied", 40)
+    twinwatch("resume", "--root", daemon.root, "--state", daemon.state)
+    assert daemon.wait_for("level")["photos"] == 10
+    daemon.stop()
+
+
+def test_one_instance_per_state_and_idle_workers_leave(daemon: Daemon, photos: list[bytes]) -> None:
+    _configure(daemon, "workers: {idle_seconds: 0.2}\n")
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    second = twinwatch("run", daemon.root, "--state", daemon.state, check=False)
+    assert (second.returncode, "another twinwatch works with" in second.stderr) == (1, True)
+    assert daemon.process is not None
+    pid = daemon.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    until(lambda: children.read_text().strip() == "", lambda: children.read_text())
+    opened = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}
+    assert not any(str(daemon.root) in name for name in opened), "an idle daemon holds no file of a root open"
+    daemon.stop()
+
+
+def test_a_stop_in_the_middle_of_work_is_clean_and_the_work_is_done_later(daemon: Daemon, photos: list[bytes]) -> None:
+    for number in range(12):
+        (daemon.root / f"{number}.jpg").write_bytes(as_photo(scene(50 + number, 640, 480), number))
+    daemon.start()
+    daemon.stop()
+    daemon.start()
+    assert daemon.wait_for("level")["photos"] == 12
+    assert daemon.signal(signal.SIGINT) == 0
+    assert daemon.status()["state"] == "stopped"

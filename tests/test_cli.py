@@ -1,0 +1,228 @@
+"""The command line as a person or a script meets it: the real command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from demo.scenes import as_photo, copies, look_alikes, scene
+
+from tests.e2e.running import twinwatch
+
+
+@pytest.fixture(scope="module")
+def photo() -> bytes:
+    return as_photo(scene(1, 480, 360), 1)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, photo: bytes) -> Path:
+    """A photo, three copies and a look-alike of it."""
+    root = tmp_path / "mirror"
+    root.mkdir()
+    made, alike = copies(photo), look_alikes(photo)
+    (root / "IMG_1.jpg").write_bytes(photo)
+    (root / "IMG_1 (1).jpg").write_bytes(photo)
+    (root / "IMG_1_half.jpg").write_bytes(made["resized to half"][1])
+    (root / "IMG_1.png").write_bytes(made["converted to PNG"][1])
+    (root / "IMG_1_stamp.jpg").write_bytes(alike["with a date stamp"][1])
+    return root
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
+    """Run a command on this test's own state and return its JSON lines."""
+
+    def run(*arguments: object) -> list[dict[str, object]]:
+        done = twinwatch(*arguments, "--state", tmp_path / "state", "--json", check=False)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+Ask = Callable[..., list[dict[str, object]]]
+
+
+def test_scan_reports_first_and_moves_only_when_told(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    before = {path.name for path in mirror.iterdir()}
+    reported = ask("scan", mirror)
+    assert {path.name for path in mirror.iterdir()} - before == {".twinwatch"}
+    actions = {Path(str(row["path"])).name: row["action"] for row in reported if row["action"] != "none"}
+    assert actions == {
+        "IMG_1 (1).jpg": "would-hold",
+        "IMG_1_half.jpg": "would-hold",
+        "IMG_1.png": "would-hold",
+        "IMG_1_stamp.jpg": "review",
+    }
+    assert all(set(row) >= {"path", "verdict", "keeper", "evidence", "action"} for row in reported)
+
+    moved = ask("scan", mirror, "--quarantine")
+    assert sorted(Path(str(row["path"])).name for row in moved if row["action"] == "held") == [
+        "IMG_1 (1).jpg",
+        "IMG_1.png",
+        "IMG_1_half.jpg",
+    ]
+    assert {path.name for path in mirror.glob("*.*")} == {".twinwatch", "IMG_1.jpg", "IMG_1_stamp.jpg"}
+    held = ask("quarantine", "list")
+    assert all(set(row) >= {"id", "path", "held_as", "keeper", "verdict", "held_at", "bytes", "state"} for row in held)
+    assert [row["state"] for row in held] == ["held"] * 3
+    again = ask("scan", mirror)
+    assert [row["action"] for row in again] == ["review"], "nothing else is looked at twice"
+
+
+def test_restore_by_id_by_its_end_and_by_path_and_what_is_restored_stays(
+    mirror: Path, tmp_path: Path, ask: Ask
+) -> None:
+    ask("scan", mirror, "--quarantine")
+    one, other, third = ask("quarantine", "list")
+    for wanted in (one["id"], str(other["id"])[-8:], third["path"]):
+        assert [row["state"] for row in ask("quarantine", "restore", wanted)] == ["restored"]
+    assert ask("quarantine", "list") == []
+    assert [row["action"] for row in ask("scan", mirror, "--quarantine") if row["action"] == "held"] == []
+    unknown = twinwatch("quarantine", "restore", "nothing", "--state", tmp_path / "state", check=False)
+    assert (unknown.returncode, "nothing in quarantine is called 'nothing'" in unknown.stderr) == (2, True)
+
+
+def test_restore_works_from_the_manifests_alone(mirror: Path, tmp_path: Path, photo: bytes, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    place = next(tmp_path.glob(".*quarantine"))
+    lost = tmp_path / "state"
+    for file in lost.iterdir():
+        file.unlink()
+    done = [
+        twinwatch("quarantine", "restore", "--all", "--place", place, "--state", lost).returncode,
+        (mirror / "IMG_1 (1).jpg").read_bytes(),
+        list(place.iterdir()),
+    ]
+    assert done == [0, photo, []]
+
+
+def test_purge_asks_and_refuses_when_the_keeper_is_gone(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    state = ("--state", tmp_path / "state")
+    unanswered = twinwatch("quarantine", "purge", "--all", *state, check=False, stdin=-3)
+    assert (unanswered.returncode != 0, len(ask("quarantine", "list"))) == (True, 3)
+    (mirror / "IMG_1.jpg").rename(mirror / "moved.jpg")
+    (mirror / "moved.jpg").write_bytes(b"edited")
+    refused = twinwatch("quarantine", "purge", "--all", "--yes", *state, check=False)
+    assert (refused.returncode, refused.stderr.count("may be the last copy")) == (1, 3)
+    assert len(ask("quarantine", "list")) == 3
+
+
+def test_purge_deletes_for_good_when_the_keeper_stands(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    assert ask("quarantine", "purge", "--all", "--older-than", "1", "--yes") == []
+    purged = ask("quarantine", "purge", "--all", "--yes")
+    assert [row["state"] for row in purged] == ["purged"] * 3
+    assert (ask("quarantine", "list"), (mirror / "IMG_1.jpg").exists()) == ([], True)
+
+
+def test_compare_pairs_answers_line_by_line_in_order(mirror: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    names = ["IMG_1 (1).jpg", "IMG_1_half.jpg", "IMG_1_stamp.jpg", "gone.jpg"]
+    pairs.write_text("a,b,source\n" + "".join(f"IMG_1.jpg,{name},x\n" for name in names))
+    done = twinwatch("compare", "--pairs", pairs, "--base", mirror, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["b"] for row in rows] == names
+    assert [row["verdict"] for row in rows] == ["identical", "re-encoded", "look-alike", "undecodable"]
+    assert (rows[1]["original"], set(rows[0])) == ("a", {"a", "b", "verdict", "original", "evidence"})
+
+
+def test_check_knows_a_copy_from_elsewhere(mirror: Path, tmp_path: Path, photo: bytes, ask: Ask) -> None:
+    ask("scan", mirror)
+    elsewhere = tmp_path / "from the web.jpg"
+    elsewhere.write_bytes(copies(photo)["recompressed"][1])
+    assert "re-encoded" in {row["verdict"] for row in ask("check", elsewhere)}
+    elsewhere.write_bytes(as_photo(scene(99, 480, 360), 2))
+    stranger = twinwatch("check", elsewhere, "--state", tmp_path / "state", check=False)
+    assert (stranger.returncode, stranger.stdout.startswith("no copy of")) == (1, True)
+
+
+def test_keep_lets_both_stay_and_forget_undoes_it(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror)
+    for name in ("IMG_1_half.jpg", "IMG_1.png"):
+        twinwatch("keep", mirror / "IMG_1.jpg", mirror / name, "--state", tmp_path / "state")
+    twinwatch("keep", mirror / "IMG_1_half.jpg", mirror / "IMG_1.png", "--state", tmp_path / "state")
+    held = [Path(str(row["path"])).name for row in ask("scan", mirror, "--quarantine") if row["action"] == "held"]
+    assert held == ["IMG_1 (1).jpg"]
+    twinwatch("forget", mirror / "IMG_1.png", "--state", tmp_path / "state")
+    held = [Path(str(row["path"])).name for row in ask("scan", mirror, "--quarantine") if row["action"] == "held"]
+    assert held == ["IMG_1.png"]
+
+
+def test_log_filters_by_folder_verdict_action_and_time(mirror: Path, ask: Ask) -> None:
+    ask("scan", mirror)
+    assert len(ask("log", mirror)) == 4
+    assert len(ask("log", mirror.parent / "other")) == 0
+    assert [row["verdict"] for row in ask("log", "--verdict", "look-alike")] == ["look-alike"]
+    assert len(ask("log", "--action", "would-hold", "--since", "1h")) == 3
+    assert len(ask("log", "--since", "2999-01-01")) == 0
+    assert all(row["evidence"] and row["why"] for row in ask("log"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("scann",), 2, "Did you mean 'scan'"),
+        (("quarantine", "lst"), 2, "Did you mean 'list'"),
+        (("scan",), 2, "which folder?"),
+        (("compare", "one.jpg"), 2, "give two files"),
+        (("log", "--since", "yesterday", "--state", "."), 2, ""),
+        (("run", "--config", "missing.yaml"), 78, "missing.yaml: cannot be read"),
+        (("run",), 78, "name at least one folder to watch"),
+        (("scan", "missing folder", "--state", "state"), 1, "is not there"),
+        (("status", "--state", "nowhere"), 1, ""),
+        (("index", "stats", "--state", "nowhere"), 2, "twinwatch scan DIR"),
+    ],
+)
+def test_bad_input_gets_a_clear_line_and_its_exit_code(
+    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+) -> None:
+    done = twinwatch(*arguments, check=False, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (code, False, True), done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(mirror: Path, ask: Ask, tmp_path: Path) -> None:
+    ask("scan", mirror)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "twinwatch", "log", "--state", str(tmp_path / "state")]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode in (0, -signal.SIGPIPE), done.stderr) == (True, "")
+
+
+def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror)
+    found = {str(row["check"]): row for row in ask("doctor", mirror)}
+    assert {"state folder", "sandbox", "decoders", "inotify"} <= set(found)
+    assert (found["decoders"]["ok"], "JPEG" in str(found["decoders"]["found"])) == (True, True)
+    file = tmp_path / "config.yaml"
+    twinwatch("config", "init", file)
+    assert twinwatch("config", "init", file, check=False).returncode == 2
+    file.write_text(file.read_text().replace("radius: 5", "radios: 5"))
+    wrong = twinwatch("config", "check", file, check=False)
+    assert (wrong.returncode, "did you mean" in wrong.stderr, wrong.stderr.startswith(f"{file}:")) == (78, True, True)
+    assert ask("index", "stats")[0]["photo"] == 5
+    twinwatch("index", "verify", "--state", tmp_path / "state")
+    twinwatch("index", "backup", tmp_path / "copy.db", "--state", tmp_path / "state")
+    log = ask("log")
+    twinwatch("index", "rebuild", "--state", tmp_path / "state")
+    assert ask("log") == log, "the log is taken over"
+    assert len([row for row in ask("scan", mirror) if row["action"] != "none"]) == 4
+
+
+def test_the_daemon_and_help_never_import_a_decoder() -> None:
+    heavy = {"PIL", "numpy", "scipy", "imagehash", "pydantic", "yaml", "alembic", "rich"}
+    code = (
+        "import sys, twinwatch.service.daemon, twinwatch.cli, twinwatch.cli.diagnosis;"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,241 @@
+"""proof: what is a copy is proved, with its original; what only looks alike never is."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from drawing import brightened, chat, cropped, descriptor, edited, logo, messages, scene, shifted, stamped, stored
+from twinwatch import proof
+from twinwatch.imaging import formats
+from twinwatch.imaging.fingerprint import TRANSPOSES
+from twinwatch.photo import COPY_VERDICTS, Evidence, Verdict
+from twinwatch.proof.picture import INVERSE
+
+R = Image.Resampling
+PHOTO = scene(7, (800, 600))
+ORIGINAL = stored(PHOTO, quality=95)
+SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")  # what a program that makes a copy sees
+
+
+def prove(a: bytes, b: bytes) -> Evidence:
+    with descriptor(a) as fd_a, descriptor(b) as fd_b:
+        return proof.prove(fd_a, fd_b)
+
+
+def assert_copy(original: bytes, copy: bytes, transform: int = 1) -> None:
+    """The pair is proved in both orders, with the same original and the inverse transform."""
+    there, back = prove(original, copy), prove(copy, original)
+    assert there.verdict is Verdict.RE_ENCODED, there
+    assert (there.original, there.transform) == ("a", transform), there
+    assert back.verdict is Verdict.RE_ENCODED, back
+    assert (back.original, back.transform) == ("b", INVERSE[transform]), back
+    assert there.words
+    assert Evidence.from_json(there.to_json()) == there
+
+
+def assert_no_copy(a: bytes, b: bytes) -> None:
+    for evidence in (prove(a, b), prove(b, a)):
+        assert evidence.verdict in (Verdict.LOOK_ALIKE, Verdict.DISTINCT), evidence
+
+
+def half(picture: Image.Image, how: R = R.LANCZOS, share: float = 0.5) -> Image.Image:
+    return picture.resize((round(picture.width * share), round(picture.height * share)), how)
+
+
+def test_the_same_bytes_are_identical_even_when_they_are_no_picture() -> None:
+    assert prove(ORIGINAL, ORIGINAL).verdict is Verdict.IDENTICAL
+    assert prove(b"anything", b"anything").verdict is Verdict.IDENTICAL
+
+
+def test_other_metadata_around_the_same_scans_are_the_same_pixels() -> None:
+    exif = Image.Exif()
+    exif[271] = "Acme"
+    segment = b"Exif\0\0" + exif.tobytes()
+    with_exif = ORIGINAL[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + ORIGINAL[2:]
+    evidence = prove(ORIGINAL, with_exif)
+    assert evidence.verdict is Verdict.SAME_PIXELS
+    assert evidence.original == "b"  # the one that has more to lose
+
+
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "BMP"])
+def test_lossless_formats_hold_the_same_pixels(format_: str) -> None:
+    evidence = prove(ORIGINAL, stored(SEEN, format_))
+    assert evidence.verdict is Verdict.SAME_PIXELS
+
+
+def test_an_orientation_tag_instead_of_turned_pixels_is_the_same_picture() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    tagged = stored(SEEN.transpose(TRANSPOSES[INVERSE[6]]), "PNG", exif=exif)
+    assert prove(ORIGINAL, tagged).verdict is Verdict.SAME_PIXELS
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 90])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_recompressed(quality: int, subsampling: int) -> None:
+    assert_copy(ORIGINAL, stored(SEEN, quality=quality, subsampling=subsampling))
+
+
+def test_a_right_re_creation_leaves_nothing() -> None:
+    evidence = prove(ORIGINAL, stored(half(SEEN), quality=60, progressive=True))
+    assert evidence.measures["score"] == 0.0
+
+
+@pytest.mark.parametrize("how", list(R), ids=lambda how: how.name)
+@pytest.mark.parametrize("share", [0.3, 0.61])
+def test_resized(how: R, share: float) -> None:
+    assert_copy(ORIGINAL, stored(half(SEEN, how, share), quality=80))
+
+
+def test_enlarged() -> None:
+    assert_copy(ORIGINAL, stored(half(SEEN, R.BICUBIC, 1.5), quality=88))
+
+
+def test_several_generations() -> None:
+    data = ORIGINAL
+    for quality in (84, 72, 79, 86):
+        data = stored(Image.open(io.BytesIO(data)), quality=quality)
+    assert prove(ORIGINAL, data).verdict is Verdict.RE_ENCODED
+
+
+def test_two_messengers() -> None:
+    once = Image.open(io.BytesIO(stored(half(SEEN, share=0.8), quality=75)))
+    assert prove(ORIGINAL, stored(half(once, R.BICUBIC, 0.8), quality=80)).verdict is Verdict.RE_ENCODED
+
+
+@pytest.mark.parametrize("transform", range(2, 9))
+def test_turned_and_mirrored(transform: int) -> None:
+    assert_copy(ORIGINAL, stored(SEEN.transpose(TRANSPOSES[transform]), quality=85), transform)
+
+
+@pytest.mark.parametrize(("format_", "quality"), [("WEBP", 80), ("WEBP", 60), ("AVIF", 60), ("HEIF", 50)])
+def test_codecs_that_hide_their_tables(format_: str, quality: int) -> None:
+    if not formats()[format_]:
+        pytest.skip(f"no {format_} here")
+    evidence = prove(ORIGINAL, stored(half(SEEN, share=0.7), format_, quality=quality))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+def test_a_palette_of_256_colours() -> None:
+    evidence = prove(ORIGINAL, stored(SEEN.quantize(256), "GIF"))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+def test_transparency_resized() -> None:
+    picture = PHOTO.copy()
+    picture.putalpha(Image.linear_gradient("L").resize(PHOTO.size))
+    assert_copy(stored(picture, "PNG"), stored(half(picture), "PNG"))
+
+
+@pytest.mark.parametrize("quality", [50, 92])
+@pytest.mark.parametrize(
+    "look_alike",
+    [
+        brightened(SEEN),
+        brightened(SEEN, 0.97),
+        edited(SEEN),
+        edited(SEEN, 0.03),
+        stamped(SEEN),
+        cropped(SEEN),
+        shifted(SEEN),
+        shifted(SEEN, 1),
+        ImageOps.grayscale(SEEN),
+        ImageOps.expand(SEEN, 20, "white"),
+        ImageOps.autocontrast(SEEN, cutoff=1),
+        scene(7, (800, 600), grain=14.0, frame=1),
+    ],
+    ids=[
+        "brighter",
+        "darker",
+        "edit",
+        "edit-3%",
+        "date",
+        "crop",
+        "shift",
+        "shift-1",
+        "grey",
+        "border",
+        "contrast",
+        "grain",
+    ],
+)
+def test_look_alikes_of_a_photo(look_alike: Image.Image, quality: int) -> None:
+    assert_no_copy(ORIGINAL, stored(look_alike, quality=quality))
+    if quality == 92:
+        assert_no_copy(ORIGINAL, stored(half(look_alike), quality=quality))
+        assert_no_copy(ORIGINAL, stored(look_alike, "WEBP", quality=quality))
+
+
+@pytest.mark.parametrize("quality", [80, 95])
+def test_the_next_shot_from_a_tripod_has_its_own_grain(quality: int) -> None:
+    assert_no_copy(ORIGINAL, stored(scene(7, (800, 600), frame=1), quality=quality))
+
+
+def test_chats_that_differ_in_a_message_or_a_digit() -> None:
+    said = messages(1)
+    other = [*said[:5], "see you not", *said[6:]]
+    first = chat(said)
+    for second in (chat(other), chat(said, clock="21:41"), chat(messages(2))):
+        assert_no_copy(stored(first, "PNG"), stored(second, "PNG"))
+        assert_no_copy(stored(first, "PNG"), stored(second, quality=60))
+        assert_no_copy(stored(first, quality=80), stored(second, quality=40))
+        assert_no_copy(stored(first, "PNG"), stored(half(second), quality=70))
+
+
+def test_a_chat_recompressed_is_a_copy() -> None:
+    first = chat(messages(1))
+    assert_copy(stored(first, "PNG"), stored(first, quality=50))
+
+
+def test_transparent_logos_that_are_equal_without_alpha() -> None:
+    one, two = logo(1), logo(2)
+    assert np.array_equal(np.asarray(one.convert("RGB")), np.asarray(two.convert("RGB")))
+    assert_no_copy(stored(one, "PNG"), stored(two, "PNG"))
+    assert_no_copy(stored(one, "PNG"), stored(one.convert("RGB"), "PNG"))
+
+
+def test_flat_pictures_prove_nothing_but_equal_pixels() -> None:
+    flat = [Image.new("RGB", (400, 300), (v, v, v)) for v in (0, 2, 253)]
+    assert_no_copy(stored(flat[0]), stored(flat[1]))
+    assert_no_copy(stored(flat[0]), stored(half(flat[0])))
+    assert prove(stored(flat[2]), stored(flat[2], "PNG")).verdict is Verdict.SAME_PIXELS
+
+
+def test_plain_drawings_prove_nothing_but_equal_pixels() -> None:
+    flag = Image.new("RGB", (600, 400), "white")
+    flag.paste("red", (0, 0, 600, 133))
+    flag.paste("blue", (0, 267, 600, 400))
+    assert_no_copy(stored(flag, "PNG"), stored(half(flag), "PNG"))
+
+
+def test_an_animation_is_not_its_first_frame() -> None:
+    first, second = scene(1, (200, 150)), scene(2, (200, 150))
+    moving = stored(first, "GIF", save_all=True, append_images=[second])
+    assert_no_copy(moving, stored(first, "GIF"))
+    assert_no_copy(moving, stored(first, "GIF", save_all=True, append_images=[scene(3, (200, 150))]))
+    again = stored(first, "GIF", save_all=True, append_images=[second], comment=b"again")
+    assert prove(moving, again).verdict is Verdict.SAME_PIXELS
+
+
+def test_sixteen_bits_are_compared_as_they_are() -> None:
+    ramp = np.add.outer(np.arange(300) * 97, np.arange(400) * 53).astype(np.uint16)
+    finer = ramp.copy()
+    finer[100:140, 100:140] ^= 3  # below what eight bits can show
+    one, two = stored(Image.fromarray(ramp), "PNG"), stored(Image.fromarray(finer), "PNG")
+    assert prove(one, two).verdict not in (Verdict.IDENTICAL, Verdict.SAME_PIXELS)
+    assert prove(one, stored(Image.fromarray(ramp), "TIFF")).verdict is Verdict.SAME_PIXELS
+
+
+def test_other_pictures_are_distinct() -> None:
+    assert prove(ORIGINAL, stored(scene(99, (700, 700)))).verdict is Verdict.DISTINCT
+
+
+@pytest.mark.parametrize("bad", [ORIGINAL[: len(ORIGINAL) // 2], b"", b"no picture at all"])
+def test_what_cannot_be_read_cannot_be_proved(bad: bytes) -> None:
+    for evidence in (prove(ORIGINAL, bad), prove(bad, ORIGINAL)):
+        assert evidence.verdict is Verdict.UNDECODABLE
+        assert evidence.verdict not in COPY_VERDICTS
