@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nas import Nas
+from tests.nas import Nas
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
-from nas import NOW, Nas
+from tests.nas import NOW, Nas
 from twinwatch import syscalls
 from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import MoveState

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas import NOW, Nas, run_child
+from tests.nas import NOW, Nas, run_child
 from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError
 from twinwatch.index import Index, MoveState
 from twinwatch.quarantine import Holder, recover, restore
@@ -284,7 +284,8 @@ def test_a_file_edited_while_its_companions_are_read_is_not_moved(nas: Nas) -> N
     twins(nas)
     nas.put("b/IMG_1 (1).jpg.xmp", b"stars")
     script = (
-        "import sys; from pathlib import Path; from nas import Nas; from twinwatch.errors import PhotoChangedError\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.nas import Nas; from twinwatch.errors import PhotoChangedError\n"
         "nas = Nas(Path(sys.argv[1])); path = nas.root.path / 'b/IMG_1 (1).jpg'; armed = []\n"
         "move = nas.move('b/IMG_1 (1).jpg', 'a/IMG_1.jpg')\n"
         "def hook(event, args):\n"

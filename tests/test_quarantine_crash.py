@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas import Nas, run_child, start_child
+from tests.nas import Nas, run_child, start_child
 from twinwatch.errors import RootError
 from twinwatch.index import Index, MoveState
 from twinwatch.quarantine import recover
@@ -61,7 +61,8 @@ def test_two_processes_that_restore_at_once_restore_once(nas: Nas) -> None:
     nas.put("b.jpg", PICTURE)
     nas.hold("b.jpg", "a.jpg")
     script = (
-        "import sys; from pathlib import Path; from nas import NOW, Nas; from twinwatch.errors import TwinwatchError\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.nas import NOW, Nas; from twinwatch.errors import TwinwatchError\n"
         "from twinwatch.quarantine import restore\n"
         "nas = Nas(Path(sys.argv[1])); slot = nas.slot()\n"
         "print('ready', flush=True); sys.stdin.read(1)\n"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas import NOW, Nas, digest_of
+from tests.nas import NOW, Nas, digest_of
 from twinwatch.errors import MoveRefusedError, PhotoError
 from twinwatch.index import MoveState
 from twinwatch.photo import ContentDigest, Evidence, Verdict

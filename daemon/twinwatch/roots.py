@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import stat as stat_bits
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
