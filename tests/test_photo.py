@@ -36,12 +36,14 @@ readings = st.builds(
     Reading, st.binary(min_size=32, max_size=32).map(ContentDigest), st.none() | headers, st.none() | fingerprints,
     st.none() | st.sampled_from(Trouble), st.text(max_size=100),
 )  # fmt: skip
+measures = st.floats(allow_nan=False) | st.integers() | st.text(max_size=10)
 evidences = st.builds(
     Evidence, st.sampled_from(Verdict), st.sampled_from(["a", "b", None]), st.integers(1, 8), st.text(max_size=100),
-    st.dictionaries(st.text(max_size=10), st.floats(allow_nan=False) | st.integers() | st.text(max_size=10), max_size=4),
+    st.dictionaries(st.text(max_size=10), measures, max_size=4),
 )  # fmt: skip
+floats = st.floats(allow_nan=False, allow_infinity=False)
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | floats | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
