@@ -91,17 +91,16 @@ def _let_arrive(mirror: Path, state: Path, photos: list[bytes]) -> bool:
     arrived = mirror / "Camera Uploads"
     arrived.mkdir()
     right = True
-    for title, make, wanted in (("COPIES sync in:", copies, "held"), ("LOOK-ALIKES sync in:", look_alikes, "review")):
+    for title, make, is_copy in (("COPIES sync in:", copies, True), ("LOOK-ALIKES sync in:", look_alikes, False)):
         say(title)
-        for number, (kind, (ending, content)) in enumerate(make(photos[0]).items()):
-            number %= PHOTOS
+        for number, photo in enumerate(photos):
+            kind, (ending, content) = list(make(photo).items())[number % len(make(photo))]
             name = f"IMG_{number:04d}{ending}"
-            content = make(photos[number])[kind][1]
             temporary = arrived / f".syncthing.{name}.tmp"
             temporary.write_bytes(content)
             temporary.rename(arrived / name)
             row = _decision(state, arrived / name)
-            right = right and row["action"] == wanted
+            right = right and (row["action"] == "held") == is_copy
             _show(kind, name, row)
         say("")
     return right
@@ -120,7 +119,7 @@ def _decision(state: Path, path: Path) -> dict[str, Any]:
 def _show(kind: str, name: str, row: dict[str, Any]) -> None:
     what = "set aside" if row["action"] == "held" else "left alone"
     say(f"  {kind:34} {name:24} -> {what:10} {row['verdict']}")
-    say(f"  {'':34} {'':24}    {(row['evidence'] or {}).get('words') or 'nothing like it is known'}")
+    say(f"       {(row['evidence'] or {}).get('words') or 'nothing like it is known'}")
 
 
 def _show_the_way_back(state: Path) -> None:

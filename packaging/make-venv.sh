@@ -15,7 +15,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     package=$("$python" -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')
     if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
     echo "installing $package, which makes virtual environments" >&2
-    if ! { $as_root apt-get update -q && $as_root apt-get install -q -y --no-install-recommends "$package" ca-certificates; } >&2; then
+    if ! { $as_root apt-get -qq update && $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$package" ca-certificates; } >&2; then
         echo "could not install it; please run: sudo apt-get install $package ca-certificates" >&2
         exit 1
     fi

@@ -34,9 +34,8 @@ def scene(seed: int = 1, size: tuple[int, int] = (640, 480), grain: float = 5.0,
             pen.polygon([(x, y - h), (x + w, y + h // 2), (x - w // 2, y + h)], fill=colour)
     picture = picture.filter(ImageFilter.GaussianBlur(0.8))
     texture = np.asarray(Image.fromarray(rng.integers(0, 255, (height // 4, width // 4), dtype=np.uint8)).resize(size))
-    noise = (texture[:, :, None].astype(float) - 127) * 0.12 * down[:, :, None] + rng.normal(
-        0, grain, (height, width, 3)
-    )
+    sensor = np.random.default_rng([seed, frame]).normal(0, grain, (height, width, 3))
+    noise = (texture[:, :, None].astype(float) - 127) * 0.12 * down[:, :, None] + sensor
     return Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
 
 

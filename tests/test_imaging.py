@@ -1,4 +1,4 @@
-"""imaging: a digest for every file, a header and imagehash's own hash for every picture, a trouble for every bad one."""
+"""imaging: a digest for every file, imagehash's own hash for every picture, a trouble for every bad one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
-from drawing import descriptor, scene, stored
+from tests.drawing import descriptor, scene, stored
 from twinwatch import imaging
 from twinwatch.imaging.fingerprint import TRANSPOSES
 from twinwatch.photo import Reading, Trouble

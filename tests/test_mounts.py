@@ -52,7 +52,13 @@ def test_finds_the_mount_of_a_path(path: str, mount_id: int) -> None:
 
 def test_no_mount_means_polling() -> None:
     assert mounts.mount_of("/x", []) is None
-    assert mounts.mode_for("/x", []) == "polling"
+    assert mounts.mode_for("/no such folder", []) == "polling"
+
+
+def test_in_a_chroot_whose_mount_is_not_listed_the_file_system_itself_is_asked(tmp_path: Path) -> None:
+    listed = mounts.mount_of(tmp_path)
+    assert listed is not None
+    assert mounts.mode_for(tmp_path, []) == listed.mode
 
 
 def test_mounts_below_are_strictly_below() -> None:

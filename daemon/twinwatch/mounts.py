@@ -1,10 +1,12 @@
 """What is mounted where, and whether the kernel tells of changes there: /proc/self/mountinfo parsed, nothing else read.
 
-Pure but for `read()`. Paths are bytes; the kernel's octal escapes (space, tab, newline, backslash) are decoded.
+Pure but for `read()` and `mode_for()`. Paths are bytes; the kernel's octal escapes (space, tab, newline, backslash)
+are decoded.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from collections.abc import Sequence
@@ -26,6 +28,14 @@ REMOTE_TYPES = frozenset(
     }
 )
 """File systems whose content changes without an inotify event; from their documentation, FUSE is tested by prefix."""
+
+_REMOTE_MAGIC = frozenset(
+    {
+        # NFS, SMB, CIFS, SMB2, FUSE (virtiofs too), 9p, Ceph, AFS, Coda, OCFS2, GFS2, vboxsf (linux/magic.h)
+        *(0x6969, 0x517B, 0xFF534D42, 0xFE534D42, 0x65735546, 0x01021997, 0x00C36400),
+        *(0x5346414F, 0x73757245, 0x7461636F, 0x01161970, 0x786F4256),
+    }
+)
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -98,9 +108,23 @@ def is_remote(fs_type: str) -> bool:
 
 
 def mode_for(path: str | bytes | os.PathLike[str], mounts: Sequence[Mount] | None = None) -> WatchMode:
-    """Say how changes below `path` are found; polling when there is no telling, as it misses nothing."""
+    """Say how changes below `path` are found; polling when there is no telling, as it misses nothing.
+
+    Inside a chroot the mount that holds its root is not listed: then the file system itself is asked (statfs).
+    """
     mount = mount_of(path, mounts)
-    return "polling" if mount is None else mount.mode
+    if mount is not None:
+        return mount.mode
+    kind = _magic(path)
+    return "polling" if kind is None or kind in _REMOTE_MAGIC else "inotify"
+
+
+def _magic(path: str | bytes | os.PathLike[str]) -> int | None:
+    """Return the file system's magic number (statfs(2)), or None where it cannot be had."""
+    answer = (ctypes.c_long * 64)()  # struct statfs: f_type is a long and comes first; all of it has 120 bytes
+    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(path), ctypes.byref(answer)) != 0:
+        return None
+    return int(answer[0]) & 0xFFFFFFFF
 
 
 def _parse_line(line: bytes) -> Mount | None:

@@ -6,8 +6,9 @@ worker sends back, so `from_json` checks every field and never trusts its sender
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath, PurePosixPath
 from typing import Any, Literal, NewType
@@ -237,6 +238,7 @@ class Evidence:
 
     `original` is the side from which the other can be made, or None when either could be. `transform` is the EXIF
     orientation number (1..8) that turns upright `a` into upright `b`: 1 nothing, 3/6/8 rotations, 2/4/5/7 mirrored.
+    In `words`, {a} and {b} stand for the two until `named` puts in what a person calls them.
     """
 
     verdict: Verdict
@@ -244,6 +246,16 @@ class Evidence:
     transform: int = 1
     words: str = ""
     measures: Mapping[str, float | int | str] = field(default_factory=dict)
+
+    def named(self, a: str, b: str) -> Evidence:
+        """Return the same evidence with these names in its words."""
+        names = {"{a}": a, "{b}": b}
+        return replace(self, words=re.sub(r"\{[ab]\}", lambda found: names[found[0]], self.words))
+
+    @property
+    def direction_proved(self) -> bool:
+        """Tell whether `original` is proved, the other being exactly re-created from it, or only the likelier one."""
+        return self.original is not None and self.measures.get("direction") != "likely"
 
     @property
     def mirrored(self) -> bool:

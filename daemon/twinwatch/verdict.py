@@ -83,12 +83,12 @@ def decide(newcomer: Photo, matches: Sequence[Match], policy: Policy, may_move: 
     either the newcomer goes, or the known photos go that were proved against it - never a photo proved against another.
     """
     copies = [m for m in matches if m.evidence.verdict in COPY_VERDICTS]
-    movable = [m for m in copies if not _held_back(m.evidence, policy)]
+    movable = [m for m in copies if not held_for_review(m.evidence, policy)]
     if movable:
         return _settle_copies(newcomer, movable, policy, may_move)
     if copies:
         match = min(copies, key=_closest)
-        return _undecided(newcomer, match, _held_back(match.evidence, policy))
+        return _undecided(newcomer, match, held_for_review(match.evidence, policy))
     alike = [m for m in matches if m.evidence.verdict is Verdict.LOOK_ALIKE]
     if alike:
         return _undecided(newcomer, min(alike, key=_closest), "alike, but not proved to be a copy")
@@ -105,6 +105,17 @@ def better(a: Photo, b: Photo, evidence: Evidence, policy: Policy) -> tuple[bool
             return told > 0, _WORDS[rule]
     # Equal in all that matters: any fixed order will do, as long as it is the same whoever came first.
     return _place(a) < _place(b), "the one with the shorter path"
+
+
+def held_for_review(evidence: Evidence, policy: Policy) -> str:
+    """Say why this copy is only shown for review, or nothing when it may be moved."""
+    if evidence.verdict not in policy.set_aside:
+        return f"the policy leaves {evidence.verdict} copies alone"
+    if evidence.mirrored and policy.mirrored == "review":
+        return "a mirrored copy"
+    if evidence.rotated and policy.rotated == "review":
+        return "a rotated copy"
+    return ""
 
 
 def _settle_copies(
@@ -150,17 +161,6 @@ def _best(betters: Sequence[tuple[Match, str]], policy: Policy) -> tuple[Match, 
     return min(sorted(betters, key=lambda one: _place(one[0].photo)), key=functools.cmp_to_key(order))
 
 
-def _held_back(evidence: Evidence, policy: Policy) -> str:
-    """Say why this copy is only shown for review, or nothing when it may be moved."""
-    if evidence.verdict not in policy.set_aside:
-        return f"the policy leaves {evidence.verdict} copies alone"
-    if evidence.mirrored and policy.mirrored == "review":
-        return "a mirrored copy"
-    if evidence.rotated and policy.rotated == "review":
-        return "a rotated copy"
-    return ""
-
-
 def _not_movable(photo: Photo) -> str:
     return (
         "its root is a reference" if photo.reference else "was here before twinwatch watched; nobody asked to move it"
@@ -202,7 +202,13 @@ def _richness(photo: Photo) -> int:
 
 
 def _original(a: Photo, b: Photo, evidence: Evidence) -> int:
-    return {"a": 1, "b": -1, None: 0}[evidence.original]
+    told = {"a": 1, "b": -1, None: 0}[evidence.original]
+    if told and not evidence.direction_proved:
+        # Where the encoder is unknown the direction is a guess (measured: wrong in 5 to 10 %) that nothing may oppose.
+        pixels = _sign(a.header.pixels, b.header.pixels)
+        metadata = _sign(a.header.metadata.richness, b.header.metadata.richness)
+        return 0 if -told in (pixels, metadata) else told
+    return told
 
 
 def _age(a: Photo, b: Photo, _: Evidence) -> int:
@@ -229,7 +235,7 @@ _RULES: dict[str, Callable[[Photo, Photo, Evidence], int]] = {
 }
 
 _WORDS = {
-    "original": "the one the other was made from",
+    "original": "the original, from which the other was made",
     "pixels": "the one with more pixels",
     "metadata": "the one with richer metadata",
     "format": "the one in the better format",

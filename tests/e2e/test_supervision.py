@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,26 @@ def test_a_stop_in_the_middle_of_work_is_clean_and_the_work_is_done_later(daemon
     assert daemon.wait_for("level")["photos"] == 12
     assert daemon.signal(signal.SIGINT) == 0
     assert daemon.status()["state"] == "stopped"
+
+
+def test_fingerprints_of_an_older_version_are_made_again_and_nothing_is_decided_anew(
+    daemon: Daemon, photos: list[bytes]
+) -> None:
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    (daemon.root / "a (1).jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    daemon.stop()
+    decided = twinwatch("log", "--state", daemon.state, "--json").stdout
+    with closing(sqlite3.connect(daemon.state / "index.db")) as index, index:
+        index.execute("UPDATE photo SET algorithm = 'phash64/0', phash = 5, c0 = 5, c1 = 0, c2 = 0")
+        index.execute("DELETE FROM setting")
+    daemon.start()
+
+    def algorithms() -> set[tuple[str, int]]:
+        with closing(sqlite3.connect(daemon.state / "index.db")) as index:
+            return set(index.execute("SELECT algorithm, phash FROM photo"))
+
+    until(lambda: not any(name == "phash64/0" or phash == 5 for name, phash in algorithms()), daemon.tail)
+    daemon.wait_for("level")
+    assert twinwatch("log", "--state", daemon.state, "--json").stdout == decided
+    daemon.stop()

@@ -78,7 +78,9 @@ def _workers() -> Iterator[Finding]:
     lacking = sorted(name for name, there in abilities.formats.items() if not there)
     yield Finding("decoders", True, ", ".join(sorted(name for name, there in abilities.formats.items() if there)))
     for name in lacking:
-        yield Finding(f"decoder {name}", False, "not installed: such files are left alone", _OPTIONAL.get(name, ""))
+        common = name == "HEIF"  # what phones write; without it a mirror of one is half blind
+        mend = _OPTIONAL.get(name, "")
+        yield Finding(f"decoder {name}", not common, "not installed: such files are left alone", mend)
     yield Finding("decoder RAW", True, "RAW files are companions of their JPEG and are never judged")
 
 

@@ -85,6 +85,7 @@ def check(file: Path, state: Path | None, as_json: bool) -> None:
                 evidence = _against(workers, source.fileno(), stat, path)
                 if evidence is None or evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE):
                     continue
+                evidence = evidence.named(file.name, path.name)
                 found = found or evidence.verdict is not Verdict.LOOK_ALIKE
                 if as_json:
                     output.json_line({"path": str(path), **evidence.to_json()})
@@ -175,7 +176,7 @@ def _ended(name_a: str, name_b: str, job: Future[Evidence] | Evidence) -> tuple[
     if isinstance(job, Evidence):
         return name_a, name_b, job
     try:
-        return name_a, name_b, job.result()
+        return name_a, name_b, job.result().named(Path(name_a).name, Path(name_b).name)
     except WorkerError as error:
         return name_a, name_b, Evidence(Verdict.UNDECODABLE, words=str(error))
 

@@ -102,6 +102,7 @@ def progress() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+        redirect_stdout=on_terminal(),  # else what goes into a pipe would end on the terminal
     )
 
 

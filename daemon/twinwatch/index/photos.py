@@ -235,7 +235,7 @@ def _rank(
     same_moment = header.metadata.captured_at is not None and (
         header.metadata.captured_at == other_header.metadata.captured_at
     )
-    return (1, bits, 0 if same_moment else 1)
+    return (1, bits, 0 if same_moment else 1, -other_header.pixels)  # of equals the larger: likelier the original
 
 
 def _place(root_id: RootId, path: PurePosixPath) -> Any:

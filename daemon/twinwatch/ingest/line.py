@@ -23,7 +23,7 @@ from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, R
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat
-from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, decide
+from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, better, decide, held_for_review
 from twinwatch.workers import Priority, Workers
 
 PAUSED = "paused"
@@ -220,11 +220,19 @@ class Line:
             if memory.is_allowed(digest, candidate.reading.digest):
                 continue
             evidence = yield from self._evidence(photo, candidate, priority)
-            if evidence is not None:
-                matches.append(Match(candidate, evidence))
-            if evidence is not None and evidence.verdict is Verdict.IDENTICAL:
+            if evidence is None:
+                continue
+            matches.append(Match(candidate, evidence))
+            if self._settles_it(photo, matches[-1]):
                 break
         return matches
+
+    def _settles_it(self, photo: Photo, match: Match) -> bool:
+        """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of."""
+        if match.evidence.verdict is Verdict.IDENTICAL:
+            return True
+        is_copy = match.evidence.verdict in COPY_VERDICTS and not held_for_review(match.evidence, self.policy)
+        return is_copy and not better(photo, match.photo, match.evidence, self.policy)[0]
 
     def _evidence(
         self, photo: Photo, candidate: Photo, priority: Priority
@@ -245,7 +253,9 @@ class Line:
             evidence = yield self._workers.prove(fd, other_fd, priority)
         if not isinstance(evidence, Evidence):
             raise TypeError("a worker's answer to `prove` is Evidence")
-        return None if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE) else evidence
+        if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE):
+            return None
+        return evidence.named(photo.path.name, candidate.path.name)
 
     def _still_true(self, photo: Photo, matches: list[Match]) -> bool:
         """Tell whether the index still has what was compared: another take may have set one of them aside."""

@@ -25,7 +25,12 @@ _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-
 _FAR_MEAN = 14.0  # grey levels between miniatures
 _NEAR_MEAN = 9.0  # a copy's miniature never differs by more
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
-_MAX_FRAME_PIXELS = 300_000_000  # of all frames of an animation together
+_MAX_FRAME_PIXELS = 64_000_000  # of all frames of an animation together: four bytes each, twice
+_EXACT = 0.15  # of the allowance: the cause was found, not only approached
+_HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_MOST_WHOLE = 2  # recipes that make the whole picture
+_RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
+_DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +100,19 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             turn = transform if side == "a" else INVERSE[transform]
             attempt = _attempt(source, target, turn, side, transform)
             tried.append(attempt)
-            if attempt.judgement.score <= _EXACT or (attempt.judgement.proved and not _rescaled(a, b)):
+            if attempt.judgement.edited or attempt.judgement.score <= _EXACT:
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    proved = [attempt for attempt in tried if attempt.judgement.proved]
+    if proved and not _rescaled(a, b):
+        return _told(proved[0], a, b, measures)  # of equals, the likelier original
     # Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
     return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
 
 
 def _rescaled(a: Picture, b: Picture) -> bool:
     return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
-
-
-_EXACT = 0.15  # of the allowance: the cause was found, not only approached
 
 
 def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> _Attempt:
@@ -149,11 +154,6 @@ def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side,
     return whole or best
 
 
-_HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
-_MOST_WHOLE = 2
-_RIVAL_RECIPE = 1.1
-
-
 def _glimpse(
     ready: Image.Image,
     target: recreate.Target,
@@ -184,6 +184,7 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         "wide": found.wide,
         "tone": found.tone,
         "scaler": best.how,
+        "direction": "proved" if found.score <= _EXACT else "likely",
     }
     x, y = found.at
     where = f"worst tile {found.worst_luma} of 255 in luma, {found.worst_chroma} in chroma; most at ({x}, {y})"
@@ -191,11 +192,11 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         words = f"too flat to prove anything but equal pixels; {where}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     if not found.proved:
-        words = f"not made from each other: {where} of {'b' if best.side == 'a' else 'a'}"
+        words = f"not made from each other: {where} of {{{'b' if best.side == 'a' else 'a'}}}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     tables = ", this file's JPEG tables" if other.tables else ""
     turned = f", orientation {best.transform}" if best.transform != 1 else ""
-    words = f"made from {best.side}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
+    words = f"made from {{{best.side}}}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
     return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
 
 
@@ -254,9 +255,6 @@ def _frames(header: Header) -> int:
 def _is_drawing(picture: Picture) -> bool:
     """Tell a drawing so plain that it is easily made twice: flags of two countries are the same few stripes."""
     return picture.lossless and len(picture.data) < _DRAWING_BYTES
-
-
-_DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
 def _bounds(target: Picture) -> judge.Bounds:

@@ -1,8 +1,8 @@
 """When is a residual small enough to call a picture a copy? All thresholds of the proof stand here, with their source.
 
 A re-creation with the right scaler and encoder leaves nothing, and an unknown one leaves ringing and rounding: noise
-that is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a shift
-does not. So every tile has its own allowance: a floor, and a share of the detail that is there.
+that is small against the picture's own detail in the same tile and averages out over it. An edit, another tone or a
+shift does not. So every tile has its own allowance: a floor, and a share of the detail that is there.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from twinwatch.proof.residual import TILE, Residual
 class Bounds:
     """How much a tile may differ: floor + share x the tile's own standard deviation, in grey levels of 255.
 
-    `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean absolute
-    difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma (tone and colour changes).
+    `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean
+    absolute difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma.
     `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
+    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: copies 0-0.8 and 0-2.6 (decoders
+    that differ in their colour matrix), brightness +3 % 5-7, saturation +10 % 5 in chroma.
     """
 
     signed: tuple[float, float]
@@ -29,6 +31,7 @@ class Bounds:
     rough: tuple[float, float]
     wide: tuple[float, float]
     grain: float
+    tone: tuple[float, float] = (1.5, 2.7)
 
 
 LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5), grain=0.42)
@@ -40,13 +43,15 @@ KNOWN_TABLES = Bounds(signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), w
 HIDDEN_TABLES = Bounds(signed=(5.0, 0.2), chroma=(8.0, 0.5), rough=(6.3, 0.55), wide=(2.2, 5.0), grain=0.16)
 """WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file. Odd JPEG subsamplings, too."""
 
-PALETTE = Bounds(signed=(4.8, 0.2), chroma=(8.0, 0.5), rough=(6.0, 0.55), wide=(3.0, 5.0), grain=0.0)
-"""256 colours or fewer, known; which of them a pixel was given is not."""
+PALETTE = Bounds(signed=(4.8, 0.2), chroma=(8.0, 0.5), rough=(6.0, 0.55), wide=(3.0, 5.0), grain=0.0, tone=(2.5, 3.0))
+"""256 colours or fewer, known; which a pixel was given is not. Median cuts darken a picture by 1.5 levels."""
 
-_TONE = (1.5, 2.7)  # one curve for the whole picture: copies 0-0.8 in luma, brightness +3 % 5-7; chroma 0-2.6 and 5
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
 _INFORMATIVE_TILES = 16
 _INFORMATIVE_SHARE = 0.01
+_EQUAL = 0.05  # grey levels
+_MOSTLY_EXACT = 0.5
+_FLIP = 2.5  # grey levels: one DC step at quality 40; another encoder's rounding flips no more than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,18 @@ class Judgement:
     worst_chroma: float
     wide: float
     tone: float
+    worst_signed: float
+    exact: float  # share of the tiles with detail that came out equal
+
+    @property
+    def edited(self) -> bool:
+        """Tell whether most of the picture was made exactly and the rest was not: the mark of a local edit."""
+        return self.exact > _MOSTLY_EXACT and self.worst_signed > _FLIP
 
     @property
     def proved(self) -> bool:
-        """Tell whether no tile exceeds its allowance."""
-        return self.score <= 1.0
+        """Tell whether no tile exceeds its allowance, and none stands out from an exact re-creation."""
+        return self.score <= 1.0 and not self.edited
 
 
 def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None) -> Judgement:
@@ -80,7 +92,12 @@ def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None)
     wide, tone = wide_means(signed), tone_change(left)
     scores = [float(excess.max())]
     if window is None:
-        scores += [wide[0] / bounds.wide[0], wide[1] / bounds.wide[1], tone[0] / _TONE[0], tone[1] / _TONE[1]]
+        scores += [
+            wide[0] / bounds.wide[0],
+            wide[1] / bounds.wide[1],
+            tone[0] / bounds.tone[0],
+            tone[1] / bounds.tone[1],
+        ]
         scores.append(_strangeness(left, bounds.grain))
     corner = window or (0, 0)
     return Judgement(
@@ -90,7 +107,15 @@ def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None)
         worst_chroma=round(float(rough[:, :, 1:].max()), 2),
         wide=round(max(wide), 2),
         tone=round(max(tone), 2),
+        worst_signed=round(float(luma.max()), 2),
+        exact=_exact_share(left),
     )
+
+
+def _exact_share(left: Residual) -> float:
+    detailed = left.spread >= _INFORMATIVE_SPREAD
+    equal = detailed & (left.rough.max(axis=2) < _EQUAL)
+    return round(float(equal.sum()) / max(1.0, float(detailed.sum())), 3)
 
 
 def _strangeness(left: Residual, least: float) -> float:
@@ -132,7 +157,7 @@ def tone_change(left: Residual) -> tuple[float, float]:
     """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
 
     A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
-    brightness, contrast and saturation stay. The move is the line's offset in the mean plus its slope's over the spread.
+    brightness, contrast and saturation stay. The move is the line's offset plus its slope over the spread.
     """
     moves = []
     for channel in range(3):

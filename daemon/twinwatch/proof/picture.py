@@ -16,7 +16,7 @@ from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.source import UnreadableError, named_errors, opened
 from twinwatch.photo import Header, Trouble
 
-MAX_PROVEN_PIXELS = 100_000_000
+MAX_PROVEN_PIXELS = 64_000_000
 """Largest frame that is proved: two of them with their re-creation must fit the worker's memory."""
 
 INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

@@ -62,10 +62,12 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
         for dither in dithers
     ]
     tried.sort(key=lambda recipe: recipe.distance)
-    for recipe in tried[:_RIVALS]:
-        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None:
-            tried.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
-    return sorted(tried, key=lambda recipe: recipe.distance)
+    fitted = [
+        _measured(source, target, replace(recipe, kernel=kernel), boxes)
+        for recipe in tried[:_RIVALS]
+        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None
+    ]
+    return sorted(tried + fitted, key=lambda recipe: recipe.distance)
 
 
 def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
@@ -164,9 +166,10 @@ def _fitted(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box
         )
         wanted.append((theirs[2:-2, 2:-2] - centre).ravel())
     rows, values = np.concatenate(seen), np.concatenate(wanted)
-    normal = (rows.T @ rows).astype(np.float64)
+    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
+    normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
     normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
-    return _kernel(np.linalg.solve(normal, (rows.T @ values).astype(np.float64)))
+    return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))
 
 
 def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:

@@ -54,10 +54,16 @@ def residual(target: Image.Image, made: Image.Image) -> Residual:
         ]
         theirs, ours = (_take(plane, rows - low, columns, width, height) for plane in pair)
         difference = theirs - ours
-        signed.append(_tile_mean(difference))
-        rough.append(_tile_mean(np.abs(difference)))
         level.append(_tile_mean(ours))
-        spreads.append([_spread(plane[:, :, 0]) for plane in (ours, theirs, difference)])
+        own = _spread(ours[:, :, 0])
+        if difference.any():
+            signed.append(_tile_mean(difference))
+            rough.append(_tile_mean(np.abs(difference)))
+            spreads.append([own, _spread(theirs[:, :, 0]), _spread(difference[:, :, 0])])
+        else:  # a right re-creation leaves nothing
+            signed.append(np.zeros_like(level[-1]))
+            rough.append(np.zeros_like(level[-1]))
+            spreads.append([own, own, np.zeros_like(own)])
     spread, target_spread, rest = (np.concatenate(maps) for maps in zip(*spreads, strict=True))
     return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(level), spread, target_spread, rest)
 
@@ -96,6 +102,6 @@ def _spread(luma: NDArray[np.int16]) -> Plane:
     rows, columns = luma.shape
     values = luma.astype(np.int32)
     shape = (rows // TILE, TILE, columns // TILE, TILE)
-    mean = values.reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
-    square = (values * values).reshape(shape).sum(axis=1).sum(axis=2) / (TILE * TILE)
+    mean = values.reshape(shape).sum(axis=1, dtype=np.int32).sum(axis=2) / (TILE * TILE)
+    square = (values * values).reshape(shape).sum(axis=1, dtype=np.int32).sum(axis=2) / (TILE * TILE)
     return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)

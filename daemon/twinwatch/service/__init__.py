@@ -2,7 +2,8 @@
 
 state      the state folder, its lock, and what the daemon says of itself
 assembly   index, workers, roots and line, from a configuration
-daemon     the loop: watch, settle, take, supervise
+daemon     the loop: listen, settle, take, tell
+rounds     the watched roots over time
 refresh    fingerprints of older versions, made again
 logs       the log on standard error
 systemd    readiness, status and heartbeat

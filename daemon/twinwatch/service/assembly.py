@@ -19,7 +19,7 @@ from twinwatch.ingest import Belt, Found, Line, Outcome, Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
-from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, quarantine_place
+from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
 
@@ -109,6 +109,18 @@ class Assembly:
         watched.health, watched.words = health, words
         self._admit(watched, Health.HEALTHY)
 
+    def leave(self, root: Root) -> None:
+        """Use a root no longer, because it is not to be watched any more or is not there."""
+        self.line.roots.pop(root.id, None)
+        self.belt.drop_root(root.id)
+
+    def adopt(self, config: Config, watched: list[Watched]) -> None:
+        """Take over a new configuration and its roots; what needs a restart stays as it is."""
+        self.config = config
+        self.watched = watched
+        self.line.policy, self.line.limits, self.line.radius = config.policy, config.brake, config.match.radius
+        self._observe_roots()
+
     def recover(self, watched: Watched) -> list[Recovered]:
         """Finish or undo what a crash left half done in the quarantine of a root; raise RootError."""
         return [] if watched.root is None else recover(watched.root, self.index)
@@ -131,12 +143,25 @@ class Assembly:
     def _recognised(self, config: RootConfig) -> Root:
         path = _resolved(config.path)
         known = self.index.root_at(path)
-        if known is None or known.reference != config.reference or _moved_place(known, config):
+        if known is None:
             known = self.accept(config)
+        elif known.reference != config.reference or _moved_place(known, config):
+            known = self._reconfigured(path, config, known)
         mode = mounts.mode_for(path) if config.mode == "auto" else config.mode
         place = None if known.quarantine is None else Path(known.quarantine)
         exclusions = Exclusions(self.config.excluded(config))
         return Root(known.id, path, known.reference, mode, exclusions, known.identity, place)
+
+    def _reconfigured(self, path: Path, config: RootConfig, known: RootRecord) -> RootRecord:
+        """Record what the configuration changed of a known root; it must still be the folder that was recorded."""
+        if config.reference:
+            return self.index.record_root(path, known.identity, None)
+        if not known.identity.marker:
+            with opened(path) as fd:
+                if identity_of(fd) != known.identity:
+                    raise RootError(f"{path} is replaced", EXPLANATIONS[Health.REPLACED], Health.REPLACED)
+            return self.accept(config)
+        return self.index.record_root(path, known.identity, self._place(path, config, known))
 
     def _place(self, path: Path, config: RootConfig, known: RootRecord | None) -> Path:
         if config.quarantine is not None:
@@ -151,14 +176,17 @@ class Assembly:
             return False
         if watched.health is Health.HEALTHY:
             self.line.roots[root.id] = root
-            quiet = {
-                w.root.id for w in self.watched if w.root is not None and (w.config.observe or self.config.observe)
-            }
-            self.line.observed = frozenset(quiet)
+            self._observe_roots()
         else:
-            self.line.roots.pop(root.id, None)
-            self.belt.drop_root(root.id)
+            self.leave(root)
         return watched.health is Health.HEALTHY and before is not Health.HEALTHY
+
+    def _observe_roots(self) -> None:
+        self.line.observed = frozenset(
+            watched.root.id
+            for watched in self.watched
+            if watched.root is not None and (watched.config.observe or self.config.observe)
+        )
 
     def _hold(self, move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
         if duplicate_root.id in self.line.observed:
