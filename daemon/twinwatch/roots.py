@@ -222,7 +222,7 @@ def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:
     parent = path.parent
     inside = path / STATE_FOLDER / "quarantine"
     # Named so that it is never walked, should the parent be watched some day: what is held would be taken for keepers.
-    sibling = parent / f".twinwatch-quarantine-{path.name}"
+    sibling = parent / f".twinwatch-{path.name}-quarantine"
     if len(os.fsencode(sibling.name)) > _LONGEST_NAME:
         return inside
     if sibling.is_dir() and not sibling.is_symlink():
