@@ -29,6 +29,8 @@ MARKER = f"{STATE_FOLDER}/root.json"
 
 _NOTE = "twinwatch recognises this folder by this file. Please leave it here, and exclude .twinwatch from sync."
 
+_LONGEST_NAME = 255  # bytes, of every Linux file system
+
 _SYNC_SIGNS = (
     ".stfolder",
     ".dropbox",
@@ -68,8 +70,8 @@ class Root:
         try:
             with opened(self.path) as fd:
                 return self._recognise(fd)
-        except RootError:
-            return Health.MISSING
+        except RootError as error:
+            return Health(error.health)
         except OSError:
             return Health.UNREADABLE
 
@@ -77,7 +79,11 @@ class Root:
     def opened(self) -> Iterator[int]:
         """Hold a descriptor of the root folder, after looking that it is the recorded one; raise RootError if not."""
         with opened(self.path) as fd:
-            health = self._recognise(fd)
+            try:
+                health = self._recognise(fd)
+            except OSError as error:
+                hint = EXPLANATIONS[Health.UNREADABLE]
+                raise RootError(f"{self.path} cannot be read: {error.strerror}", hint, Health.UNREADABLE) from error
             if health is not Health.HEALTHY:
                 raise RootError(f"{self.path} is {health}", EXPLANATIONS[health], health)
             yield fd
@@ -97,12 +103,23 @@ class Root:
             os.close(fd)
 
     def stat(self, path: PurePosixPath) -> FileStat | None:
-        """Return the stat data of a regular file beneath the root, or None when there is none (any more)."""
-        try:
-            with self.opened() as root_fd:
+        """Return the stat data of a regular file beneath the root, or None when none can be seen: gone, or unknown."""
+        with self.opened() as root_fd:
+            try:
                 return stat_file(root_fd, path)
-        except OSError:
-            return None
+            except OSError:
+                return None
+
+    def is_gone(self, path: PurePosixPath) -> bool:
+        """Tell whether there surely is no such regular file any more.
+
+        Permissions, an I/O error or another file system mounted on the way make it unknown, which is not gone.
+        """
+        with self.opened() as root_fd:
+            try:
+                return stat_file(root_fd, path) is None
+            except OSError:
+                return False
 
     def walk(self, folder: PurePosixPath = TOP) -> Iterator[Folder]:
         """Yield every folder from `folder` down, excluded ones left out; raise RootError if the root is not healthy."""
@@ -204,7 +221,10 @@ def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:
     """
     parent = path.parent
     inside = path / STATE_FOLDER / "quarantine"
-    sibling = parent / f".{path.name}.twinwatch-quarantine"
+    # Named so that it is never walked, should the parent be watched some day: what is held would be taken for keepers.
+    sibling = parent / f".twinwatch-{path.name}-quarantine"
+    if len(os.fsencode(sibling.name)) > _LONGEST_NAME:
+        return inside
     if sibling.is_dir() and not sibling.is_symlink():
         return sibling
     # Two folders of one mount may still be two btrfs subvolumes, and a bind mount is another mount of one device:
@@ -237,11 +257,14 @@ def open_file(root_fd: int, path: PurePosixPath) -> int:
 
 
 def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
-    """Return the stat data of a regular file beneath `root_fd`, or None when there is none."""
+    """Return the stat data of a regular file beneath `root_fd`, or None when there surely is none.
+
+    Raises OSError when there is no telling.
+    """
     try:
         fd = open_beneath(root_fd, os.fsencode(path), os.O_PATH)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             return None
         raise
     try:
@@ -295,17 +318,21 @@ def _sorted_out(
 
 def _read_marker(root_fd: int) -> str:
     try:
-        fd = open_beneath(root_fd, MARKER.encode(), os.O_RDONLY)
+        fd = open_beneath(root_fd, MARKER.encode(), os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EIO, errno.ESTALE):
             raise
         return ""
+    if not is_regular(os.fstat(fd)):
+        os.close(fd)
+        return ""
     with open(fd, "rb") as file:
-        try:
-            marker = json.loads(file.read(65536))["id"]
-        except (ValueError, KeyError, TypeError):
-            return ""
-    return marker if isinstance(marker, str) else ""
+        content = file.read(65536)
+    try:
+        marker = json.loads(content)["id"]
+        return marker if isinstance(marker, str) and marker.encode() else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _write_marker(root_fd: int, marker: str) -> None:

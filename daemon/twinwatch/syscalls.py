@@ -28,6 +28,8 @@ def open_beneath(root_fd: int, path: bytes, flags: int) -> int:
     path is walked one component at a time with O_NOFOLLOW.
     """
     flags |= os.O_CLOEXEC | os.O_NOFOLLOW
+    if b".." in path.split(b"/"):  # openat2 would take those that stay beneath
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
     how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV)
     fd = _libc.syscall(_SYS_OPENAT2, root_fd, path or b".", ctypes.byref(how), ctypes.sizeof(how))
     if fd >= 0:
@@ -83,9 +85,11 @@ def is_regular(found: os.stat_result) -> bool:
 
 def _walk_beneath(root_fd: int, path: bytes, flags: int) -> int:
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
-    if path.startswith(b"/") or b".." in parts:
+    if path.startswith(b"/"):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
     device = os.fstat(root_fd).st_dev
+    if not parts:
+        return os.open(b".", flags, dir_fd=root_fd)
     here = os.dup(root_fd)
     try:
         for number, part in enumerate(parts):
@@ -96,9 +100,6 @@ def _walk_beneath(root_fd: int, path: bytes, flags: int) -> int:
             here = following
             if os.fstat(here).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
-        if not parts:
-            os.close(here)
-            here = os.open(b".", flags, dir_fd=root_fd)
     except OSError:
         os.close(here)
         raise

@@ -157,7 +157,8 @@ def _best(betters: Sequence[tuple[Match, str]], policy: Policy) -> tuple[Match, 
             return -1 if one[0].photo.reference else 1
         return -1 if better(one[0].photo, other[0].photo, none, policy)[0] else 1
 
-    return min(betters, key=functools.cmp_to_key(order))
+    # Ages within two seconds count as equal, so three may each be better than the next: start in a fixed order.
+    return min(sorted(betters, key=lambda one: _place(one[0].photo)), key=functools.cmp_to_key(order))
 
 
 def _not_movable(photo: Photo) -> str:
@@ -166,7 +167,7 @@ def _not_movable(photo: Photo) -> str:
     )
 
 
-def _closest(match: Match) -> tuple[int, tuple[int, bytes]]:
+def _closest(match: Match) -> tuple[int, tuple[int, bytes, int]]:
     return list(Verdict).index(match.evidence.verdict), _place(match.photo)
 
 
@@ -177,9 +178,9 @@ def _swapped(evidence: Evidence) -> Evidence:
     return Evidence(evidence.verdict, other, inverse, words, evidence.measures)  # type: ignore[arg-type]
 
 
-def _place(photo: Photo) -> tuple[int, bytes]:
+def _place(photo: Photo) -> tuple[int, bytes, int]:
     path = str(photo.path).encode("utf-8", "surrogateescape")
-    return len(path), path
+    return len(path), path, photo.root  # two roots may have the same path
 
 
 def _sign(a: float, b: float) -> int:
@@ -187,8 +188,17 @@ def _sign(a: float, b: float) -> int:
 
 
 def _format(photo: Photo) -> int:
-    name = photo.header.format
+    name = "" if photo.reading.header is None else photo.reading.header.format
     return FORMAT_RANK.index(name) if name in FORMAT_RANK else len(FORMAT_RANK)
+
+
+def _pixels(photo: Photo) -> int:
+    # A file that cannot be read may still be, byte for byte, the copy of another.
+    return 0 if photo.reading.header is None else photo.reading.header.pixels
+
+
+def _richness(photo: Photo) -> int:
+    return 0 if photo.reading.header is None else photo.reading.header.metadata.richness
 
 
 def _original(a: Photo, b: Photo, evidence: Evidence) -> int:
@@ -217,8 +227,8 @@ def _name(a: Photo, b: Photo, _: Evidence) -> int:
 
 _RULES: dict[str, Callable[[Photo, Photo, Evidence], int]] = {
     "original": _original,
-    "pixels": lambda a, b, _: _sign(a.header.pixels, b.header.pixels),
-    "metadata": lambda a, b, _: _sign(a.header.metadata.richness, b.header.metadata.richness),
+    "pixels": lambda a, b, _: _sign(_pixels(a), _pixels(b)),
+    "metadata": lambda a, b, _: _sign(_richness(a), _richness(b)),
     "format": lambda a, b, _: _sign(_format(b), _format(a)),
     "age": _age,
     "name": _name,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DatabaseError
 
 from twinwatch import mounts
@@ -31,12 +31,18 @@ class Database:
         self.path = path
         _refuse_network(path)
         self._engine = _engine(path)
+        connection: Connection | None = None
         try:
-            self.connection = self._engine.connect()
-            _migrate(self._engine, self.connection, path)
-        except (DatabaseError, sqlite3.DatabaseError) as error:
+            connection = self._engine.connect()
+            _migrate(self._engine, connection, path)
+        except (DatabaseError, sqlite3.DatabaseError, IndexUnusableError) as error:
+            if connection is not None:
+                connection.close()
             self._engine.dispose()
+            if isinstance(error, IndexUnusableError):
+                raise
             raise unusable(path, error) from error
+        self.connection = connection
         self._dirty_since: float | None = None
 
     def wrote(self) -> None:
@@ -67,7 +73,11 @@ class Database:
     @contextmanager
     def durably(self) -> Iterator[Connection]:
         """Do a few writes and commit them at once."""
-        yield self.connection
+        try:
+            yield self.connection
+        except DatabaseError as error:
+            self.connection.rollback()
+            raise unusable(self.path, error) from error
         self.commit()
 
     def close(self) -> None:
@@ -94,7 +104,8 @@ def unusable(path: Path, error: Exception) -> IndexUnusableError:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+    # Not a text: a `?` or `%` in the path would be read as part of an address.
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_MILLISECONDS / 1000})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -125,6 +136,7 @@ def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
         raise IndexUnusableError(f"{path} is a database, but not twinwatch's", "give another --state DIR")
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
@@ -132,7 +144,10 @@ def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
         # The driver would run each CREATE by itself; in one transaction a crash leaves the old schema or the new one.
         writing.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = writing
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise IndexUnusableError(f"{path} has an unknown schema {found!r}", "give another --state DIR") from error
 
 
 def _refuse_network(path: Path) -> None:

@@ -178,7 +178,7 @@ class Memory:
                 verdict=row.verdict,
                 keeper=None if row.keeper is None else os.fsencode(row.keeper),
                 action=row.action,
-                why=row.why,
+                why=_text(row.why),
                 slot=row.slot,
                 evidence=json.dumps(evidence),
             )
@@ -197,14 +197,19 @@ class Memory:
 
     def setting(self, key: str) -> str | None:
         """Return a remembered setting, such as why moving is paused."""
-        return self._connection.scalar(select(setting.c.value).where(setting.c.key == key))
+        return self._connection.scalar(select(setting.c.value).where(setting.c.key == _text(key)))
 
     def set_setting(self, key: str, value: str | None) -> None:
         """Remember or forget a setting."""
         with self._database.durably() as connection:
-            connection.execute(delete(setting).where(setting.c.key == key))
+            connection.execute(delete(setting).where(setting.c.key == _text(key)))
             if value is not None:
-                connection.execute(insert(setting).values(key=key, value=value))
+                connection.execute(insert(setting).values(key=_text(key), value=_text(value)))
+
+
+def _text(words: str) -> str:
+    """Make words that name a file storable: a name that is not UTF-8 is shown by its escapes."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _move(row: Row[Any]) -> MoveRow:

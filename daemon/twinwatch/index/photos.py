@@ -95,7 +95,7 @@ class Photos:
             photo.c.root_id == root_id,
             photo.c.inode == _signed(stat.inode),
             photo.c.size == stat.size,
-            photo.c.mtime_ns == stat.mtime_ns,
+            photo.c.mtime_ns == _signed(stat.mtime_ns),
         )
 
     def with_digest(self, digest: ContentDigest) -> list[Photo]:
@@ -117,8 +117,8 @@ class Photos:
         values = {
             "inode": _signed(stat.inode),
             "size": stat.size,
-            "mtime_ns": stat.mtime_ns,
-            "ctime_ns": stat.ctime_ns,
+            "mtime_ns": _signed(stat.mtime_ns),
+            "ctime_ns": _signed(stat.ctime_ns),
             "tries": tries,
             "arrived": arrived,
             "judged": Judged.NOT_YET,
@@ -144,7 +144,7 @@ class Photos:
         self._connection.execute(
             update(photo)
             .where(photo.c.id == photo_id)
-            .values(folder=_bytes(path.parent), name=_bytes(PurePosixPath(path.name)), ctime_ns=stat.ctime_ns)
+            .values(folder=_bytes(path.parent), name=_bytes(PurePosixPath(path.name)), ctime_ns=_signed(stat.ctime_ns))
         )
         self._database.wrote()
 
@@ -192,13 +192,14 @@ class Photos:
         others = [photo.c.root_id.in_(list(roots)), photo.c.id != newcomer.id]
         print_ = newcomer.reading.fingerprint
         same = photo.c.digest == newcomer.reading.digest
-        if print_ is None or newcomer.reading.header is None:
-            return self._rows(*others, same)[:limit]
+        identical = self._rows(*others, same, limit=limit)
+        if print_ is None or newcomer.reading.header is None or len(identical) == limit:
+            return identical
         if is_flat(print_):
             near = and_(photo.c.phash == _signed(print_.hashes[0]), photo.c.detail.is_not(None))
         else:
             near = _near(print_, radius)
-        found = self._rows(*others, or_(same, near), limit=_MANY)
+        found = [*identical, *self._rows(*others, photo.c.digest != newcomer.reading.digest, near, limit=_MANY)]
         ranked = [
             (rank, candidate)
             for candidate in found
@@ -301,8 +302,14 @@ def _photo(row: Row[Any]) -> Photo:
 
 def _stat(row: Any) -> FileStat:
     # The device is that of the root, checked there; blocks and links are not remembered.
-    return FileStat(0, row.inode % (1 << 64), row.size, row.mtime_ns, row.ctime_ns, 0, 1)
+    return FileStat(0, row.inode % (1 << 64), row.size, _time(row.mtime_ns), _time(row.ctime_ns), 0, 1)
 
 
 def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
+    """Fold a number into the signed 64 bits of a column: an inode, a hash, a time after 2262."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _time(value: int) -> int:
+    """Unfold a time in nanoseconds: what lies before 1901, the earliest that file systems know, is after 2262."""
+    return value + (1 << 64) if value < -(1 << 31) * 10**9 else value

@@ -204,8 +204,10 @@ class Line:
             if there is not None and there.same_inode(stat):
                 linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock())
                 photos.set_judged(linked.id)  # one file under two names is no copy
-            else:
+            elif there is not None or root.is_gone(other.path):
                 photos.follow(other.id, path, stat)
+            else:
+                continue  # no telling where it is
             return True
         return False
 

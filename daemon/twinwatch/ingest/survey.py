@@ -69,6 +69,7 @@ class Survey:
             self._unlisted.append(folder.path)
             self.troubles.append(f"{self.root.path / folder.path} cannot be listed: {folder.trouble}")
             return
+        self._unlisted.extend(folder.path / name for name in folder.mounts)
         self.mounts.extend(str(self.root.path / folder.path / name) for name in folder.mounts)
         found = {name: stat for name, stat in folder.files.items() if is_picture(name)}
         self.pictures += len(found)
@@ -95,7 +96,7 @@ class Survey:
         gone: list[Photo] = []
         for path in missing:
             photo = self.index.photos.at(self.root.id, path)
-            if photo is not None and self.root.stat(path) is None:
+            if photo is not None and self.root.is_gone(path):
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
             raise RootError(

@@ -75,10 +75,11 @@ class Holder:
                 folder_fd = stack.enter_context(_opened_folder(root_fd, move.duplicate.path.parent))
                 place_fd = stack.enter_context(opened_place(place, create=True))
                 self._check_place(place_fd, folder_fd)
-                files = _group(move, folder_fd, pair.duplicate, keeper_fd)
+                group = _group(move, folder_fd, pair, keeper_fd)
             except OSError as error:
                 raise _refused(move, error) from error
-            return self._move(move, files, _Way(root_fd, keeper_fd, folder_fd, place_fd), duplicate_root, keeper_root)
+            way = _Way(root_fd, keeper_fd, folder_fd, place_fd, group.stats)
+            return self._move(move, group.files, way, duplicate_root, keeper_root)
 
     def _check_place(self, place_fd: int, folder_fd: int) -> None:
         if os.fstat(place_fd).st_dev != os.fstat(folder_fd).st_dev:
@@ -117,7 +118,11 @@ class Holder:
                 _check_arrived(move, manifest, way, slot_fd)
                 self._sync(manifest, way, slot_fd)
         except (OSError, PhotoError) as error:
-            self._cancel(slot, way.place_fd)
+            if not self._cancel(slot, way.place_fd):
+                raise RootError(
+                    f"{root.path}: {move.duplicate.path} or a file of it could not be put back from slot {slot}",
+                    "nothing is lost; the slot is looked at again at the next start",
+                ) from error
             if isinstance(error, PhotoError):
                 raise
             raise _refused(move, error) from error
@@ -135,21 +140,29 @@ class Holder:
                 f"check the disk; slot {manifest.slot} is looked at again at the next start",
             ) from error
 
-    def _cancel(self, slot: str, place_fd: int) -> None:
+    def _cancel(self, slot: str, place_fd: int) -> bool:
+        """Return whether nothing is left in the slot; else the journal still says `moving`, and recovery looks."""
         try:
             remove_slot(place_fd, slot)
-            left = taken(place_fd, slot)
+            if taken(place_fd, slot):
+                return False
         except OSError:
-            left = True
-        if left:
-            return  # the photo could not go back: the journal still says `moving`, and recovery looks again
+            return False
         self._index.journal.set_state(slot, MoveState.CANCELLED)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
     duplicate: int  # open descriptors
     keeper: int
+    stat: FileStat  # of the duplicate, before it was read again
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    files: tuple[HeldFile, ...]  # that move as one, the photo last
+    stats: tuple[FileStat, ...]  # of each, before it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +171,7 @@ class _Way:
     keeper_root_fd: int
     folder_fd: int  # the folder that the photo is in
     place_fd: int
+    stats: tuple[FileStat, ...]  # of the manifest's files, before they were read
 
 
 def _open_pair(stack: contextlib.ExitStack, move: Move, root_fd: int, keeper_fd: int) -> _Pair:
@@ -176,7 +190,7 @@ def _open_pair(stack: contextlib.ExitStack, move: Move, root_fd: int, keeper_fd:
         raise MoveRefusedError(
             f"{move.duplicate.path} and {move.keeper.path} are one file", "hard links are not copies"
         )
-    return _Pair(duplicate, keeper)
+    return _Pair(duplicate, keeper, stat)
 
 
 def _read_again(move: Move, pair: _Pair) -> None:
@@ -190,11 +204,11 @@ def _read_again(move: Move, pair: _Pair) -> None:
         raise _refused(move, error) from error
 
 
-def _group(move: Move, folder_fd: int, duplicate_fd: int, keeper_root_fd: int) -> tuple[HeldFile, ...]:
+def _group(move: Move, folder_fd: int, pair: _Pair, keeper_root_fd: int) -> _Group:
     """Return the files that move as one, the photo last; raise MoveRefusedError when they must not be parted."""
     photo = move.duplicate
     keeper_is_here = move.keeper.root == photo.root and move.keeper.path.parent == photo.path.parent
-    files = []
+    files, stats = [], []
     for companion in companions(photo.path.name, os.listdir(folder_fd)):
         if keeper_is_here and move.keeper.path.name in companion.others:
             continue  # it belongs to the keeper as well, and stays with it
@@ -202,8 +216,11 @@ def _group(move: Move, folder_fd: int, duplicate_fd: int, keeper_root_fd: int) -
             raise MoveRefusedError(
                 f"{companion.name} belongs to {photo.path.name} and to {companion.others[0]}", "look at them yourself"
             )
-        fd = open_file(folder_fd, PurePosixPath(companion.name))
+        fd = _open_companion(folder_fd, companion.name)
         try:
+            stat = file_stat(os.fstat(fd))
+            if stat.is_placeholder:
+                raise MoveRefusedError(f"{companion.name} is only a placeholder", "its content is in the cloud")
             digest = digest_of(fd)
             if companion.kind != "sidecar" and not _beside_keeper(move, companion.name, fd, keeper_root_fd):
                 raise MoveRefusedError(
@@ -211,11 +228,20 @@ def _group(move: Move, folder_fd: int, duplicate_fd: int, keeper_root_fd: int) -
                     "look at them yourself",
                 )
             files.append(_held_file(companion.name, companion.kind, fd, digest))
+            stats.append(stat)
         finally:
             os.close(fd)
     if any(held.name == manifests.NAME for held in files) or photo.path.name == manifests.NAME:
         raise MoveRefusedError(f"a file of {photo.path.name} is called {manifests.NAME}", "rename it")
-    return (*files, _held_file(photo.path.name, "photo", duplicate_fd, photo.reading.digest))
+    held = _held_file(photo.path.name, "photo", pair.duplicate, photo.reading.digest)
+    return _Group((*files, held), (*stats, pair.stat))
+
+
+def _open_companion(folder_fd: int, name: str) -> int:
+    try:
+        return open_file(folder_fd, PurePosixPath(name))
+    except PhotoChangedError as error:  # a symlink or folder of that name would be asked about for ever
+        raise MoveRefusedError(f"{name} is no regular file", "look at it yourself") from error
 
 
 def _beside_keeper(move: Move, name: str, fd: int, keeper_root_fd: int) -> bool:
@@ -223,7 +249,7 @@ def _beside_keeper(move: Move, name: str, fd: int, keeper_root_fd: int) -> bool:
     folder = move.keeper.path.parent
     with _opened_folder(keeper_root_fd, folder) as keeper_folder:
         for other in companions(move.keeper.path.name, os.listdir(keeper_folder)):
-            other_fd = open_file(keeper_folder, PurePosixPath(other.name))
+            other_fd = _open_companion(keeper_folder, other.name)
             try:
                 one_inode = file_stat(os.fstat(fd)).same_inode(file_stat(os.fstat(other_fd)))
                 if not one_inode and same_bytes(fd, other_fd):
@@ -256,9 +282,9 @@ def _write_slot(place_fd: int, manifest: Manifest) -> None:
 
 
 def _look_again(move: Move, manifest: Manifest, way: _Way) -> None:
-    for held in manifest.files:
+    for held, stat in zip(manifest.files, way.stats, strict=True):
         found = entry(way.folder_fd, held.name)
-        if found is None or (found.inode, found.size, found.mtime_ns) != (held.inode, held.bytes, held.mtime_ns):
+        if found is None or not unchanged(stat, found):
             raise PhotoChangedError(f"{held.name} changed a moment ago", "it is looked at again")
     if not _keeper_stands(move, way):
         raise PhotoChangedError(f"the keeper {move.keeper.path} changed a moment ago", "it is looked at again")
@@ -303,9 +329,9 @@ def _check_arrived(move: Move, manifest: Manifest, way: _Way, slot_fd: int) -> N
 
 
 def _put_back(names: list[str], way: _Way, slot_fd: int) -> None:
-    """Undo renames, last first; what cannot go back because its name is taken again stays in the slot, explained."""
+    """Undo renames, last first; what cannot go back (its name is taken again) stays in the slot, explained."""
     for name in reversed(names):
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
+        with contextlib.suppress(OSError):
             move_exclusively(slot_fd, way.folder_fd, name)
     sync_directory(way.folder_fd)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,23 +99,25 @@ def _parse(value: Mapping[str, Any]) -> Manifest:
             int(held["uid"]),
             int(held["gid"]),
             int(held["inode"]),
-            ContentDigest(bytes.fromhex(held["digest"])),
+            _digest(held["digest"]),
         )
         for held in value["files"]
     )
     if not files or files[-1].kind != "photo":
         raise ValueError("a manifest without its photo")
+    if len({NAME, *(held.name for held in files)}) != len(files) + 1:
+        raise ValueError("a manifest with one name twice, or its own")
     keeper = value["keeper"]
     return Manifest(
         _name(value["slot"]),
-        float(value["at"]),
+        _time(value["at"]),
         _absolute(value["root"]),
         str(value["marker"]),
         _relative(value["folder"]),
         files,
         _absolute(keeper["root"]),
         _relative(keeper["path"]),
-        ContentDigest(bytes.fromhex(keeper["digest"])),
+        _digest(keeper["digest"]),
         str(value["rule"]),
         Evidence.from_json(value["evidence"]),
     )
@@ -124,7 +127,22 @@ def _fields(held: HeldFile) -> dict[str, Any]:
     return {name: getattr(held, name) for name in HeldFile.__dataclass_fields__}
 
 
-def _name(value: str) -> str:
+def _digest(value: str) -> ContentDigest:
+    digest = bytes.fromhex(value)
+    if len(digest) != 32:
+        raise ValueError("a content digest has 32 bytes")
+    return ContentDigest(digest)
+
+
+def _time(value: float) -> float:
+    datetime.fromtimestamp(value, UTC)  # raises for what is no time, such as NaN
+    return float(value)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a name is text")
+    os.fsencode(value)  # raises for what no file system can hold
     if not value or value in (".", "..") or "/" in value or "\0" in value:
         raise ValueError(f"not a file name: {value!r}")
     return value
@@ -132,6 +150,7 @@ def _name(value: str) -> str:
 
 def _relative(value: str) -> PurePosixPath:
     path = PurePosixPath(value)
+    os.fsencode(path)
     if path.is_absolute() or ".." in path.parts or "\0" in value:
         raise ValueError(f"not a path beneath a root: {value!r}")
     return path
@@ -139,6 +158,7 @@ def _relative(value: str) -> PurePosixPath:
 
 def _absolute(value: str) -> Path:
     path = Path(value)
+    os.fsencode(path)
     if not path.is_absolute() or ".." in path.parts or "\0" in value:
         raise ValueError(f"not an absolute path: {value!r}")
     return path

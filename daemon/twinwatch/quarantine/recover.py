@@ -23,10 +23,11 @@ from twinwatch.quarantine.slots import (
     move_exclusively,
     opened_place,
     opened_slot,
+    remove_placeholder,
     remove_slot,
     taken,
 )
-from twinwatch.roots import Root
+from twinwatch.roots import Root, stat_file
 from twinwatch.syscalls import open_beneath, sync_directory
 
 
@@ -49,16 +50,15 @@ def recover(root: Root, index: Index) -> list[Recovered]:
         return []
     found: list[Recovered] = []
     with root.opened() as root_fd:
-        slots = listing(root.quarantine)
         try:
-            for slot in slots:
+            for slot in listing(root.quarantine):
                 if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
                     found.extend(_recover_slot(slot, slot.manifest, root, root_fd, index))
                 elif slot.manifest is None:
                     found.extend(_without_manifest(slot, root, index))
+            found.extend(_without_slot(root, root.quarantine, root_fd, index))
         except OSError as error:
             raise RootError(f"{root.quarantine} cannot be put right: {error.strerror}", "check the disk") from error
-    found.extend(_without_slot({slot.name for slot in slots}, root, index))
     return found
 
 
@@ -67,10 +67,12 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
     state = None if row is None else row.state
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
         with _opened_home(root_fd, manifest) as home_fd:
+            _remove_empty(manifest, slot_fd, home_fd)
             if entry(slot_fd, manifest.photo.name) is not None:
-                if state is MoveState.HELD:
+                # A restore that was cut short has companions at home already: they stay with their photo.
+                brought = _bring(manifest.files[:-1], home_fd, slot_fd)
+                if state is MoveState.HELD and not brought:
                     return
-                _bring(manifest.files[:-1], home_fd, slot_fd)
                 outcome, words = MoveState.HELD, "the move is finished"
             elif _is_home(manifest.photo, home_fd):
                 _bring(manifest.files[:-1], slot_fd, home_fd)
@@ -80,14 +82,14 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
                 outcome, words = MoveState.MISSING, "the photo is neither in quarantine nor in its old place"
         if state is outcome is MoveState.MISSING:
             return
-    if outcome in (MoveState.RESTORED, MoveState.CANCELLED):
+    over = outcome is MoveState.MISSING and state in (MoveState.PURGED, MoveState.RESTORED, MoveState.CANCELLED)
+    if not over:
+        _note(index, slot, manifest, outcome, root.id)
+    if over or outcome in (MoveState.RESTORED, MoveState.CANCELLED):
         with opened_place(slot.place) as place_fd:
             remove_slot(place_fd, slot.name)
-    elif outcome is MoveState.MISSING and state is MoveState.PURGED:
-        with opened_place(slot.place) as place_fd:
-            remove_slot(place_fd, slot.name)
+    if over or (outcome is state is MoveState.RESTORED):
         return
-    _note(index, slot, manifest, outcome, root.id)
     yield Recovered(slot.name, root.path / manifest.path, outcome, words)
 
 
@@ -121,12 +123,28 @@ def _without_manifest(slot: Slot, root: Root, index: Index) -> Iterable[Recovere
     yield Recovered(slot.name, path, MoveState.MISSING, f"{slot.trouble}; its files are in {slot.place / slot.name}")
 
 
-def _without_slot(names: set[str], root: Root, index: Index) -> Iterable[Recovered]:
-    """A move that was intended, but whose slot was never made: nothing happened."""
-    for row in index.journal.rows(MoveState.MOVING):
-        if row.root_path == root.path and row.place == root.quarantine and row.slot not in names:
-            index.journal.set_state(row.slot, MoveState.CANCELLED)
-            yield Recovered(row.slot, row.root_path / row.path, MoveState.CANCELLED, "the move had not begun")
+def _without_slot(root: Root, place: Path, root_fd: int, index: Index) -> Iterable[Recovered]:
+    """Moves whose slot is not there: one that had not begun, or one that a person undid or emptied by hand."""
+    with contextlib.ExitStack() as stack:
+        try:
+            place_fd = stack.enter_context(opened_place(place))
+        except FileNotFoundError:
+            place_fd = None
+        for row in index.journal.rows(MoveState.MOVING, MoveState.HELD):
+            there = place_fd is not None and taken(place_fd, row.slot)
+            if row.root_path != root.path or row.place != place or there:
+                continue
+            if row.state is MoveState.MOVING:
+                outcome, words = MoveState.CANCELLED, "the move had not begun"
+            else:
+                found = stat_file(root_fd, row.path)
+                back = found is not None and found.size == row.bytes
+                outcome = MoveState.RESTORED if back else MoveState.MISSING
+                words = "its slot is gone; " + (
+                    "a photo is in its old place" if back else "nothing is in its old place"
+                )
+            index.journal.set_state(row.slot, outcome)
+            yield Recovered(row.slot, row.root_path / row.path, outcome, words)
 
 
 @contextlib.contextmanager
@@ -148,14 +166,27 @@ def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
     return found is not None and found.inode == photo.inode
 
 
-def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> None:
-    """Move companions after their photo, where they still are what they were."""
+def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
+    """Take away the empty files by which names were taken, where no exclusive rename is known."""
+    for file in manifest.files:
+        found = entry(slot_fd, file.name)
+        if found is not None and found.size == 0 < file.bytes and found.inode != file.inode:
+            os.unlink(file.name, dir_fd=slot_fd)  # in our own folder, and not what the manifest says was moved
+        elif found is not None and home_fd is not None:
+            remove_placeholder(home_fd, file.name)
+
+
+def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> bool:
+    """Move companions after their photo, where they still are what they were; return whether any was moved."""
     if from_fd is None or to_fd is None:
-        return
+        return False
+    brought = False
     for file in files:
         found = entry(from_fd, file.name)
         if found is not None and found.inode == file.inode:
             with contextlib.suppress(FileExistsError):
                 move_exclusively(from_fd, to_fd, file.name)
+                brought = True
     sync_directory(from_fd)
     sync_directory(to_fd)
+    return brought

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from twinwatch.content import digest_of
 from twinwatch.errors import MoveRefusedError, PhotoError, RootError
 from twinwatch.index import Index, MoveState
-from twinwatch.photo import ContentDigest
+from twinwatch.photo import ContentDigest, FileStat
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.slots import (
     Slot,
@@ -24,11 +24,12 @@ from twinwatch.quarantine.slots import (
     opened_place,
     opened_slot,
     read_manifest,
+    remove_placeholder,
     remove_slot,
     taken,
 )
 from twinwatch.roots import identity_of, open_file, opened
-from twinwatch.syscalls import open_beneath, sync_directory
+from twinwatch.syscalls import file_stat, open_beneath, sync_directory
 
 
 def restore(slot: Slot, index: Index | None, now: float) -> Path:
@@ -36,7 +37,8 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
 
     Bytes, name, modification time, mode, owner and extended attributes are kept, as it is a rename. Missing folders are
     made again. Raises MoveRefusedError when a name is taken or the photo is not in its slot, RootError when the root is
-    not there or not the one it came from; nothing was moved then.
+    not there or not the one it came from; nothing was moved then. RootError, too, when the disk failed in the middle:
+    then `recover` must look.
     """
     manifest = _manifest(slot)
     try:
@@ -45,50 +47,68 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
             opened_place(slot.place) as place_fd,
             opened_slot(place_fd, slot.name) as slot_fd,
         ):
-            if identity_of(root_fd).marker != manifest.marker:
+            if not manifest.marker or identity_of(root_fd).marker != manifest.marker:
                 raise RootError(f"{manifest.root} is not the folder this photo came from", "mount the right one there")
-            if read_manifest(slot_fd) != manifest or entry(slot_fd, manifest.photo.name) is None:
+            if not _is_still(slot_fd, manifest) or entry(slot_fd, manifest.photo.name) is None:
                 raise MoveRefusedError(f"{manifest.path} is no longer in slot {slot.name}", "list the quarantine again")
-            if index is not None:
-                _remember(slot, manifest, index, now)
-            _put_back(manifest, root_fd, slot_fd, place_fd)
-            remove_slot(place_fd, slot.name)
+            with _made_folder(root_fd, manifest.folder) as folder_fd:
+                here = _with_free_names(manifest, slot_fd, folder_fd)
+                if index is not None:
+                    _remember(slot, manifest, index, now)
+                _put_back(manifest, here, slot_fd, folder_fd)
+                _sync(manifest, (folder_fd, slot_fd, place_fd))
+            if index is not None:  # before the slot goes: without it nothing would tell recovery of this move
+                index.journal.set_state(slot.name, MoveState.RESTORED)
+                index.memory.forget_removed(manifest.photo.digest)
+            with contextlib.suppress(OSError):  # the photo is back; an empty slot goes at the next recovery
+                remove_slot(place_fd, slot.name)
     except OSError as error:
         raise _refused(manifest, error) from error
-    if index is not None:
-        index.journal.set_state(slot.name, MoveState.RESTORED)
-        index.memory.forget_removed(manifest.photo.digest)
     return manifest.root / manifest.path
 
 
 def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path]]) -> int:
     """Delete a held photo and its companions for good; return the bytes freed.
 
-    First a file with the keeper's very bytes is read in full: the recorded keeper, or one of `keepers`. Raises
-    MoveRefusedError when there is none, with nothing deleted.
+    First a file with the keeper's very bytes is read in full: the recorded keeper, or one of `keepers`; neither a file
+    in quarantine nor another name of the held one counts. Raises MoveRefusedError when there is none, with nothing
+    deleted.
     """
     manifest = _manifest(slot)
     recorded = manifest.keeper_root / manifest.keeper
-    held = slot.place / slot.name
-    if not any(_has_bytes(path, manifest.keeper_digest, held) for path in (recorded, *keepers(manifest.keeper_digest))):
-        raise MoveRefusedError(
-            f"the keeper {recorded} is gone or has changed: this may be the last copy",
-            f"put it back with: twinwatch quarantine restore {slot.name}",
-        )
-    freed = 0
+    places = [slot.place, *(Path(record.quarantine) for record in index.roots() if record.quarantine is not None)]
     try:
         with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
-            if read_manifest(slot_fd) != manifest:
+            if not _is_still(slot_fd, manifest):
                 raise MoveRefusedError(f"slot {slot.name} changed a moment ago", "list the quarantine again")
+            held = [found for file in manifest.files if (found := entry(slot_fd, file.name)) is not None]
+            if not any(
+                _has_bytes(path, manifest.keeper_digest, held, places)
+                for path in (recorded, *keepers(manifest.keeper_digest))
+            ):
+                raise MoveRefusedError(
+                    f"the keeper {recorded} is gone or has changed: this may be the last copy",
+                    f"put it back with: twinwatch quarantine restore {slot.name}",
+                )
             index.journal.set_state(slot.name, MoveState.PURGED)
-            for file in manifest.files:
-                found = entry(slot_fd, file.name)
-                if found is not None:
-                    os.unlink(file.name, dir_fd=slot_fd)
-                    freed += found.size
+            freed = _delete(manifest, slot_fd, lambda: index.journal.set_state(slot.name, MoveState.HELD))
             remove_slot(place_fd, slot.name)
     except OSError as error:
         raise _refused(manifest, error) from error
+    return freed
+
+
+def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int:
+    freed = 0
+    try:
+        for file in manifest.files:
+            found = entry(slot_fd, file.name)
+            if found is not None:
+                os.unlink(file.name, dir_fd=slot_fd)
+                freed += found.size
+    except OSError:
+        undone()
+        raise
     return freed
 
 
@@ -126,25 +146,51 @@ def _remember(slot: Slot, manifest: Manifest, index: Index, now: float) -> None:
         index.journal.intend(journal_row(manifest, slot.place, MoveState.HELD))
 
 
-def _put_back(manifest: Manifest, root_fd: int, slot_fd: int, place_fd: int) -> None:
-    with _made_folder(root_fd, manifest.folder) as folder_fd:
-        here = [file for file in manifest.files if entry(slot_fd, file.name) is not None]
-        for file in here:
-            if taken(folder_fd, file.name):
-                hint = "move that file away first; nothing is ever overwritten"
-                raise MoveRefusedError(f"{manifest.root / manifest.folder / file.name} exists", hint)
-        moved: list[HeldFile] = []
+def _is_still(slot_fd: int, manifest: Manifest) -> bool:
+    try:
+        return read_manifest(slot_fd) == manifest
+    except ValueError:
+        return False
+
+
+def _with_free_names(manifest: Manifest, slot_fd: int, folder_fd: int) -> list[HeldFile]:
+    here = [file for file in manifest.files if entry(slot_fd, file.name) is not None]
+    for file in here:
+        remove_placeholder(folder_fd, file.name)
+        if taken(folder_fd, file.name):
+            hint = "move that file away first; nothing is ever overwritten"
+            raise MoveRefusedError(f"{manifest.root / manifest.folder / file.name} exists", hint)
+    return here
+
+
+def _put_back(manifest: Manifest, files: list[HeldFile], slot_fd: int, folder_fd: int) -> None:
+    moved: list[HeldFile] = []
+    try:
+        for file in files:
+            move_exclusively(slot_fd, folder_fd, file.name)
+            moved.append(file)
+    except OSError:
         try:
-            for file in here:
-                move_exclusively(slot_fd, folder_fd, file.name)
-                moved.append(file)
-        except OSError:
             for file in reversed(moved):
-                with contextlib.suppress(OSError):
-                    move_exclusively(folder_fd, slot_fd, file.name)
-            raise
-        for fd in (folder_fd, slot_fd, place_fd):
+                move_exclusively(folder_fd, slot_fd, file.name)
+        except OSError as error:
+            raise _failed(manifest, error) from error
+        raise
+
+
+def _sync(manifest: Manifest, folders: tuple[int, ...]) -> None:
+    try:
+        for fd in folders:
             sync_directory(fd)
+    except OSError as error:  # the files were moved, but a power cut may undo it: believe only what the disk shows
+        raise _failed(manifest, error) from error
+
+
+def _failed(manifest: Manifest, error: OSError) -> RootError:
+    return RootError(
+        f"{manifest.root}: the disk failed while {manifest.path} was put back ({error.strerror})",
+        f"check the disk; slot {manifest.slot} is looked at again at the next start",
+    )
 
 
 @contextlib.contextmanager
@@ -167,16 +213,18 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
         os.close(here)
 
 
-def _has_bytes(path: Path, digest: ContentDigest, not_below: Path) -> bool:
-    if not_below in path.parents:
+def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
+    real = Path(os.path.realpath(path.parent))  # a folder on the way may have become a symlink into quarantine
+    if any(Path(os.path.realpath(place)) in (real, *real.parents) for place in places):
         return False
     try:
-        with opened(path.parent) as folder_fd:
+        with opened(real) as folder_fd:
             fd = open_file(folder_fd, PurePosixPath(path.name))
     except (RootError, PhotoError):
         return False
     try:
-        return digest_of(fd) == digest
+        stat = file_stat(os.fstat(fd))
+        return not any(stat.same_inode(other) for other in held) and digest_of(fd) == digest
     except OSError:
         return False
     finally:

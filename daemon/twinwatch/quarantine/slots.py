@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import Manifest
 from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_directory
 
+_PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -100,13 +102,13 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
 
     Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
-    our own, and only that is replaced.
+    our own, of a mode that nobody else gives a file, and only that is replaced.
     """
     raw = os.fsencode(name)
     if rename_noreplace(from_fd, raw, to_fd, raw):
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(name, flags, 0o600, dir_fd=to_fd)
+    fd = os.open(name, flags, _PLACEHOLDER, dir_fd=to_fd)
     try:
         ours = file_stat(os.fstat(fd))
     finally:
@@ -123,6 +125,15 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
             if left is not None and left.same_inode(ours) and left.size == 0:
                 os.unlink(name, dir_fd=to_fd)
         raise
+
+
+def remove_placeholder(folder_fd: int, name: str) -> None:
+    """Take away the empty file that a crash in the middle of `move_exclusively` left; nothing else is touched."""
+    with contextlib.suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+        ours = (found.st_mode, found.st_uid, found.st_size, found.st_nlink)
+        if ours == (stat.S_IFREG | _PLACEHOLDER, os.geteuid(), 0, 1):
+            os.unlink(name, dir_fd=folder_fd)
 
 
 def remove_slot(place_fd: int, name: str) -> None:

@@ -1,0 +1,321 @@
+"""The index: whole after every crash, exact in what it offers, and never in the way of a strange name."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+import twinwatch.migrations
+from tests.nas import NOW, run_child
+from twinwatch.errors import IndexUnusableError
+from twinwatch.index import DecisionRow, Index, Judged, MoveRow, MoveState
+from twinwatch.index.schema import VERSION, metadata
+from twinwatch.matching import distance
+from twinwatch.photo import (
+    ContentDigest,
+    Evidence,
+    FileStat,
+    Fingerprint,
+    Header,
+    Identity,
+    PerceptualHash,
+    Photo,
+    Reading,
+    RootId,
+    Trouble,
+    Verdict,
+)  # fmt: skip
+
+STAT = FileStat(1, 7, 5000, 10**18, 10**18, 16, 1)
+A, B = ContentDigest(b"a" * 32), ContentDigest(b"b" * 32)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    made = Index(tmp_path)
+    made.record_root(Path("/photos"), Identity("marker", 1, 2), Path("/held"))
+    yield made
+    made.close()
+
+
+def enter(index: Index, number: int, hashes: list[int] | None = None, *, detail: float = 40.0, root: int = 1) -> Photo:
+    eight = [PerceptualHash(value) for value in hashes or [number] * 8]
+    header = Header("JPEG", 400, 300, 1, "RGB", 8, False, 1)
+    digest = ContentDigest(number.to_bytes(32, "big"))
+    reading = Reading(digest, header, Fingerprint(tuple(eight), detail, "test 1"))
+    path = PurePosixPath(f"f/{number}.jpg")
+    return index.photos.record(RootId(root), path, STAT, reading, arrived=True, now=NOW)
+
+
+def row(slot: str = "s1", state: MoveState = MoveState.MOVING, at: float = NOW) -> MoveRow:
+    return MoveRow(
+        slot, Path(os.fsdecode(b"/r\xff")), Path("/q"), PurePosixPath("a\nb.jpg"), Path("/k"), PurePosixPath("k.jpg"),
+        A, B, "identical", 5, at, state,
+    )  # fmt: skip
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
+    Index(tmp_path).close()
+    engine = create_engine(f"sqlite:///{tmp_path}/index.db")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_version_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(twinwatch.migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == VERSION
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    record = index.record_root(Path("/photos"), Identity("m", (1 << 64) - 1, (1 << 64) - 1), None)
+    photo = enter(index, 1)
+    index.photos.set_judged(photo.id)
+    index.journal.intend(row())
+    index.memory.allow(B, A, NOW)
+    index.memory.set_removed(A, "s1", NOW)
+    index.memory.set_setting("paused", "too much")
+    decision = DecisionRow(NOW, Path("/x"), "identical", Path("/y"), "held", "why", "s1", Evidence(Verdict.IDENTICAL))
+    index.memory.audit(decision)
+    index.close()
+    index = Index(tmp_path)
+    assert index.roots() == [record]
+    assert index.photos.at(RootId(1), photo.path) == photo
+    assert index.journal.rows() == [row()]
+    assert index.memory.is_allowed(A, B)
+    assert index.memory.returns(A) == 0
+    assert index.memory.setting("paused") == "too much"
+    assert list(index.memory.log()) == [(1, decision)]
+    assert index.verify() == []
+    index.close()
+
+
+@pytest.mark.parametrize("state", ["a?b=c", "a%20b", "a#b", "ü ñ", "mode=ro&x"])
+def test_a_state_folder_of_any_name_is_the_one_that_is_used(tmp_path: Path, state: str) -> None:
+    folder = tmp_path / state
+    folder.mkdir()
+    Index(folder).close()
+    assert [path.name for path in folder.iterdir()] == ["index.db"]
+    assert [path.name for path in tmp_path.iterdir()] == [state]
+
+
+def scribble(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+VERSIONS = {"newer": "9999", "older": "0000"}
+
+
+@pytest.mark.parametrize("damage", ["newer", "older", "foreign", "garbage", "cut", "folder", "no folder"])
+def test_an_index_that_cannot_be_used_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    Index(tmp_path).close()
+    path = tmp_path / "index.db"
+    state = tmp_path
+    if damage in ("newer", "older"):
+        scribble(path, f"UPDATE alembic_version SET version_num = '{VERSIONS[damage]}'")  # noqa: S608
+    elif damage == "foreign":
+        path.unlink()
+        scribble(path, "CREATE TABLE cats (name TEXT)")
+    elif damage == "garbage":
+        path.write_bytes(os.urandom(8192))
+    elif damage == "cut":
+        os.truncate(path, 5000)
+    elif damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        state = tmp_path / "nowhere"
+    before = path.stat().st_size
+    with pytest.raises(IndexUnusableError) as caught:
+        Index(state)
+    assert caught.value.hint != ""
+    assert path.stat().st_size == before  # never made "right" by emptying it
+
+
+def test_a_photo_under_any_name_and_time_is_found_again(index: Index) -> None:
+    for name in (b"\xff\xfe.jpg", b"a\nb.jpg", b"%s'\";--.jpg", b"x" * 255, b"deep/\xff/f.jpg"):
+        path = PurePosixPath(os.fsdecode(name))
+        reading = Reading(A, None, None, Trouble.BROKEN, "words are not kept")
+        recorded = index.photos.record(RootId(1), path, STAT, reading, arrived=False, now=NOW)
+        assert index.photos.at(RootId(1), path) == recorded
+        assert path.name not in index.photos.in_folder(RootId(1), path.parent, Judged.DONE)
+        index.photos.set_judged(recorded.id)
+        assert path.name in index.photos.in_folder(RootId(1), path.parent, Judged.DONE)
+
+
+@pytest.mark.parametrize("seconds", [-(2**31), -1, 0, 2**31, 2**33, 9_223_372_036, 9_223_372_037, 15_032_385_535])
+def test_a_time_before_1970_or_after_2262_is_kept(index: Index, seconds: int) -> None:
+    when = seconds * 10**9 + 999_999_999 * (seconds >= 0)
+    stat = FileStat(1, (1 << 64) - 1, 5, when, when, 8, 1)
+    photo = index.photos.record(RootId(1), PurePosixPath("x.jpg"), stat, Reading(A, None, None), arrived=True, now=NOW)
+    assert (photo.stat.mtime_ns, photo.stat.ctime_ns, photo.stat.inode) == (when, when, stat.inode)
+    assert index.photos.same_inode(RootId(1), stat) == [photo]
+    index.photos.follow(photo.id, PurePosixPath("y.jpg"), stat)
+
+
+def test_words_that_name_a_strange_file_can_be_audited_and_set(index: Index) -> None:
+    strange = os.fsdecode(b"it is \xff.jpg")
+    index.memory.audit(DecisionRow(NOW, Path(strange), "identical", None, "review", strange, None, None))
+    ((_, line),) = index.memory.log()
+    assert line.path == Path(strange)
+    assert "it is" in line.why
+    index.memory.set_setting(strange, strange)
+    assert index.memory.setting(strange) is not None
+    index.memory.set_setting(strange, None)
+    assert index.memory.setting(strange) is None
+
+
+# --- candidates ----------------------------------------------------------------------------------------------------
+
+
+def test_candidates_are_what_brute_force_finds(index: Index) -> None:
+    dice = random.Random(1)
+    centre = [dice.getrandbits(64) for _ in range(8)]
+    known: dict[int, int] = {}
+    for number in range(2, 3000):
+        value = dice.getrandbits(64)
+        if number % 3 == 0:
+            value = centre[number % 8]  # also in another orientation than the first
+            for bit in dice.sample(range(64), dice.randrange(0, 12)):
+                value ^= 1 << bit
+        known[number] = value
+        enter(index, number, [value] + [dice.getrandbits(64) for _ in range(7)])
+    newcomer = enter(index, 1, centre)
+    for radius in (0, 3, 5, 8):
+        found = {int(photo.path.stem) for photo in index.photos.candidates(newcomer, [RootId(1)], radius, 10**6)}
+        near = {
+            number
+            for number, value in known.items()
+            if min(distance(PerceptualHash(one), PerceptualHash(value)) for one in centre[:4]) <= radius
+        }
+        assert near <= found
+        for number in found:
+            assert min(distance(PerceptualHash(one), PerceptualHash(known[number])) for one in centre) <= radius
+        assert len(near) > 0
+
+
+def test_candidates_come_nearest_first_and_from_healthy_roots_only(index: Index) -> None:
+    index.record_root(Path("/other"), Identity("m", 1, 3), Path("/held"))
+    newcomer = enter(index, 1 << 20, [0] * 8)
+    enter(index, 7, [0b111, *[1 << 60] * 7])
+    enter(index, 3, [0b11, *[1 << 60] * 7])
+    enter(index, 1, [0b1, *[1 << 60] * 7], root=2)
+    both = index.photos.candidates(newcomer, [RootId(1), RootId(2)], 5, 10)
+    assert [photo.path.stem for photo in both] == ["1", "3", "7"]
+    assert [photo.path.stem for photo in index.photos.candidates(newcomer, [RootId(1)], 5, 1)] == ["3"]
+    assert index.photos.candidates(newcomer, [], 5, 10) == []
+
+
+def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(index: Index) -> None:
+    for number in range(2, 10_002):
+        enter(index, number, [5] * 8)
+    same = enter(index, 20_000, [5] * 8)
+    index.photos.forget(RootId(1), same.path)
+    reading = Reading(ContentDigest((1).to_bytes(32, "big")), same.header, same.reading.fingerprint)
+    index.photos.record(RootId(1), PurePosixPath("twin.jpg"), STAT, reading, arrived=True, now=NOW)
+    newcomer = enter(index, 1, [5] * 8)
+    found = index.photos.candidates(newcomer, [RootId(1)], 5, 24)
+    assert len(found) == 24
+    assert found[0].path.name == "twin.jpg"
+
+
+def test_a_flat_picture_is_offered_by_equal_size_and_hash_only(index: Index) -> None:
+    flat = enter(index, 1, [0] * 8, detail=1.0)
+    enter(index, 2, [0] * 8, detail=1.0)
+    enter(index, 4, [4] * 8, detail=1.0)
+    assert [photo.path.stem for photo in index.photos.candidates(flat, [RootId(1)], 8, 10)] == ["2"]
+
+
+# --- journal, memory, backup ---------------------------------------------------------------------------------------
+
+
+def test_the_journal_is_durable_at_once_and_counts_what_was_moved(index: Index, tmp_path: Path) -> None:
+    for number, state in enumerate((MoveState.MOVING, MoveState.HELD, MoveState.CANCELLED), 1):
+        index.journal.intend(row(f"s{number}", state, float(number)))
+    with closing(sqlite3.connect(tmp_path / "index.db")) as other:  # as another process sees it
+        assert other.execute("SELECT slot FROM move ORDER BY slot").fetchall() == [("s1",), ("s2",), ("s3",)]
+    assert index.journal.count_held() == 1
+    assert [one.slot for one in index.journal.since(1.0)] == ["s2"]
+    assert [one.slot for one in index.journal.held_for(B)] == ["s2"]
+    index.journal.set_state("s2", MoveState.RESTORED)
+    assert index.journal.held_for(B) == []
+    index.journal.intend(row("s1", MoveState.HELD))
+    assert index.journal.get("s1") == row("s1", MoveState.HELD)
+
+
+def test_memory_counts_returns_and_pairs_have_no_order(index: Index) -> None:
+    assert index.memory.returns(A) is None
+    for expected in (0, 1, 2):
+        index.memory.set_removed(A, "s", NOW)
+        assert index.memory.returns(A) == expected
+    assert (index.memory.forget_removed(A), index.memory.forget_removed(A)) == (1, 0)
+    index.memory.allow(B, A, NOW)
+    index.memory.allow(A, B, NOW)
+    assert index.memory.is_allowed(A, B)
+    assert index.memory.is_allowed(B, A)
+    assert not index.memory.is_allowed(A, A)
+    assert index.memory.forget_allowed(B) == 1
+
+
+def test_a_backup_is_whole_and_never_overwrites(index: Index, tmp_path: Path) -> None:
+    enter(index, 5)
+    index.commit()
+    (tmp_path / "copy").mkdir()
+    index.backup(tmp_path / "copy/index.db")
+    with pytest.raises(FileExistsError):
+        index.backup(tmp_path / "copy/index.db")
+    copy = Index(tmp_path / "copy")
+    assert (copy.photos.count(), copy.verify()) == (1, [])
+    copy.close()
+
+
+def test_a_failed_write_leaves_nothing_half_done(index: Index, tmp_path: Path) -> None:
+    index.journal.intend(row())
+    refuse = "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    scribble(tmp_path / "index.db", f"CREATE TRIGGER no BEFORE INSERT ON move {refuse}")
+    with pytest.raises(IndexUnusableError):
+        index.journal.intend(row(state=MoveState.HELD))
+    index.commit()
+    assert index.journal.rows() == [row()]
+
+
+def test_killed_at_every_statement_of_the_migration_it_is_the_old_schema_or_the_new(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from sqlalchemy import event; from sqlalchemy.engine import Engine\n"
+        "from twinwatch.index import Index\n"
+        "import alembic.command\n"
+        "for at in range(1, 100):\n"
+        "    folder = Path(sys.argv[1], str(at)); folder.mkdir()\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        seen = []\n"
+        "        def strike(*_):\n"
+        "            seen.append(1)\n"
+        "            if len(seen) == at: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        event.listen(Engine, 'before_cursor_execute', strike); event.listen(Engine, 'commit', strike)\n"
+        "        Index(folder).close(); os._exit(0)\n"
+        "    status = os.waitpid(pid, 0)[1]\n"
+        "    index = Index(folder); assert index.verify() == []; assert index.photos.count() == 0; index.close()\n"
+        "    if status == 0: break\n"
+        "print(at)\n"
+    )
+    said = run_child(script, str(tmp_path))
+    assert (said.returncode, said.stderr) == (0, "")
+    assert int(said.stdout) > 15

@@ -1,0 +1,265 @@
+"""The straight line with real workers on drawn pictures: who is held, who stays, and what is never read twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.drawing import scene, stored
+from tests.nas import NOW, Nas
+from twinwatch.brake import Limits
+from twinwatch.errors import PhotoError, TwinwatchError
+from twinwatch.index import MoveRow, MoveState
+from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
+from twinwatch.photo import FileStat, Reading, Verdict
+from twinwatch.quarantine import restore
+from twinwatch.roots import Root
+from twinwatch.verdict import Move, Policy
+from twinwatch.workers import Priority, Workers
+
+PICTURE = stored(scene(1, (160, 120)), quality=90)
+OTHER = stored(scene(2, (160, 120)), quality=90)
+
+
+class Counting(Workers):
+    """The real workers, with a count of what they were given."""
+
+    reads = 0
+
+    def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
+        self.reads += 1
+        return super().read(fd, priority)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Counting]:
+    with Counting(2) as made:
+        yield made
+
+
+class House:
+    """One root that is level, and the line that takes what arrives in it."""
+
+    def __init__(self, nas: Nas, workers: Counting, limits: Limits | None = None, hold: Hold | None = None) -> None:
+        self.nas = nas
+        self.workers = workers
+        workers.reads = 0
+        self.said: list[Outcome] = []
+        self.failures: list[TwinwatchError] = []
+        self.line = Line(
+            nas.index,
+            workers,
+            hold or nas.holder.hold,
+            clock=lambda: NOW,
+            report=self.said.append,
+            policy=Policy(),
+            limits=limits or Limits(),
+        )
+        self.line.roots = {nas.root.id: nas.root}
+        self.belt = Belt(self.line, 4, failed=lambda _, error: self.failures.append(error))
+        nas.index.set_level(nas.root.id, 1.0)
+
+    def take(self, *paths: str) -> None:
+        for path in paths:
+            self.belt.add(Found(self.nas.root.id, PurePosixPath(path)))
+        self.run()
+
+    def survey(self) -> Survey:
+        made = Survey(self.nas.root, self.nas.index, Limits(), lambda: NOW)
+        self.belt.add_bulk(made.files())
+        self.run()
+        return made
+
+    def run(self) -> None:
+        while self.belt.step(timeout=60):
+            pass
+
+    def actions(self) -> list[Action]:
+        return [outcome.action for outcome in self.said]
+
+
+@pytest.fixture
+def house(nas: Nas, workers: Counting) -> House:
+    return House(nas, workers)
+
+
+def test_of_two_twins_that_arrive_together_exactly_one_is_held(house: House) -> None:
+    nas = house.nas
+    names = ["IMG_1.jpg", "IMG_1 (1).jpg", "IMG_1 (2).jpg", "other.jpg"]
+    for name in names:
+        nas.put(name, OTHER if name == "other.jpg" else PICTURE)
+    house.take(*names)
+    assert nas.tree() == {"photos/IMG_1.jpg": PICTURE, "photos/other.jpg": OTHER}
+    assert nas.held() == [PICTURE, PICTURE]
+    assert sorted(house.actions()).count(Action.HELD) == 2
+    assert house.failures == []
+
+
+def test_a_recompressed_copy_is_held_for_its_original(house: House) -> None:
+    small = stored(scene(1, (160, 120)).resize((80, 60)), quality=80)
+    house.nas.put("IMG_1.jpg", PICTURE)
+    house.nas.put("chat/IMG-20240517-WA0001.jpg", small)
+    house.take("IMG_1.jpg", "chat/IMG-20240517-WA0001.jpg")
+    assert "photos/IMG_1.jpg" in house.nas.tree()
+    assert house.nas.held() in ([small], [])  # the proof may doubt, but never takes the original
+
+
+def test_a_keeper_that_vanishes_between_proof_and_hold_is_no_keeper(nas: Nas, workers: Counting) -> None:
+    def vanishing(move: Move, root: Root, keeper_root: Root) -> MoveRow:
+        (keeper_root.path / move.keeper.path).unlink()
+        return nas.holder.hold(move, root, keeper_root)
+
+    house = House(nas, workers, hold=vanishing)
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE)
+    house.take("a.jpg", "b.jpg")
+    assert list(nas.tree().values()) == [PICTURE]
+    assert nas.held() == []
+    assert all(isinstance(error, PhotoError) for error in house.failures)
+    assert len(house.failures) == 1
+
+
+def test_an_unchanged_file_is_never_read_twice(house: House) -> None:
+    house.nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    house.take("a.jpg")
+    assert house.survey().taken == 0
+    assert house.workers.reads == 1
+
+
+def test_a_moved_or_renamed_file_is_followed_and_is_no_arrival(house: House) -> None:
+    house.nas.put("a.jpg", PICTURE)
+    house.nas.index.set_level(house.nas.root.id, None)
+    house.survey()  # a resident
+    (house.nas.root.path / "2024").mkdir()
+    (house.nas.root.path / "a.jpg").rename(house.nas.root.path / "2024/b.jpg")
+    house.survey()
+    photo = house.nas.index.photos.at(house.nas.root.id, PurePosixPath("2024/b.jpg"))
+    assert photo is not None
+    assert not photo.arrived
+    assert house.nas.index.photos.count() == 1
+    assert house.workers.reads == 1
+
+
+def test_hard_links_are_one_file_and_never_held(house: House) -> None:
+    os.link(house.nas.put("a.jpg", PICTURE), house.nas.root.path / "b.jpg")
+    house.take("a.jpg", "b.jpg")
+    house.survey()
+    assert sorted(house.nas.tree()) == ["photos/a.jpg", "photos/b.jpg"]
+    assert house.nas.held() == []
+
+
+def test_a_truncated_file_is_retried_and_in_the_end_undecodable(house: House) -> None:
+    house.nas.put("a.jpg", PICTURE[: len(PICTURE) // 2])
+    waits: list[int] = []
+
+    def retry(_found: Found, _stat: FileStat, tries: int) -> bool:
+        waits.append(tries)
+        return tries < 2
+
+    house.line.retry = retry
+    for _ in range(5):
+        house.take("a.jpg")
+    assert waits == [0, 1, 2]
+    assert [outcome.verdict for outcome in house.said] == [Verdict.UNDECODABLE]
+    assert list(house.nas.tree()) == ["photos/a.jpg"]
+
+
+@pytest.mark.parametrize("content", [b"not a picture at all", PICTURE[:700]])
+def test_two_undecodable_files_with_the_same_bytes_do_not_stop_the_daemon(house: House, content: bytes) -> None:
+    house.nas.put("a.jpg", content)
+    house.nas.put("b.jpg", content)
+    house.take("a.jpg", "b.jpg")
+    assert house.nas.everything() == [content, content]
+    assert list(house.nas.tree().values()) in ([content], [content, content])
+
+
+def test_observe_moves_nothing(nas: Nas, workers: Counting) -> None:
+    house = House(nas, workers, hold=lambda _move, _root, _keeper_root: None)
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE)
+    house.take("a.jpg", "b.jpg")
+    assert Action.WOULD_HOLD in house.actions()
+    assert len(nas.tree()) == 2
+    assert not nas.place.exists()
+
+
+def test_residents_are_reported_and_stay(house: House) -> None:
+    house.nas.index.set_level(house.nas.root.id, None)
+    for name in ("a.jpg", "b.jpg"):
+        house.nas.put(name, PICTURE)
+    house.survey()
+    assert len(house.nas.tree()) == 2
+    assert Action.REVIEW in house.actions()
+
+
+def test_the_brake_pauses_and_after_resume_the_rest_is_moved(nas: Nas, workers: Counting) -> None:
+    house = House(nas, workers, Limits(max_moves=2))
+    for number in range(5):
+        nas.put(f"IMG_{number}.jpg", PICTURE)
+    house.survey()
+    assert len(nas.held()) == 2
+    assert nas.index.memory.setting(PAUSED) is not None
+    house.survey()
+    assert len(nas.held()) == 2
+    nas.index.memory.set_setting(PAUSED, None)
+    nas.index.memory.set_setting(RESUMED_AT, str(NOW))
+    house.survey()
+    assert len(nas.held()) == 4
+    assert list(nas.tree()) == ["photos/IMG_0.jpg"]
+
+
+def test_content_that_comes_back_each_time_is_left_alone(nas: Nas, workers: Counting) -> None:
+    house = House(nas, workers, Limits(max_returns=2))
+    nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    for _ in range(5):
+        if not (nas.root.path / "b (1).jpg").exists():
+            nas.put("b (1).jpg", PICTURE)
+        house.take("b (1).jpg")
+    assert len(nas.held()) == 3
+    assert len(nas.tree()) == 2
+
+
+def test_a_restored_photo_stays(house: House) -> None:
+    nas = house.nas
+    nas.put("a.jpg", PICTURE)
+    nas.put("b (1).jpg", PICTURE)
+    house.take("a.jpg", "b (1).jpg")
+    restore(nas.slot(), nas.index, NOW)
+    house.survey()
+    house.take("b (1).jpg", "a.jpg")
+    assert len(nas.tree()) == 2
+    assert nas.index.journal.rows(MoveState.HELD) == []
+
+
+def test_a_name_that_is_not_text_can_be_refused_and_audited(house: House) -> None:
+    nas = house.nas
+    strange = os.fsdecode(b"caf\xe9 (1)")
+    nas.put("keeper.jpg", PICTURE)
+    nas.put(f"{strange}.jpg", PICTURE)
+    nas.put(f"{strange}.mov", b"a clip that the keeper has not")
+    house.take("keeper.jpg", f"{strange}.jpg")
+    assert len(nas.tree()) == 3
+    assert house.actions().count(Action.REVIEW) == 1
+    assert [line.path.name for _, line in nas.index.memory.log() if line.action == Action.REVIEW] == [f"{strange}.jpg"]
+
+
+def test_a_root_that_loses_many_photos_at_once_is_unknown_and_nothing_is_forgotten(house: House) -> None:
+    nas = house.nas
+    for number in range(30):
+        nas.put(f"{number}.jpg", b"no picture %d" % number)
+    house.survey()
+    known = nas.index.photos.count()
+    assert known == 30
+    away = nas.folder / "away"
+    away.mkdir()
+    for path in nas.root.path.glob("*.jpg"):
+        path.rename(away / path.name)
+    found = house.survey()
+    assert found.failure is not None
+    assert nas.index.photos.count() == known

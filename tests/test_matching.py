@@ -1,0 +1,54 @@
+"""The index keys find every hash within the radius, and the pre-filter does not depend on who is asked first."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from twinwatch.matching import chunks, distance, nearest, plausible, probes
+from twinwatch.photo import Fingerprint, Header, PerceptualHash
+
+hashes = st.integers(0, (1 << 64) - 1).map(PerceptualHash)
+edges = st.integers(1, 20_000)
+headers = st.builds(
+    Header, st.just("JPEG"), edges, edges, st.integers(1, 8), st.just("RGB"), st.just(8), st.booleans(), st.just(1)
+)
+
+
+@given(hashes, hashes, hashes)
+def test_distance_is_a_metric(a: PerceptualHash, b: PerceptualHash, c: PerceptualHash) -> None:
+    assert (distance(a, b) == 0) == (a == b)
+    assert distance(a, b) == distance(b, a)
+    assert distance(a, c) <= distance(a, b) + distance(b, c)
+
+
+@given(hashes)
+def test_chunks_hold_every_bit_once(value: PerceptualHash) -> None:
+    low, middle, high = chunks(value)
+    assert low | middle << 21 | high << 42 == value
+
+
+@given(hashes, st.sets(st.integers(0, 63), max_size=8), st.integers(0, 8))
+def test_every_hash_within_the_radius_is_probed(value: PerceptualHash, flipped: set[int], radius: int) -> None:
+    assume(len(flipped) <= radius)
+    other = PerceptualHash(value ^ sum(1 << bit for bit in flipped))
+    assert any(chunk in near for chunk, near in zip(chunks(other), probes([value], radius), strict=True))
+
+
+@given(st.lists(hashes, min_size=8, max_size=8), hashes)
+def test_nearest_is_the_least_of_eight_distances(eight: list[PerceptualHash], value: PerceptualHash) -> None:
+    bits, number = nearest(Fingerprint(tuple(eight), 50.0, "x"), value)
+    assert bits == min(distance(own, value) for own in eight)
+    assert distance(eight[number - 1], value) == bits
+
+
+@given(headers, headers, st.booleans())
+def test_plausible_is_symmetric(a: Header, b: Header, turned: bool) -> None:
+    assert plausible(a, b, turned=turned) == plausible(b, a, turned=turned)
+
+
+@given(headers)
+def test_a_picture_is_plausible_as_its_own_copy_also_turned(header: Header) -> None:
+    assert plausible(header, header, turned=False)
+    quarter = Header("JPEG", header.upright[1], header.upright[0], 1, "RGB", 8, False, 1)
+    assert plausible(header, quarter, turned=True)

@@ -1,0 +1,351 @@
+"""A root that is not surely the recorded one is unknown, and nothing beneath it can lead out of it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.nas import Nas
+from twinwatch import syscalls
+from twinwatch.brake import Limits
+from twinwatch.content import digest_of, same_bytes
+from twinwatch.errors import PhotoChangedError, PhotoError, RootError
+from twinwatch.ingest import Survey
+from twinwatch.naming import Exclusions, is_excluded_dir
+from twinwatch.photo import Reading
+from twinwatch.roots import MARKER, Health, Root, mark, quarantine_place, write_durably
+from twinwatch.syscalls import open_beneath
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+
+
+@contextmanager
+def mounted(where: Path, *how: str) -> Iterator[None]:
+    subprocess.run(["mount", *how, str(where)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+def tmpfs(where: Path) -> AbstractContextManager[None]:
+    return mounted(where, "-t", "tmpfs", "tmpfs")
+
+
+def found(root: Root) -> list[str]:
+    return [str(folder.path / name) for folder in root.walk() for name in folder.files]
+
+
+# --- identity and health -------------------------------------------------------------------------------------------
+
+
+def test_a_root_is_recognised_again_and_keeps_its_marker(nas: Nas) -> None:
+    assert nas.root.check() is Health.HEALTHY
+    assert mark(nas.root.path, "another") == nas.root.identity
+
+
+def test_a_root_without_its_marker_or_with_another_is_not_believed(nas: Nas, tmp_path: Path) -> None:
+    other = nas.other_root("other")
+    marker = nas.root.path / MARKER
+    marker.rename(tmp_path / "marker")
+    assert nas.root.check() is Health.UNMARKED
+    for nonsense in (b"", b"{", b"[]", b'{"id": 5}', b'{"id": "\\ud800"}', b"[" * 60_000):
+        marker.write_bytes(nonsense)
+        assert nas.root.check() is Health.UNMARKED
+    shutil.copy(other.path / MARKER, marker)
+    assert nas.root.check() is Health.REPLACED
+    with pytest.raises(RootError):
+        found(nas.root)
+    with pytest.raises(RootError), nas.root.opened():
+        pass
+    (tmp_path / "marker").rename(marker)
+    assert nas.root.check() is Health.HEALTHY
+
+
+def test_a_marker_copied_to_another_disk_is_not_believed(nas: Nas) -> None:
+    moved = replace(nas.root.identity, fsid=nas.root.identity.fsid + 1, inode=nas.root.identity.inode + 1)
+    assert replace(nas.root, identity=moved).check() is Health.REPLACED
+
+
+@pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
+def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
+    marker = nas.root.path / MARKER
+    marker.rename(marker.with_name("kept.json"))
+    if odd == "folder":
+        marker.mkdir()
+    elif odd == "fifo":
+        os.mkfifo(marker)
+    else:
+        marker.symlink_to("kept.json")
+    assert nas.root.check() is Health.UNMARKED
+
+
+def test_a_missing_root_and_a_root_that_became_a_symlink_are_unknown(nas: Nas, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    nas.root.path.rename(away)
+    assert nas.root.check() is Health.MISSING
+    nas.root.path.symlink_to(away)
+    assert nas.root.check() is not Health.HEALTHY
+    with pytest.raises(RootError):
+        found(nas.root)
+    nas.root.path.unlink()
+    nas.root.path.write_bytes(b"a file")
+    assert nas.root.check() is Health.MISSING
+
+
+@as_root
+def test_another_file_system_mounted_over_a_root_is_not_it(nas: Nas) -> None:
+    nas.put("a.jpg", b"a")
+    with tmpfs(nas.root.path):
+        assert nas.root.check() is Health.UNMARKED
+        (nas.root.path / ".twinwatch").mkdir()
+        (nas.root.path / MARKER).write_text(f'{{"id": "{nas.root.identity.marker}"}}')
+        assert nas.root.check() is Health.REPLACED
+        with pytest.raises(RootError):
+            nas.root.is_gone(PurePosixPath("a.jpg"))
+    assert nas.root.check() is Health.HEALTHY
+
+
+# --- walking -------------------------------------------------------------------------------------------------------
+
+
+def test_every_name_is_found_and_nothing_but_files_is_opened(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = (b"\xff.jpg", b"new\nline.jpg", b"-rf", b"x" * 255, b"%00.jpg", b"a b/c/d.jpg")
+    names = [os.fsdecode(name) for name in strange]
+    for name in names:
+        nas.put(name, b"x")
+    monkeypatch.chdir(nas.root.path)
+    os.mkfifo("fifo.jpg")
+    Path("link.jpg").symlink_to("-rf")
+    Path("loop").symlink_to(".")
+    Path("outside").symlink_to("/")
+    for excluded in (".twinwatch", "@eaDir", ".stversions"):
+        Path(excluded).mkdir(exist_ok=True)
+        Path(excluded, "thumb.jpg").write_bytes(b"x")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.jpg")
+        assert sorted(found(nas.root)) == sorted(names)
+    assert sum(folder.others for folder in nas.root.walk()) == 5
+    outside = ("loop/-rf", "outside/etc/passwd", "../state/index.db", "/etc/passwd")
+    for odd in ("fifo.jpg", "link.jpg", "socket.jpg", *outside):
+        with pytest.raises(PhotoError), nas.root.opened_file(PurePosixPath(odd)):
+            pass
+        assert nas.root.stat(PurePosixPath(odd)) is None
+    with pytest.raises(PhotoChangedError), nas.root.opened_file(PurePosixPath("a b")):
+        pass
+
+
+def test_the_users_own_exclusions_are_left_out(nas: Nas) -> None:
+    nas.put("keep/a.jpg", b"x")
+    nas.put("drafts/a.jpg", b"x")
+    assert found(replace(nas.root, exclusions=Exclusions(("drafts/",)))) == ["keep/a.jpg"]
+
+
+def test_a_walk_of_a_root_that_loses_its_marker_stops_in_the_middle(nas: Nas) -> None:
+    nas.put("a/a.jpg", b"x")
+    walk = nas.root.walk()
+    next(walk)
+    (nas.root.path / MARKER).unlink()
+    with pytest.raises(RootError):
+        next(walk)
+
+
+def know(nas: Nas, path: str) -> None:
+    """Enter a photo into the index as judged."""
+    photo = nas.photo(path)
+    reading = Reading(photo.reading.digest, None, None)
+    entered = nas.index.photos.record(nas.root.id, photo.path, photo.stat, reading, arrived=False, now=1.0)
+    nas.index.photos.set_judged(entered.id)
+
+
+def survey(nas: Nas) -> Survey:
+    made = Survey(nas.root, nas.index, Limits(), lambda: 1.0)
+    list(made.files())
+    return made
+
+
+@as_root
+def test_a_mount_in_a_root_is_not_entered_and_what_it_hides_is_not_gone(nas: Nas) -> None:
+    nas.put("a/a.jpg", b"x")
+    know(nas, "a/a.jpg")
+    for how in (("-t", "tmpfs", "tmpfs"), ("--bind", str(nas.state))):
+        with mounted(nas.root.path / "a", *how):
+            assert not nas.root.is_gone(PurePosixPath("a/a.jpg"))
+            if how[0] == "-t":
+                (nas.root.path / "a/new.jpg").write_bytes(b"x")
+                assert found(nas.root) == []
+                assert [folder.mounts for folder in nas.root.walk()] == [("a",)]
+            assert survey(nas).vanished == 0
+            assert nas.index.photos.count() == 1
+    (nas.root.path / "a/a.jpg").unlink()
+    assert nas.root.is_gone(PurePosixPath("a/a.jpg"))
+    assert survey(nas).vanished == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_trouble_and_what_it_hides_is_not_gone(nas: Nas) -> None:
+    """As a plain user: root may list everything."""
+    nas.put("a/a.jpg", b"x")
+    know(nas, "a/a.jpg")
+    nas.index.commit()
+    (nas.root.path / "a").chmod(0)
+    for parent in (nas.folder, *nas.folder.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o55)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        assert unlisted(nas)
+    finally:
+        os.seteuid(was)
+    (nas.root.path / "a").chmod(0o755)
+    assert nas.index.photos.count() == 1
+
+
+def unlisted(nas: Nas) -> bool:
+    folders = {str(folder.path): folder for folder in nas.root.walk()}
+    return (
+        folders["a"].trouble != ""
+        and not nas.root.is_gone(PurePosixPath("a/a.jpg"))
+        and nas.root.stat(PurePosixPath("a/a.jpg")) is None
+    )
+
+
+# --- where the quarantine is ---------------------------------------------------------------------------------------
+
+
+def test_the_quarantine_is_a_sibling_that_is_never_walked(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    place = quarantine_place(root, (root,))
+    assert place.parent == tmp_path
+    assert is_excluded_dir(place.name)  # also when the parent is watched some day
+
+
+def test_the_quarantine_is_inside_where_a_sibling_would_be_watched_synced_or_too_long(tmp_path: Path) -> None:
+    for name, watched, sign in (("p", (tmp_path,), ""), ("q", (), ".stfolder"), ("x" * 250, (), "")):
+        root = tmp_path / name / name
+        root.mkdir(parents=True)
+        if sign:
+            (tmp_path / name / sign).mkdir()
+        assert quarantine_place(root, watched) == root / ".twinwatch/quarantine"
+
+
+@as_root
+def test_the_quarantine_of_a_mount_point_is_inside_it(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    with tmpfs(root):
+        assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
+    (tmp_path / "there").mkdir()
+    with mounted(root, "--bind", str(tmp_path / "there")):
+        assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
+
+
+def test_a_quarantine_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    sibling = quarantine_place(root, ())
+    (root / ".twinwatch/quarantine").mkdir(parents=True)
+    assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
+    sibling.mkdir()
+    assert quarantine_place(root, (tmp_path,)) == sibling
+
+
+# --- system calls --------------------------------------------------------------------------------------------------
+
+
+class NoOpenat2:
+    """A libc of a kernel before 5.6."""
+
+    def syscall(self, *_: object) -> int:
+        ctypes.set_errno(errno.ENOSYS)
+        return -1
+
+
+@pytest.fixture(params=["openat2", "walked"])
+def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    if request.param == "walked":
+        monkeypatch.setattr(syscalls, "_libc", NoOpenat2())
+    root = tmp_path / "root"
+    (root / "a/b").mkdir(parents=True)
+    (root / "a/b/file").write_bytes(b"inside")
+    (tmp_path / "secret").write_bytes(b"outside")
+    (root / "file").symlink_to("a/b/file")
+    (root / "up").symlink_to("..")
+    (root / "a/absolute").symlink_to(tmp_path)
+    (root / "a/same").symlink_to("b")
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    before = len(os.listdir("/proc/self/fd"))
+    yield fd
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(fd)
+
+
+def test_a_path_beneath_is_opened(tree: int) -> None:
+    for path in (b"a/b/file", b"./a//b/file"):
+        fd = open_beneath(tree, path, os.O_RDONLY)
+        assert os.read(fd, 99) == b"inside"
+        assert not os.get_inheritable(fd)
+        os.close(fd)
+    for path in (b"", b"."):
+        fd = open_beneath(tree, path, os.O_RDONLY | os.O_DIRECTORY)
+        assert sorted(os.listdir(fd)) == ["a", "file", "up"]
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"file", b"up/secret", b"a/absolute/secret", b"a/same/file", b"../secret", b"a/../../secret", b"/etc/passwd",
+     b"a/b/file/x", b"a/b/none", b"a/b/..", b"up"],
+)  # fmt: skip
+def test_no_path_leads_out_or_through_a_symlink(tree: int, path: bytes) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - ELOOP, EXDEV, ENOTDIR or ENOENT: the kernels differ
+        os.close(open_beneath(tree, path, os.O_RDONLY))
+
+
+@as_root
+def test_no_path_leads_into_another_file_system(tree: int, tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "root/a/b"):
+        (tmp_path / "root/a/b/file").write_bytes(b"on another disk")
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - looked at below
+            open_beneath(tree, b"a/b/file", os.O_RDONLY)
+        assert caught.value.errno == errno.EXDEV
+
+
+def test_contents_are_compared_to_their_ends(tmp_path: Path) -> None:
+    sizes = [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20]
+    for size in sizes:
+        for other, same in ((b"", size == 0), (b"x" * size, True), (b"x" * (size + 1), False)):
+            (tmp_path / "a").write_bytes(b"x" * size)
+            (tmp_path / "b").write_bytes(other)
+            with open(tmp_path / "a", "rb") as a, open(tmp_path / "b", "rb") as b:
+                a.read(1)  # offsets do not matter
+                assert same_bytes(a.fileno(), b.fileno()) == same
+                assert (digest_of(a.fileno()) == digest_of(b.fileno())) == same
+    (tmp_path / "b").write_bytes(b"x" * (sizes[-1] - 1) + b"y")
+    with open(tmp_path / "a", "rb") as a, open(tmp_path / "b", "rb") as b:
+        assert not same_bytes(a.fileno(), b.fileno())
+
+
+def test_a_small_file_is_written_whole_and_leaves_no_other(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        write_durably(fd, "x", b"one")
+        write_durably(fd, "x", b"two")
+        (tmp_path / "y").mkdir()
+        with pytest.raises(OSError):  # noqa: PT011 - a folder is there
+            write_durably(fd, "y", b"three")
+    finally:
+        os.close(fd)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+    assert (tmp_path / "x").read_bytes() == b"two"
