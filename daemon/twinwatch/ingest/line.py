@@ -189,7 +189,10 @@ class Line:
             if error.trouble is None:
                 raise
             # The bytes killed the worker: all that can be said of them is their digest.
-            return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
+            try:
+                return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
+            except OSError as unreadable:
+                raise PhotoError(f"the disk cannot read it: {unreadable.strerror}", "check the disk") from unreadable
         if not isinstance(reading, Reading):
             raise TypeError("a worker's answer to `read` is a Reading")
         return reading

@@ -188,7 +188,7 @@ class Daemon:
         self._settler.forget((root.id, path))
         photo = self._assembly.index.photos.at(root.id, path)
         # Only a healthy root can say that a file is gone: a missing one says so of everything.
-        if photo is None or root.check() is not Health.HEALTHY or root.stat(path) is not None:
+        if photo is None or not root.is_gone(path):
             return
         for slot in forget(self._assembly.index, root, photo, time.time()):
             log.warning("%s is gone; its held copy can be put back: twinwatch quarantine restore %s", path, slot)
