@@ -177,7 +177,7 @@ class Daemon:
             return
         if not is_picture(path.name) or root.exclusions.file(path.name):
             return
-        stat = root.stat(path)
+        stat = self._stat(root, path)
         if stat is None:
             self._gone(root, path)
         else:
@@ -188,15 +188,27 @@ class Daemon:
         self._settler.forget((root.id, path))
         photo = self._assembly.index.photos.at(root.id, path)
         # Only a healthy root can say that a file is gone: a missing one says so of everything.
-        if photo is None or not root.is_gone(path):
+        try:
+            if photo is None or not root.is_gone(path):
+                return
+        except RootError:
+            self._rounds.soon()
             return
         for slot in forget(self._assembly.index, root, photo, time.time()):
             log.warning("%s is gone; its held copy can be put back: twinwatch quarantine restore %s", path, slot)
 
+    def _stat(self, root: Root, path: PurePosixPath) -> FileStat | None:
+        """Return a file's stat data, or None when it cannot be seen; a root that has just gone is looked after."""
+        try:
+            return root.stat(path)
+        except RootError:
+            self._rounds.soon()
+            return None
+
     def _settle(self, now: float) -> None:
         for key in self._settler.due(now):
             root = self._assembly.line.roots.get(key[0])
-            stat = None if root is None else root.stat(key[1])
+            stat = None if root is None else self._stat(root, key[1])
             if stat is None:
                 self._settler.forget(key)
             elif self._settler.look(key, stat, now):
@@ -225,7 +237,7 @@ class Daemon:
         if not isinstance(error, PhotoChangedError):
             log.warning("%s", error)
         root = self._assembly.line.roots.get(found.root)
-        stat = None if root is None else root.stat(found.path)
+        stat = None if root is None else self._stat(root, found.path)
         if stat is not None:
             hint: SettleHint = "changed" if isinstance(error, PhotoChangedError) else "polled"
             self._settler.saw((found.root, found.path), stat, time.monotonic(), hint)
