@@ -100,10 +100,15 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             turn = transform if side == "a" else INVERSE[transform]
             attempt = _attempt(source, target, turn, side, transform)
             tried.append(attempt)
-            if attempt.judgement.edited or attempt.judgement.score <= _EXACT:
+            if attempt.judgement.score <= _EXACT and not attempt.judgement.edited:
                 return _told(attempt, a, b, measures)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    # An original remade from its copy may be equal but for a few tiles, as an edit is: only the other direction, when
+    # it is exact, outweighs that.
+    for attempt in tried:
+        if attempt.judgement.edited:
+            return _told(attempt, a, b, measures)
     proved = [attempt for attempt in tried if attempt.judgement.proved]
     if proved and not _rescaled(a, b):
         return _told(proved[0], a, b, measures)  # of equals, the likelier original
