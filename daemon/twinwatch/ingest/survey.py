@@ -37,6 +37,7 @@ class Survey:
     placeholders: int = 0
     taken: int = 0
     vanished: int = 0
+    orphaned: list[str] = field(default_factory=list)  # slots whose keeper is gone: offered back
     troubles: list[str] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
     failure: RootError | None = None
@@ -105,7 +106,7 @@ class Survey:
                 Health.EMPTIED,
             )
         for photo in gone:
-            forget(self.index, self.root, photo, self.clock())
+            self.orphaned.extend(forget(self.index, self.root, photo, self.clock()))
         self.vanished = len(gone)
         self.index.commit()
 

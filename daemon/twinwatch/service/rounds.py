@@ -238,6 +238,8 @@ class Rounds:
         if survey.failure is not None:
             self._stop(life, survey.failure)
             return
+        for slot in survey.orphaned:
+            log.warning("the keeper of slot %s is gone; put its copy back: twinwatch quarantine restore %s", slot, slot)
         if self._accepted(life.watched):
             self._assembly.index.memory.set_setting(f"{ACCEPTED}{life.watched.config.path}", None)
         first, life.level = not life.level, True
