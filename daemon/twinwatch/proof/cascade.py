@@ -91,6 +91,14 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
         return Evidence(Verdict.LOOK_ALIKE, words="16-bit pictures: compared in bytes only", measures=measures)
     if _is_drawing(a) and _is_drawing(b):
         return Evidence(Verdict.LOOK_ALIKE, words="drawings of a few bytes: only equal pixels prove", measures=measures)
+    tried = _attempts(a, b, transforms)
+    if not tried:
+        return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+    return _told(_decisive(tried, a, b), a, b, measures)
+
+
+def _attempts(a: Picture, b: Picture, transforms: list[int]) -> list[_Attempt]:
+    """Make each from the other in every plausible turn, the likelier direction first, until one comes out exactly."""
     tried: list[_Attempt] = []
     for transform in transforms:
         for side in _likely_original(a, b):
@@ -98,22 +106,30 @@ def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str
             if not _may_be_made(source, target):
                 continue
             turn = transform if side == "a" else INVERSE[transform]
-            attempt = _attempt(source, target, turn, side, transform)
-            tried.append(attempt)
-            if attempt.judgement.score <= _EXACT and not attempt.judgement.edited:
-                return _told(attempt, a, b, measures)
-    if not tried:
-        return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
+            tried.append(_attempt(source, target, turn, side, transform))
+            if _is_exact(tried[-1]):
+                return tried
+    return tried
+
+
+def _decisive(tried: list[_Attempt], a: Picture, b: Picture) -> _Attempt:
+    """Choose the attempt that tells what the two are to each other."""
+    if _is_exact(tried[-1]):
+        return tried[-1]
     # An original remade from its copy may be equal but for a few tiles, as an edit is: only the other direction, when
     # it is exact, outweighs that.
     for attempt in tried:
         if attempt.judgement.edited:
-            return _told(attempt, a, b, measures)
+            return attempt
     proved = [attempt for attempt in tried if attempt.judgement.proved]
     if proved and not _rescaled(a, b):
-        return _told(proved[0], a, b, measures)  # of equals, the likelier original
+        return proved[0]  # of equals, the likelier original
     # Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
-    return _told(min(tried, key=lambda attempt: attempt.judgement.score), a, b, measures)
+    return min(tried, key=lambda attempt: attempt.judgement.score)
+
+
+def _is_exact(attempt: _Attempt) -> bool:
+    return attempt.judgement.score <= _EXACT and not attempt.judgement.edited
 
 
 def _rescaled(a: Picture, b: Picture) -> bool:
