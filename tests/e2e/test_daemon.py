@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ MIRROR, COPIED, ALIKE = 200, 40, 40
 @pytest.fixture(scope="session")
 def photos() -> list[bytes]:
     """Two hundred drawn photos, each another scene."""
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         return list(pool.map(_photo, range(MIRROR), chunksize=10))
 
 
