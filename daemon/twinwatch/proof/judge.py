@@ -103,8 +103,8 @@ def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None)
     return Judgement(
         score=round(max(scores), 3),
         at=(corner[0] + column * TILE, corner[1] + row * TILE),
-        worst_luma=round(float(rough[:, :, 0].max()), 2),
-        worst_chroma=round(float(rough[:, :, 1:].max()), 2),
+        worst_luma=round(float(np.max(rough[:, :, 0])), 2),
+        worst_chroma=round(float(np.max(rough[:, :, 1:])), 2),
         wide=round(max(wide), 2),
         tone=round(max(tone), 2),
         worst_signed=round(float(luma.max()), 2),

@@ -47,9 +47,11 @@ def residual(target: Image.Image, made: Image.Image) -> Residual:
     for top in range(0, _rounded(height), step):
         bottom = min(top + step, height)
         rows = _covering(height)[top : top + step]
-        low = int(rows.min())
+        low = int(np.min(rows))
         pair = [
-            np.asarray(image.crop((0, low, width, max(bottom, int(rows.max()) + 1))).convert("YCbCr")).astype(np.int16)
+            np.asarray(image.crop((0, low, width, max(bottom, int(np.max(rows)) + 1))).convert("YCbCr")).astype(
+                np.int16
+            )
             for image in (target, made)
         ]
         theirs, ours = (_take(plane, rows - low, columns, width, height) for plane in pair)
