@@ -125,8 +125,8 @@ def _clouds(rng: np.random.Generator, width: int, height: int) -> NDArray[np.flo
     for octave in range(3, 9):
         grid = Image.fromarray(rng.random((2**octave, 2**octave)).astype(np.float32))
         total += np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC), float) / 2 ** (octave - 2)
-    total -= total.min()
-    total /= total.max()
+    total -= np.min(total)
+    total /= np.max(total)
     return total
 
 
