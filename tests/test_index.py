@@ -262,8 +262,10 @@ def test_the_journal_is_durable_at_once_and_counts_what_was_moved(index: Index, 
 def test_memory_counts_returns_and_pairs_have_no_order(index: Index) -> None:
     assert index.memory.returns(A) is None
     for expected in (0, 1, 2):
-        index.memory.set_removed(A, "s", NOW)
+        index.memory.set_removed(A, "s", NOW, came_back=expected > 0)
         assert index.memory.returns(A) == expected
+    index.memory.set_removed(A, "s", NOW)
+    assert index.memory.returns(A) == 2
     assert (index.memory.forget_removed(A), index.memory.forget_removed(A)) == (1, 0)
     index.memory.allow(B, A, NOW)
     index.memory.allow(A, B, NOW)

@@ -225,6 +225,26 @@ def test_content_that_comes_back_each_time_is_left_alone(nas: Nas, workers: Coun
     assert len(nas.tree()) == 2
 
 
+def test_of_twenty_twins_that_arrive_together_exactly_one_stays(house: House) -> None:
+    names = [f"IMG_{number}.jpg" for number in range(20)]
+    for name in names:
+        house.nas.put(name, PICTURE)
+    house.take(*names)
+    assert list(house.nas.tree()) == ["photos/IMG_0.jpg"]
+    assert len(house.nas.held()) == 19
+
+
+def test_content_that_may_never_come_back_is_set_aside_once(nas: Nas, workers: Counting) -> None:
+    house = House(nas, workers, Limits(max_returns=0))
+    nas.put("a.jpg", PICTURE)
+    for _ in range(3):
+        if not (nas.root.path / "b (1).jpg").exists():
+            nas.put("b (1).jpg", PICTURE)
+        house.take("a.jpg", "b (1).jpg")
+    assert len(nas.held()) == 1
+    assert len(nas.tree()) == 2
+
+
 def test_a_restored_photo_stays(house: House) -> None:
     nas = house.nas
     nas.put("a.jpg", PICTURE)
