@@ -180,8 +180,8 @@ def test_purge_is_refused_when_the_keeper_is_in_quarantine_itself(nas: Nas) -> N
 
 
 def test_purge_is_refused_when_a_program_wrote_into_the_held_photo(nas: Nas) -> None:
-    nas.put("keep.jpg", PHOTO)
-    nas.put("dup.jpg", PHOTO)
+    nas.put("keep.jpg", PICTURE)
+    nas.put("dup.jpg", PICTURE)
     with (nas.root.path / "dup.jpg").open("r+b") as editor:
         nas.hold("dup.jpg", "keep.jpg")
         editor.write(b"an edit that exists only here")
