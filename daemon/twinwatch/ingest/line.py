@@ -253,7 +253,7 @@ class Line:
             if not unchanged(candidate.stat, other):
                 self.look_again(Found(candidate.root, candidate.path))
                 return None
-            if stat.same_inode(other) or other.is_placeholder:
+            if stat.may_be_same_file(other) or other.is_placeholder:
                 return None
             if photo.reading.digest == candidate.reading.digest:
                 return Evidence(Verdict.IDENTICAL, words="the same bytes", measures={"bytes": stat.size})

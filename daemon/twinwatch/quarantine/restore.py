@@ -231,7 +231,7 @@ def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: 
         return False
     try:
         stat = file_stat(os.fstat(fd))
-        return not any(stat.same_inode(other) for other in held) and digest_of(fd) == digest
+        return not any(stat.may_be_same_file(other) for other in held) and digest_of(fd) == digest
     except OSError:
         return False
     finally:

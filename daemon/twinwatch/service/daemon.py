@@ -69,6 +69,7 @@ class Daemon:
         self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
         with self._assembly:
             self._assembly.line.retry = self._retry
+            self._assembly.line.look_again = self._look_again
             self._listen()
             try:
                 self._rounds.go(time.monotonic())
@@ -228,6 +229,13 @@ class Daemon:
 
     def _retry(self, found: Found, stat: FileStat, tries: int) -> bool:
         return self._settler.retry((found.root, found.path), stat, time.monotonic(), tries)
+
+    def _look_again(self, found: Found) -> None:
+        """Let a file of which the index was wrong settle first, so that one that never does keeps nobody busy."""
+        root = self._assembly.line.roots.get(found.root)
+        stat = None if root is None else self._stat(root, found.path)
+        if stat is not None:
+            self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
 
     def _failed(self, found: Found, error: TwinwatchError) -> None:
         if isinstance(error, RootError):
