@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -259,11 +260,28 @@ def test_the_journal_is_durable_at_once_and_counts_what_was_moved(index: Index, 
     assert index.journal.get("s1") == row("s1", MoveState.HELD)
 
 
+def test_a_full_disk_is_said_and_the_index_goes_on_when_there_is_room_again(index: Index, tmp_path: Path) -> None:
+    enter(index, 1)
+    index.commit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sum(f.stat().st_size for f in tmp_path.glob("index.db*")) // 8, hard))
+    try:
+        with pytest.raises(IndexUnusableError):
+            index.journal.intend(row("s1", MoveState.MOVING))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert index.journal.rows() == []
+    index.journal.intend(row("s1", MoveState.MOVING))
+    assert [one.slot for one in index.journal.rows()] == ["s1"]
+
+
 def test_memory_counts_returns_and_pairs_have_no_order(index: Index) -> None:
     assert index.memory.returns(A) is None
     for expected in (0, 1, 2):
-        index.memory.set_removed(A, "s", NOW)
+        index.memory.set_removed(A, "s", NOW, came_back=expected > 0)
         assert index.memory.returns(A) == expected
+    index.memory.set_removed(A, "s", NOW)
+    assert index.memory.returns(A) == 2
     assert (index.memory.forget_removed(A), index.memory.forget_removed(A)) == (1, 0)
     index.memory.allow(B, A, NOW)
     index.memory.allow(A, B, NOW)

@@ -13,7 +13,7 @@ from tests.drawing import scene, stored
 from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, TwinwatchError
-from twinwatch.index import MoveRow, MoveState
+from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
 from twinwatch.photo import FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
@@ -225,6 +225,26 @@ def test_content_that_comes_back_each_time_is_left_alone(nas: Nas, workers: Coun
     assert len(nas.tree()) == 2
 
 
+def test_of_twenty_twins_that_arrive_together_exactly_one_stays(house: House) -> None:
+    names = [f"IMG_{number}.jpg" for number in range(20)]
+    for name in names:
+        house.nas.put(name, PICTURE)
+    house.take(*names)
+    assert list(house.nas.tree()) == ["photos/IMG_0.jpg"]
+    assert len(house.nas.held()) == 19
+
+
+def test_content_that_may_never_come_back_is_set_aside_once(nas: Nas, workers: Counting) -> None:
+    house = House(nas, workers, Limits(max_returns=0))
+    nas.put("a.jpg", PICTURE)
+    for _ in range(3):
+        if not (nas.root.path / "b (1).jpg").exists():
+            nas.put("b (1).jpg", PICTURE)
+        house.take("a.jpg", "b (1).jpg")
+    assert len(nas.held()) == 1
+    assert len(nas.tree()) == 2
+
+
 def test_a_restored_photo_stays(house: House) -> None:
     nas = house.nas
     nas.put("a.jpg", PICTURE)
@@ -247,6 +267,22 @@ def test_a_name_that_is_not_text_can_be_refused_and_audited(house: House) -> Non
     assert len(nas.tree()) == 3
     assert house.actions().count(Action.REVIEW) == 1
     assert [line.path.name for _, line in nas.index.memory.log() if line.action == Action.REVIEW] == [f"{strange}.jpg"]
+
+
+@pytest.mark.parametrize("state", list(Judged))
+def test_what_is_gone_is_forgotten_whatever_was_decided_about_it(house: House, state: Judged) -> None:
+    nas = house.nas
+    nas.put("gone.jpg", PICTURE)
+    nas.put("stays.jpg", OTHER)
+    house.take("gone.jpg", "stays.jpg")
+    known = nas.index.photos.at(nas.root.id, PurePosixPath("gone.jpg"))
+    assert known is not None
+    nas.index.photos.set_judged(known.id, state)
+    (nas.root.path / "gone.jpg").unlink()
+    survey = Survey(nas.root, nas.index, Limits(), lambda: NOW, again=True)
+    house.belt.add_bulk(survey.files())
+    house.run()
+    assert (survey.vanished, nas.index.photos.count()) == (1, 1)
 
 
 def test_a_root_that_loses_many_photos_at_once_is_unknown_and_nothing_is_forgotten(house: House) -> None:

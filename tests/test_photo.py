@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,3 +107,14 @@ def test_upright_swaps_the_edges_of_a_quarter_turn_only() -> None:
 )
 def test_a_placeholder_is_large_and_has_no_blocks(size: int, blocks: int, placeholder: bool) -> None:
     assert FileStat(1, 1, size, 0, 0, blocks, 1).is_placeholder == placeholder
+
+
+def test_one_file_seen_through_two_mounts_is_known_by_its_times() -> None:
+    here = FileStat(1, 7, 5000, 10**18 + 1, 10**18 + 5, 16, 1)
+    assert here.may_be_same_file(replace(here, device=2))
+    assert here.may_be_same_file(replace(here, device=2, inode=9))
+    assert not here.may_be_same_file(replace(here, inode=9))
+    assert not here.may_be_same_file(replace(here, device=2, ctime_ns=10**18 + 6))
+    in_seconds = replace(here, mtime_ns=10**18, ctime_ns=10**18)
+    assert not in_seconds.may_be_same_file(replace(in_seconds, device=2, inode=9))
+    assert in_seconds.may_be_same_file(replace(in_seconds, device=2))

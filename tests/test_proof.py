@@ -247,3 +247,62 @@ def test_what_cannot_be_read_cannot_be_proved(bad: bytes) -> None:
     for evidence in (prove(ORIGINAL, bad), prove(bad, ORIGINAL)):
         assert evidence.verdict is Verdict.UNDECODABLE
         assert evidence.verdict not in COPY_VERDICTS
+
+
+def pages(pictures: list[Image.Image], format_: str = "TIFF", **options: object) -> bytes:
+    return stored(pictures[0], format_, save_all=True, append_images=pictures[1:], **options)
+
+
+def deep(low: int, mode: str) -> Image.Image:
+    """A grey picture of which eight bits show, and others differ with `low`."""
+    shown = np.asarray(PHOTO.convert("L")).astype(np.int32) << 8
+    values = shown | np.random.default_rng(low).integers(0, 256, shown.shape)
+    return Image.fromarray(values.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]))
+
+
+@pytest.mark.parametrize(("mode", "format_"), [("I;16", "PNG"), ("I;16", "TIFF"), ("I", "TIFF"), ("F", "TIFF")])
+def test_deep_pictures_that_differ_where_eight_bits_do_not_show_it_are_no_copies(mode: str, format_: str) -> None:
+    one, other = deep(1, mode), deep(2, mode)
+    assert_no_copy(stored(one, format_), stored(other, format_))
+    assert prove(stored(one, format_), stored(one, format_, description="x", dpi=(72, 72))).verdict in COPY_VERDICTS
+    if format_ == "TIFF":
+        assert_no_copy(pages([one, one]), pages([one, other]))
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF", "WEBP"])
+def test_an_animation_shown_faster_is_no_copy(format_: str) -> None:
+    both = [half(PHOTO), half(shifted(PHOTO, 9))]
+    slow, fast = (pages(both, format_, duration=duration, lossless=True) for duration in (2000, 100))
+    assert_no_copy(slow, fast)
+    assert prove(slow, pages(both, format_, duration=2000, lossless=True, comment="x")).verdict in COPY_VERDICTS
+
+
+def test_of_two_jpegs_with_the_same_scans_the_one_with_a_second_picture_behind_it_is_the_original() -> None:
+    second, third = stored(scene(8, (200, 150))), stored(scene(9, (200, 150)))
+    there, back = prove(ORIGINAL, ORIGINAL + second), prove(ORIGINAL + second, ORIGINAL)
+    assert (there.verdict, there.original) == (Verdict.SAME_PIXELS, "b")
+    assert (back.verdict, back.original) == (Verdict.SAME_PIXELS, "a")
+    assert_no_copy(ORIGINAL + second, ORIGINAL + third)
+    assert prove(ORIGINAL, ORIGINAL + bytes(200)).original is None  # padding is nothing
+    stereo = pages([PHOTO, scene(8, (800, 600))], "MPO", quality=95)
+    assert prove(ORIGINAL, stereo).original == "b"
+    assert_no_copy(stereo, pages([PHOTO, scene(9, (800, 600))], "MPO", quality=95))
+
+
+def test_the_same_scans_in_other_colours_are_no_copy() -> None:
+    jfif = ORIGINAL[2 : 4 + int.from_bytes(ORIGINAL[4:6], "big")]
+    in_rgb = stored(PHOTO, quality=95, keep_rgb=True)  # told by an Adobe marker, which a JFIF marker overrules
+    assert b"JFIF" in jfif
+    assert_no_copy(in_rgb, in_rgb[:2] + jfif + in_rgb[2:])
+
+
+@pytest.mark.parametrize("colours", [8, 16, 64])
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_another_palette_makes_another_picture(colours: int, format_: str) -> None:
+    picture = PHOTO.quantize(colours)
+    redder = picture.copy()
+    redder.putpalette(
+        [min(255, value + 12 * (place % 3 == 0)) for place, value in enumerate(picture.getpalette() or [])]
+    )
+    assert_no_copy(stored(picture, format_), stored(redder, format_))
+    assert_no_copy(stored(picture.convert("RGB"), "PNG"), stored(redder, format_))

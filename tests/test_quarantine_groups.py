@@ -179,6 +179,19 @@ def test_purge_is_refused_when_the_keeper_is_in_quarantine_itself(nas: Nas) -> N
     assert nas.everything() == before
 
 
+def test_purge_is_refused_when_a_program_wrote_into_the_held_photo(nas: Nas) -> None:
+    nas.put("keep.jpg", PICTURE)
+    nas.put("dup.jpg", PICTURE)
+    with (nas.root.path / "dup.jpg").open("r+b") as editor:
+        nas.hold("dup.jpg", "keep.jpg")
+        editor.write(b"an edit that exists only here")
+    before = nas.everything()
+    with pytest.raises(MoveRefusedError, match="other bytes"):
+        purge(nas.slot(), nas.index, lambda _: [])
+    assert nas.everything() == before
+    assert [row.state for row in nas.index.journal.rows()] == [MoveState.HELD]
+
+
 def test_purge_is_not_fooled_by_a_symlink_into_quarantine(nas: Nas) -> None:
     """The keeper's folder is gone, and a link to the slot stands in its place: the keeper would be the held file."""
     held(nas)

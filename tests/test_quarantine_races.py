@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ import pytest
 
 from tests.nas import Nas
 from twinwatch import syscalls
-from twinwatch.errors import PhotoChangedError, RootError
+from twinwatch.errors import MoveRefusedError, PhotoChangedError, RootError
 from twinwatch.index import MoveState
+from twinwatch.photo import Evidence, Verdict
 from twinwatch.quarantine import recover
+from twinwatch.roots import Root
+from twinwatch.verdict import Move
 
 PICTURE, OTHER = b"picture" * 3000, b"other" * 3000
 
@@ -93,6 +98,60 @@ def test_a_keeper_lost_in_the_rename_brings_the_copy_back(
     assert nas.tree()["photos/copy.jpg"] == PICTURE
     assert nas.slots() == []
     assert [row.state for row in nas.index.journal.rows()] == [MoveState.CANCELLED]
+
+
+class TwoPaths(Racing):
+    """One file under two paths that no stat data betray: the keeper comes and goes with the copy."""
+
+    def __init__(self, real: ctypes.CDLL, keeper: Path, copy: Path) -> None:
+        super().__init__(real, nothing, nothing)
+        self.keeper, self.copy, self.away = keeper, copy, keeper.parent.parent / "away.jpg"
+
+    def renameat2(self, *args: Any) -> int:
+        result = super().renameat2(*args)
+        if self.copy.exists() and self.away.exists():
+            self.away.rename(self.keeper)
+        elif not self.copy.exists():
+            self.keeper.rename(self.away)
+        return result
+
+
+def test_one_file_under_two_paths_is_put_back_and_not_tried_for_ever(
+    nas: Nas, paths: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = nas.move("copy.jpg", "keeper.jpg")
+    monkeypatch.setattr(syscalls, "_libc", TwoPaths(syscalls._libc, *paths))
+    with pytest.raises(MoveRefusedError, match="together"):
+        nas.holder.hold(move, nas.root, nas.root)
+    assert nas.tree() == {"photos/copy.jpg": PICTURE, "photos/keeper.jpg": PICTURE}
+    assert nas.slots() == []
+
+
+@pytest.fixture
+def pool(nas: Nas) -> Iterator[Root]:
+    """A root that shows the first one through another file system, as a pool shows its disks."""
+    for name in ("below", "work"):
+        (nas.folder / name).mkdir()
+    merged = nas.other_root("merged")
+    layers = f"lowerdir={nas.folder}/below,upperdir={nas.root.path},workdir={nas.folder}/work"
+    mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(merged.path)]
+    if os.geteuid() or subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("needs the right to mount an overlay")
+    try:
+        yield nas.other_root("merged")
+    finally:
+        subprocess.run(["umount", "-l", str(merged.path)], check=True)
+
+
+def test_a_photo_is_no_copy_of_itself_seen_through_another_mount(nas: Nas, pool: Root) -> None:
+    nas.put("a.jpg", PICTURE)
+    assert (pool.path / "a.jpg").read_bytes() == PICTURE
+    for here, there in ((nas.root, pool), (pool, nas.root)):
+        move = nas.move("a.jpg", "a.jpg", there) if here is nas.root else None
+        move = move or Move(nas.photo("a.jpg", pool), nas.photo("a.jpg"), Evidence(Verdict.IDENTICAL), "the older one")
+        with pytest.raises(MoveRefusedError, match="one file"):
+            nas.holder.hold(move, here, there)
+    assert nas.held() == []
 
 
 def test_another_file_swapped_in_at_the_last_moment_is_put_back(

@@ -92,6 +92,18 @@ class FileStat:
         """Tell whether both are one file under two names."""
         return (self.device, self.inode) == (other.device, other.inode)
 
+    def may_be_same_file(self, other: FileStat) -> bool:
+        """Tell whether both may be one file, also when it is seen through two mounts.
+
+        A pool over its disk (mergerfs, overlay, Unraid's user shares) or a share mounted where it comes from shows one
+        file under two device numbers, and often under two inode numbers. Its times are the same to the nanosecond;
+        those of two copies are not, but where a file system only knows seconds.
+        """
+        if self.device == other.device:
+            return self.inode == other.inode
+        times = (self.size, self.mtime_ns, self.ctime_ns) == (other.size, other.mtime_ns, other.ctime_ns)
+        return times and (self.inode == other.inode or self.ctime_ns % 1_000_000_000 != 0)
+
     @property
     def is_placeholder(self) -> bool:
         """Tell whether the content is likely still in the cloud: reading it would download it.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -178,4 +180,29 @@ def test_fingerprints_of_an_older_version_are_made_again_and_nothing_is_decided_
     until(lambda: not any(name == "phash64/0" or phash == 5 for name, phash in algorithms()), daemon.tail)
     daemon.wait_for("level")
     assert twinwatch("log", "--state", daemon.state, "--json").stdout == decided
+    daemon.stop()
+
+
+def test_a_photo_that_may_not_be_read_is_told_once_and_keeps_nobody_busy(
+    daemon: Daemon, photos: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() == 0:  # root reads everything, unless it gives up the right to
+        if shutil.which("setpriv") is None:
+            pytest.skip("needs setpriv")
+        humble = tmp_path / "python"
+        humble.write_text(
+            f'#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search {sys.executable} "$@"\n'
+        )
+        humble.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(humble))
+    daemon.start().wait_for("level")
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    secret = daemon.root / "secret.jpg"
+    secret.touch(0o000)
+    until(lambda: "it is tried again when it changes" in daemon.tail(), daemon.tail)
+    assert daemon.tail().count("secret.jpg cannot be read") == 2, "at first, and when it is given up"
+    daemon.wait_for("level")
+    secret.chmod(0o600)
+    secret.write_bytes(photos[0])
+    until(lambda: [Path(row["path"]).name for row in daemon.held()] == ["secret.jpg"], daemon.tail)
     daemon.stop()

@@ -5,10 +5,10 @@ SQLite runs in WAL mode with `synchronous=FULL`: a commit survives a power cut, 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
@@ -60,6 +60,10 @@ class Database:
         try:
             self.connection.commit()
         except DatabaseError as error:
+            # Else every later call, closing too, would speak of the transaction and no longer of the disk.
+            self._dirty_since = None
+            with contextlib.suppress(DatabaseError):
+                self.connection.rollback()
             raise unusable(self.path, error) from error
         self._dirty_since = None
 
@@ -70,7 +74,7 @@ class Database:
         elif self._dirty_since is None and self.connection.in_transaction():
             self.connection.rollback()
 
-    @contextmanager
+    @contextlib.contextmanager
     def durably(self) -> Iterator[Connection]:
         """Do a few writes and commit them at once."""
         try:

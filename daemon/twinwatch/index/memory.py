@@ -114,6 +114,16 @@ class Journal:
         query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
         return [_move(row) for row in self._connection.execute(query)]
 
+    def was_held(self, digest: ContentDigest, root_path: Path, path: PurePosixPath) -> bool:
+        """Tell whether this content was ever set aside from this place."""
+        query = select(func.count()).where(
+            move.c.digest == digest,
+            move.c.root_path == os.fsencode(root_path),
+            move.c.path == os.fsencode(path),
+            move.c.state.not_in((MoveState.MOVING, MoveState.CANCELLED)),
+        )
+        return bool(self._connection.scalar(query))
+
     def held_for(self, keeper_digest: ContentDigest) -> list[MoveRow]:
         """Return the held photos whose keeper has these bytes."""
         query = select(move).where(move.c.keeper_digest == keeper_digest, move.c.state == MoveState.HELD)
@@ -146,8 +156,8 @@ class Memory:
         query = select(func.count()).where(allowed.c.digest == first, allowed.c.other == second)
         return bool(self._connection.scalar(query))
 
-    def set_removed(self, digest: ContentDigest, slot: str, now: float) -> None:
-        """Remember that this content was set aside; seen again, it has come back."""
+    def set_removed(self, digest: ContentDigest, slot: str, now: float, *, came_back: bool = False) -> None:
+        """Remember that this content was set aside, and count when it had come back for it."""
         known = self.returns(digest)
         values = {"slot": slot, "at": now}
         with self._database.durably() as connection:
@@ -155,7 +165,7 @@ class Memory:
                 connection.execute(insert(removed).values(digest=digest, returns=0, **values))
             else:
                 connection.execute(
-                    update(removed).where(removed.c.digest == digest).values(returns=known + 1, **values)
+                    update(removed).where(removed.c.digest == digest).values(returns=known + came_back, **values)
                 )
 
     def returns(self, digest: ContentDigest) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -16,6 +16,8 @@ from twinwatch.errors import PhotoError, RootError, TwinwatchError
 from twinwatch.ingest.line import Found, Line, Pace, Take
 
 _SLICE = 0.05  # seconds; a folder's walk is not cut, so a large one takes longer
+
+_MOST_AGAIN = 3  # a file whose stat data never stand still would be taken without end
 
 
 class Belt:
@@ -40,6 +42,7 @@ class Belt:
         self._wake = wake
         self._urgent: deque[Found] = deque()
         self._queued: set[Found] = set()
+        self._again: Counter[Found] = Counter()
         self._bulk: deque[Iterator[Found | Pace]] = deque()
         self._running: dict[int, tuple[Found, Take]] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future[Any]]] = queue.SimpleQueue()
@@ -61,6 +64,12 @@ class Belt:
         if found not in self._queued:
             self._queued.add(found)
             self._urgent.append(found)
+
+    def add_again(self, found: Found) -> None:
+        """Take a file of which the index was wrong once more, but not for ever: a pass must come to its end."""
+        self._again[found] += 1
+        if self._again[found] <= _MOST_AGAIN:
+            self.add(found)
 
     def add_bulk(self, files: Iterator[Found | Pace]) -> None:
         """Take files from an iterator when no arrival waits, at the pace it asks for."""

@@ -78,8 +78,12 @@ class Survey:
         empty = {name for name, stat in found.items() if stat.is_placeholder}
         self.placeholders += len(empty)
         done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
-        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *done), found)
-        missing.extend(folder.path / name for name in change.vanished)
+        known = self.index.photos
+        change = drift(known.in_folder(self.root.id, folder.path, *done), found)
+        # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
+        missing.extend(
+            folder.path / name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found
+        )
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,7 @@ _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
+_PADDING = b"\0\xff\r\n "  # what some writers leave behind the end of a JPEG
 _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
@@ -60,8 +61,9 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
 
 def _by_look(a: tuple[bytes, Header, Image.Image], b: tuple[bytes, Header, Image.Image]) -> Evidence:
     (data_a, head_a, small_a), (data_b, head_b, small_b) = a, b
-    if _same_scans(data_a, head_a, data_b, head_b):
-        return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="the same JPEG scans, other metadata")
+    # The same scans in other colours are another picture: what they are is written in the metadata as well.
+    if _same_scans(data_a, head_a, data_b, head_b) and np.array_equal(np.asarray(small_a), np.asarray(small_b)):
+        return _by_tails(data_a, head_a, data_b, head_b)
     bits = _distance_in_bits(small_a, small_b)
     by_transform = _glance(small_a, small_b)
     mean, best = by_transform[0]
@@ -87,10 +89,8 @@ def _by_look(a: tuple[bytes, Header, Image.Image], b: tuple[bytes, Header, Image
 def _by_pixels(a: Picture, b: Picture, transforms: list[int], measures: dict[str, float | int | str]) -> Evidence:
     if a.deep == b.deep and not a.deep and same_pixels(a, b):
         return Evidence(Verdict.SAME_PIXELS, _richer(a.header, b.header), words="equal pixels", measures=measures)
-    if a.deep and b.deep and a.lossless and b.lossless:
-        return Evidence(Verdict.LOOK_ALIKE, words="16-bit pictures: compared in bytes only", measures=measures)
-    if _is_drawing(a) and _is_drawing(b):
-        return Evidence(Verdict.LOOK_ALIKE, words="drawings of a few bytes: only equal pixels prove", measures=measures)
+    if why := _only_equal(a, b):
+        return Evidence(Verdict.LOOK_ALIKE, words=why, measures=measures)
     tried = _attempts(a, b, transforms)
     if not tried:
         return Evidence(Verdict.LOOK_ALIKE, words="neither can have been made from the other", measures=measures)
@@ -168,6 +168,9 @@ def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side,
             break
         left = residual(wanted, recreate.made(ready, target, recipe))
         judgement = judge.judge(left, bounds)
+        if recipe.dither is not None:  # the nearest colour of a palette may be another one: it must not hide a tone
+            plain = residual(wanted, recreate.made(ready, target, replace(recipe, dither=None)))
+            judgement = replace(judgement, score=max(judgement.score, judge.recoloured(plain)))
         if whole is None or judgement.score < whole.judgement.score:
             whole = _Attempt(side, transform, recipe.words, judgement, judge.informative(left))
         if judgement.proved:
@@ -236,14 +239,39 @@ def same_pixels(a: Picture, b: Picture) -> bool:
     return np.array_equal(pair[0], pair[1])
 
 
+def _by_tails(data_a: bytes, head_a: Header, data_b: bytes, head_b: Header) -> Evidence:
+    """Compare what lies behind the first picture of two JPEGs that show the same: another picture, a clip.
+
+    The one that has it is the original, whatever else the other tells; where each has its own neither is a copy.
+    """
+    tail_a, tail_b = (_tail(data) for data in (data_a, data_b))
+    if tail_a == tail_b:
+        return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="the same JPEG scans, other metadata")
+    if tail_a and tail_b:
+        return Evidence(Verdict.LOOK_ALIKE, words="the same JPEG scans, but something else behind each of them")
+    side: Side = "a" if tail_a else "b"
+    if _richer(head_a, head_b) not in (side, None):
+        return Evidence(Verdict.LOOK_ALIKE, words=f"the same JPEG scans, but only {{{side}}} has something behind them")
+    return Evidence(Verdict.SAME_PIXELS, side, words=f"the same JPEG scans, and something behind those of {{{side}}}")
+
+
+def _tail(data: bytes) -> bytes:
+    end = jpeg.layout(data).end
+    return b"" if end is None else data[end:].strip(_PADDING)
+
+
 def _by_frames(
     data_a: bytes, data_b: bytes, head_a: Header, head_b: Header, measures: dict[str, float | int | str]
 ) -> Evidence:
-    """Compare animations: only when every frame is equal are they more than look-alikes."""
+    """Compare animations: only when every frame is equal, and shown as long, are they more than look-alikes."""
     if max(head_a.frames * head_a.pixels, head_b.frames * head_b.pixels) > _MAX_FRAME_PIXELS:
         return Evidence(Verdict.LOOK_ALIKE, words="animations too long to compare", measures=measures)
+    if max(head_a.bits, head_b.bits) > 8:
+        return Evidence(Verdict.LOOK_ALIKE, words="16-bit frames: compared in bytes only", measures=measures)
+    if (head_a.orientation, head_a.metadata.profile) != (head_b.orientation, head_b.metadata.profile):
+        return Evidence(Verdict.LOOK_ALIKE, words="animations turned or coloured differently", measures=measures)
     pairs = zip(frames(data_a), frames(data_b), strict=True)
-    if all(x.size == y.size and np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs):
+    if all(x == y for x, y in pairs):
         return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="all frames equal", measures=measures)
     return Evidence(Verdict.LOOK_ALIKE, words="animations whose frames differ", measures=measures)
 
@@ -271,6 +299,18 @@ def _unlike(a: Header, b: Header) -> str:
 def _frames(header: Header) -> int:
     """Count the frames that are shown: a JPEG's other pictures (MPO) are previews and gain maps."""
     return 1 if header.format == "MPO" else header.frames
+
+
+def _only_equal(a: Picture, b: Picture) -> str:
+    """Say why nothing but equal pixels would prove these two, or nothing."""
+    if min(a.header.bits, b.header.bits) > 8 and a.lossless and b.lossless:
+        # A re-creation looks at eight bits of them: two exposures of a night sky may differ in the others alone.
+        return "16-bit pictures: only equal ones are proved"
+    if a.palette and b.palette and a.header.upright == b.header.upright:
+        return "two palettes: only equal pixels are proved"  # the palette of one would recolour the other
+    if _is_drawing(a) and _is_drawing(b):
+        return "drawings of a few bytes: only equal pixels prove"
+    return ""
 
 
 def _is_drawing(picture: Picture) -> bool:

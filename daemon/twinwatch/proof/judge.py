@@ -46,6 +46,9 @@ HIDDEN_TABLES = Bounds(signed=(5.0, 0.2), chroma=(8.0, 0.5), rough=(6.3, 0.55), 
 PALETTE = Bounds(signed=(4.8, 0.2), chroma=(8.0, 0.5), rough=(6.0, 0.55), wide=(3.0, 5.0), grain=0.0, tone=(2.5, 3.0))
 """256 colours or fewer, known; which a pixel was given is not. Median cuts darken a picture by 1.5 levels."""
 
+_PALETTE_WIDE = 15.0
+"""Grey levels that 64x64 pixels may move by in luma or chroma when 256 colours replace all: measured up to 11.2."""
+
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
 _INFORMATIVE_TILES = 16
 _INFORMATIVE_SHARE = 0.01
@@ -110,6 +113,13 @@ def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None)
         worst_signed=round(float(luma.max()), 2),
         exact=_exact_share(left),
     )
+
+
+def recoloured(left: Residual) -> float:
+    """Return how far a palette moved the colours, as a share of what 256 colours may; `left` is without it."""
+    wide, tone = wide_means(left.signed), tone_change(left)
+    scores = (max(wide) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
+    return round(max(scores), 3)
 
 
 def _exact_share(left: Residual) -> float:

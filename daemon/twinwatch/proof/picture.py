@@ -119,14 +119,24 @@ def draft(data: bytes, side: int) -> tuple[Header, Image.Image]:
         return found, Picture(data, found, image, None, None).small(side)
 
 
-def frames(data: bytes) -> list[Image.Image]:
-    """Decode every frame as RGBA; raise UnreadableError. The caller has seen that they fit."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of an animation; two are equal when they show the same pixels for as long."""
+
+    size: tuple[int, int]
+    pixels: bytes  # RGBA
+    shown: float  # milliseconds, 0 where the file does not say
+
+
+def frames(data: bytes) -> list[Frame]:
+    """Decode every frame; raise UnreadableError. The caller has seen that they fit."""
     with named_errors(data):
         image = opened(data)
         found = []
         for number in range(int(getattr(image, "n_frames", 1))):
             image.seek(number)
-            found.append(image.convert("RGBA"))
+            pixels = image.convert("RGBA").tobytes()  # loads it: only then some formats know how long it is shown
+            found.append(Frame(image.size, pixels, float(image.info.get("duration") or 0)))
         return found
 
 

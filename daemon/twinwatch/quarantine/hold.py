@@ -186,9 +186,10 @@ def _open_pair(stack: contextlib.ExitStack, move: Move, root_fd: int, keeper_fd:
             raise MoveRefusedError(f"{photo.path} is only a placeholder", "its content is in the cloud")
         opened.append((file, stat))
     (duplicate, stat), (keeper, keeper_stat) = opened
-    if stat.same_inode(keeper_stat):
+    if stat.may_be_same_file(keeper_stat):
         raise MoveRefusedError(
-            f"{move.duplicate.path} and {move.keeper.path} are one file", "hard links are not copies"
+            f"{move.duplicate.path} and {move.keeper.path} are one file",
+            "neither a hard link nor another mount of it is a copy",
         )
     return _Pair(duplicate, keeper, stat)
 
@@ -251,8 +252,8 @@ def _beside_keeper(move: Move, name: str, fd: int, keeper_root_fd: int) -> bool:
         for other in companions(move.keeper.path.name, os.listdir(keeper_folder)):
             other_fd = _open_companion(keeper_folder, other.name)
             try:
-                one_inode = file_stat(os.fstat(fd)).same_inode(file_stat(os.fstat(other_fd)))
-                if not one_inode and same_bytes(fd, other_fd):
+                one_file = file_stat(os.fstat(fd)).may_be_same_file(file_stat(os.fstat(other_fd)))
+                if not one_file and same_bytes(fd, other_fd):
                     return True
             finally:
                 os.close(other_fd)
@@ -324,7 +325,12 @@ def _check_arrived(move: Move, manifest: Manifest, way: _Way, slot_fd: int) -> N
             _put_back([each.name for each in manifest.files], way, slot_fd)
             raise PhotoChangedError(f"{held.name} was replaced at the last moment", "it was put back")
     if not _keeper_stands(move, way):
+        went = _stat_beneath(way.keeper_root_fd, move.keeper) is None
         _put_back([each.name for each in manifest.files], way, slot_fd)
+        if went and _stat_beneath(way.keeper_root_fd, move.keeper) is not None:
+            raise MoveRefusedError(
+                f"{move.duplicate.path} and {move.keeper.path} came and went together", "they are one file: put back"
+            )
         raise PhotoChangedError(f"the keeper {move.keeper.path} vanished at the last moment", "the copy was put back")
 
 

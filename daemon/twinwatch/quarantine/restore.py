@@ -70,9 +70,9 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
 def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path]]) -> int:
     """Delete a held photo and its companions for good; return the bytes freed.
 
-    First a file with the keeper's very bytes is read in full: the recorded keeper, or one of `keepers`; neither a file
-    in quarantine nor another name of the held one counts. Raises MoveRefusedError when there is none, with nothing
-    deleted.
+    First everything in the slot is read in full, it must be what was held, and so is a file with the keeper's very
+    bytes: the recorded keeper, or one of `keepers`; neither a file in quarantine nor another name of the held one
+    counts. Raises MoveRefusedError when either fails, with nothing deleted.
     """
     manifest = _manifest(slot)
     recorded = manifest.keeper_root / manifest.keeper
@@ -82,6 +82,10 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
             if not _is_still(slot_fd, manifest):
                 raise MoveRefusedError(f"slot {slot.name} changed a moment ago", "list the quarantine again")
             held = [found for file in manifest.files if (found := entry(slot_fd, file.name)) is not None]
+            if wrong := [words for file in manifest.files if (words := _changed(file, slot_fd, missing=""))]:
+                # A program that still had it open, or a person, wrote into it: no keeper has that.
+                hint = f"put it back with: twinwatch quarantine restore {slot.name}"
+                raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
             if not any(
                 _has_bytes(path, manifest.keeper_digest, held, places)
                 for path in (recorded, *keepers(manifest.keeper_digest))
@@ -115,20 +119,23 @@ def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int
 def changed_in_quarantine(slot: Slot) -> list[str]:
     """Read everything held in a slot again; return what differs from the manifest, in words."""
     manifest = _manifest(slot)
-    wrong = []
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
-        for file in manifest.files:
-            try:
-                fd = open_file(slot_fd, PurePosixPath(file.name))
-            except PhotoError as error:
-                wrong.append(str(error))
-                continue
-            try:
-                if digest_of(fd) != file.digest:
-                    wrong.append(f"{file.name} has other bytes than when it was held")
-            finally:
-                os.close(fd)
-    return wrong
+        found = [_changed(file, slot_fd, missing=f"{file.name} is not there") for file in manifest.files]
+    return [words for words in found if words]
+
+
+def _changed(file: HeldFile, slot_fd: int, missing: str) -> str:
+    """Say what is wrong with a held file, `missing` when it is not there, nothing when it is what was held."""
+    if not taken(slot_fd, file.name):
+        return missing
+    try:
+        fd = open_file(slot_fd, PurePosixPath(file.name))
+    except PhotoError as error:
+        return str(error)
+    try:
+        return "" if digest_of(fd) == file.digest else f"{file.name} has other bytes than when it was held"
+    finally:
+        os.close(fd)
 
 
 def _manifest(slot: Slot) -> Manifest:
@@ -224,7 +231,7 @@ def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: 
         return False
     try:
         stat = file_stat(os.fstat(fd))
-        return not any(stat.same_inode(other) for other in held) and digest_of(fd) == digest
+        return not any(stat.may_be_same_file(other) for other in held) and digest_of(fd) == digest
     except OSError:
         return False
     finally:

@@ -70,7 +70,7 @@ class Assembly:
         )
         # More lines than workers, so that a worker finds its next job waiting when it ends one.
         self.belt = Belt(self.line, 2 * count + 2, failed=failed, wake=wake)
-        self.line.look_again = self.belt.add
+        self.line.look_again = self.belt.add_again
         self.watched = [Watched(root) for root in config.roots]
 
     def __enter__(self) -> Self:

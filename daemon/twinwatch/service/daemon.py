@@ -49,6 +49,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = False
         self._wanted: set[str] = set()  # what signals asked for
+        self._troubled: dict[tuple[RootId, PurePosixPath], tuple[FileStat, int]] = {}  # not readable, and how often
         self._next_status = 0.0
         self._last_status: dict[str, Any] = {}
         self._changed = True  # something happened that the status may have to say
@@ -69,6 +70,7 @@ class Daemon:
         self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
         with self._assembly:
             self._assembly.line.retry = self._retry
+            self._assembly.line.look_again = self._look_again
             self._listen()
             try:
                 self._rounds.go(time.monotonic())
@@ -186,6 +188,7 @@ class Daemon:
 
     def _gone(self, root: Root, path: PurePosixPath) -> None:
         self._settler.forget((root.id, path))
+        self._troubled.pop((root.id, path), None)
         photo = self._assembly.index.photos.at(root.id, path)
         # Only a healthy root can say that a file is gone: a missing one says so of everything.
         try:
@@ -229,18 +232,38 @@ class Daemon:
     def _retry(self, found: Found, stat: FileStat, tries: int) -> bool:
         return self._settler.retry((found.root, found.path), stat, time.monotonic(), tries)
 
+    def _look_again(self, found: Found) -> None:
+        """Let a file of which the index was wrong settle first, so that one that never does keeps nobody busy."""
+        root = self._assembly.line.roots.get(found.root)
+        stat = None if root is None else self._stat(root, found.path)
+        if stat is not None:
+            self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
+
     def _failed(self, found: Found, error: TwinwatchError) -> None:
         if isinstance(error, RootError):
             self._rounds.failed(found.root, error)
             return
-        # A change is nothing to talk about; a disk error, or a worker that could not be started, is. Both pass.
-        if not isinstance(error, PhotoChangedError):
-            log.warning("%s", error)
+        if isinstance(error, PhotoChangedError):  # nothing to talk about
+            self._look_again(found)
+            return
         root = self._assembly.line.roots.get(found.root)
         stat = None if root is None else self._stat(root, found.path)
         if stat is not None:
-            hint: SettleHint = "changed" if isinstance(error, PhotoChangedError) else "polled"
-            self._settler.saw((found.root, found.path), stat, time.monotonic(), hint)
+            self._trouble(found, stat, error)
+
+    def _trouble(self, found: Found, stat: FileStat, error: TwinwatchError) -> None:
+        """Try a file again that could not be read: soon, then ever later, then at each walk over its root.
+
+        A busy worker or disk passes. Permissions and bad sectors may stay for years: they are told once.
+        """
+        key = (found.root, found.path)
+        before, tries = self._troubled.get(key, (stat, -1))
+        tries = tries + 1 if before == stat else 0
+        self._troubled[key] = (stat, tries)
+        if tries == 0:
+            log.warning("%s", error)
+        if not self._settler.retry(key, stat, time.monotonic(), tries) and tries == self._config.settle.retries:
+            log.warning("%s; it is tried again when it changes, and at each walk", error)
 
     # What is told
 
