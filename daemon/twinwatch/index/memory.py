@@ -146,8 +146,11 @@ class Memory:
         query = select(func.count()).where(allowed.c.digest == first, allowed.c.other == second)
         return bool(self._connection.scalar(query))
 
-    def set_removed(self, digest: ContentDigest, slot: str, now: float) -> None:
-        """Remember that this content was set aside; seen again, it has come back."""
+    def set_removed(self, digest: ContentDigest, slot: str, now: float, *, returned: bool = True) -> None:
+        """Remember that this content was set aside; seen again, it has come back.
+
+        Not `returned` is one of several files with this content that were there at the same time.
+        """
         known = self.returns(digest)
         values = {"slot": slot, "at": now}
         with self._database.durably() as connection:
@@ -155,12 +158,16 @@ class Memory:
                 connection.execute(insert(removed).values(digest=digest, returns=0, **values))
             else:
                 connection.execute(
-                    update(removed).where(removed.c.digest == digest).values(returns=known + 1, **values)
+                    update(removed).where(removed.c.digest == digest).values(returns=known + returned, **values)
                 )
 
     def returns(self, digest: ContentDigest) -> int | None:
         """Return how often this content came back after it was set aside, or None if it never was."""
         return self._connection.scalar(select(removed.c.returns).where(removed.c.digest == digest))
+
+    def removed_at(self, digest: ContentDigest) -> float | None:
+        """Return when this content was last set aside, seconds since the epoch, or None if it never was."""
+        return self._connection.scalar(select(removed.c.at).where(removed.c.digest == digest))
 
     def forget_removed(self, digest: ContentDigest) -> int:
         """Forget that this content was set aside; return 1 when it was known."""

@@ -309,7 +309,7 @@ class Line:
         digest = move.duplicate.reading.digest
         if memory.is_allowed(digest, digest):
             return "a person put this back"
-        if (memory.returns(digest) or 0) >= self.limits.max_returns:
+        if self._came_back(move.duplicate) and (memory.returns(digest) or 0) >= self.limits.max_returns:
             return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
         paused = memory.setting(PAUSED)
         if paused:
@@ -324,13 +324,19 @@ class Line:
             return f"moving is paused: {braked}"
         return ""
 
+    def _came_back(self, photo: Photo) -> bool:
+        """Tell whether this content was set aside before this file was made: copies side by side are no return."""
+        before = self._index.memory.removed_at(photo.reading.digest)
+        return before is not None and photo.stat.ctime_ns / 1e9 >= before
+
     def _done(self, move: Move, row: MoveRow | None) -> None:
         why = f"the keeper is {move.rule}"
         action = Action.WOULD_HOLD if row is None else Action.HELD
         slot = None if row is None else row.slot
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, action, why, slot)
         if row is not None:
-            self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at)
+            returned = self._came_back(move.duplicate)
+            self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at, returned=returned)
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
             self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
