@@ -68,6 +68,8 @@ class Group(click.Group):
         except TwinwatchError as error:
             click.echo(f"twinwatch: {output.clean(error)}", err=True)
             ctx.exit(1)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
         except click.UsageError as error:
             said = "\n".join(output.clean(line) for line in error.format_message().split("\n"))
             raise click.UsageError(said, error.ctx) from error

@@ -95,7 +95,7 @@ def show(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_
                 _explain(slot, index, state)
 
 
-@quarantine.command()
+@quarantine.command(short_help="Put photos back; nothing is overwritten.")
 @_IDS
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
 @state_option
@@ -163,7 +163,7 @@ def purge(
         _each(wanted, lambda slot: held.purge(slot, known, keepers), "purged", as_json)
 
 
-@quarantine.command()
+@quarantine.command(short_help="Compare what is held with its manifest.")
 @_IDS
 @state_option
 @_PLACE

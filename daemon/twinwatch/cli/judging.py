@@ -52,7 +52,7 @@ def compare(a: Path | None, b: Path | None, pairs: Path | None, base: Path | Non
     sys.exit(1 if undecodable and pairs is None else 0)
 
 
-@click.command()
+@click.command(short_help="Say whether a copy of FILE is known.")
 @click.argument("file", type=FILE)
 @state_option
 @json_option
@@ -93,7 +93,7 @@ def check(file: Path, state: Path | None, as_json: bool) -> None:
     sys.exit(0 if found else 1)
 
 
-@click.command()
+@click.command(short_help="Let two copies both stay.")
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
 @state_option
@@ -114,7 +114,7 @@ def keep(a: Path, b: Path, state: Path | None) -> None:
     click.echo(f"{output.clean(a)} and {output.clean(b)} may both stay; undo: {undo}")
 
 
-@click.command()
+@click.command(short_help="Forget what was decided about a picture.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @state_option
 def forget(files: tuple[Path, ...], state: Path | None) -> None:

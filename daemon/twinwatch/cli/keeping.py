@@ -21,7 +21,7 @@ def config() -> None:
     """Check, show or write a configuration file."""
 
 
-@config.command("check")
+@config.command("check", short_help="Report every problem of FILE with its line.")
 @_CONFIG
 def check_(file: Path) -> None:
     """Check FILE; every problem is one line `file:line:column: key: what is wrong` (exit code 78)."""
@@ -35,7 +35,7 @@ def check_(file: Path) -> None:
             click.echo(f"  {output.clean(root.path)} is not there now; it is waited for")
 
 
-@config.command("show")
+@config.command("show", short_help="Show what FILE makes, defaults filled in.")
 @_CONFIG
 def show_(file: Path) -> None:
     """Show the whole configuration that FILE makes, defaults filled in."""
@@ -44,7 +44,7 @@ def show_(file: Path) -> None:
     click.echo(show(load(file)), nl=False)
 
 
-@config.command("init")
+@config.command("init", short_help="Write a configuration, every option explained.")
 @click.argument("file", required=False, type=FILE)
 def init(file: Path | None) -> None:
     """Write a configuration with every option explained to FILE (never over one), or to standard output."""
@@ -66,7 +66,10 @@ def init(file: Path | None) -> None:
 
 @click.group(cls=Group)
 def index() -> None:
-    """Look after the index; no photo and nothing in quarantine depends on it."""
+    """Look after the index.
+
+    It is a cache and a log: no photo, and nothing in quarantine, depends on it.
+    """
 
 
 @index.command()
@@ -104,7 +107,7 @@ def verify(state: Path | None) -> None:
     sys.exit(1 if wrong else 0)
 
 
-@index.command()
+@index.command(short_help="Copy the index, also while the daemon runs.")
 @click.argument("target", type=FILE)
 @state_option
 def backup(target: Path, state: Path | None) -> None:
@@ -123,7 +126,7 @@ def backup(target: Path, state: Path | None) -> None:
     click.echo(f"the index was copied to {output.clean(target)}")
 
 
-@index.command()
+@index.command(short_help="Begin a new index; the old one is kept.")
 @state_option
 def rebuild(state: Path | None) -> None:
     """Put the index aside and begin a new one; the next scan or start reads every photo again.

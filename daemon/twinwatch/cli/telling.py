@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twinwatch.index import DecisionRow, Index
 
 
-@click.command()
+@click.command(short_help="Show what was decided, when and why.")
 @click.argument("place", metavar="[DIR|FILE]", required=False, type=GivenPath(path_type=Path, readable=False))
 @click.option("--since", metavar="TIME", help="Only what is newer: 30m, 2h, 3d, 1w, or a date such as 2026-11-20.")
 @click.option("--verdict", type=click.Choice([str(verdict) for verdict in Verdict]), help="Only this verdict.")
@@ -93,7 +93,7 @@ def _show_decision(row: DecisionRow, state: Path | None, as_json: bool) -> None:
         click.echo(f"{indent}undo: {command(f'quarantine restore {row.slot}', state)}")
 
 
-@click.command()
+@click.command(short_help="Say how the daemon is.")
 @state_option
 @json_option
 def status(state: Path | None, as_json: bool) -> None:
@@ -154,7 +154,7 @@ def _show_status(said: dict[str, Any], state: Path | None) -> None:
             click.echo(f"    if it is right: {again}")
 
 
-@click.command()
+@click.command(short_help="Go on moving after the brake stopped it.")
 @click.option(
     "--root",
     "roots",
@@ -190,7 +190,8 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     )
     pid = states.running_pid(states.state_folder(state))
     if pid is None:
-        click.echo("the daemon does not run; it will heed this when it starts")
+        if roots or paused is not None:
+            click.echo("the daemon does not run; it heeds this when it starts")
         return
     try:
         os.kill(pid, signal.SIGUSR1)
@@ -211,7 +212,7 @@ def _accept(index: Index, path: Path) -> None:
     index.record_root(path, accepted_identity(path, known.identity.marker, reference=known.reference), place)
 
 
-@click.command()
+@click.command(short_help="Look for what is in the way, say how to mend it.")
 @FOLDERS
 @config_option
 @state_option

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twinwatch.service.assembly import Assembly
 
 
-@click.command()
+@click.command(short_help="Watch folders and set aside copies that arrive.")
 @FOLDERS
 @config_option
 @state_option
@@ -41,7 +41,7 @@ def run(folders: tuple[Path, ...], config_file: Path | None, state: Path | None,
         Daemon(config, folder, lambda: configuration(config_file, folders), observe=observe).run()
 
 
-@click.command()
+@click.command(short_help="Look at every picture once, report copies.")
 @FOLDERS
 @config_option
 @state_option
@@ -68,7 +68,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
         ok = _pass(assembly, teller, stop)
     if stop.wanted:
         click.echo("stopped: nothing is half done, and what was read is remembered; scan again to go on", err=True)
-    if not as_json and teller.pictures + teller.done:
+    if not as_json and (ok or teller.done):
         which = [f"--config {told.word(config_file)}"] if config_file is not None else []
         again = told.command(" ".join(["scan", "--quarantine", *which, *map(told.word, folders)]), folder)
         teller.sum_up(again, told.command("quarantine list", folder), moved=move)
