@@ -123,6 +123,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop) -> bool:
         if survey.failure is not None:
             click.echo(f"twinwatch: {output.clean(survey.failure)}", err=True)
         teller.pictures += survey.pictures
+        teller.taken += survey.taken
         ok = ok and survey.failure is None and not survey.troubles
     return ok
 
@@ -134,6 +135,7 @@ class _Teller:
         self._as_json = as_json
         self.done = 0
         self.pictures = 0
+        self.taken = 0
         self.now = ""
         self._came: dict[Path, str] = {}  # what came of each photo in the end: one may be looked at twice
         self._failed = 0
@@ -165,7 +167,7 @@ class _Teller:
     def sum_up(self, again: str, listing: str, *, moved: bool) -> None:
         came = list(self._came.values())
         held, would, review = (came.count(action) for action in ("held", "would-hold", "review"))
-        words = [_counted(self.pictures, "picture"), f"{len(came)} looked at"]
+        words = [_counted(self.pictures, "picture"), f"{self.taken} looked at"]
         words += [f"{held} set aside"] if moved else [_counted(would, "proven copy", "proven copies")]
         words += [f"{review} for review"]
         words += [f"{self._failed} could not be judged"] if self._failed else []
