@@ -272,6 +272,18 @@ def test_status_counts_what_there_is_when_nothing_runs(mirror: Path, tmp_path: P
     assert (nothing.returncode, "no index in" in nothing.stdout) == (1, True)
 
 
+def test_a_damaged_index_is_said_with_the_command_that_mends_it(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    state = tmp_path / "state"
+    (state / "index.db").write_bytes(b"no database" * 1000)
+    assert ask("status")[0]["state"] == "stopped"
+    broken = twinwatch("quarantine", "list", "--state", state, check=False)
+    assert (broken.returncode, "is damaged" in broken.stderr) == (1, True)
+    pasted(broken.stderr.split(" (")[0], tmp_path)
+    assert {row["action"] for row in ask("scan", mirror)} == {"none", "review"}
+    assert len(ask("quarantine", "list")) == 3
+
+
 def test_a_scan_that_is_told_to_stop_ends_between_two_photos(tmp_path: Path, photo: bytes) -> None:
     root = tmp_path / "mirror"
     root.mkdir()

@@ -66,17 +66,28 @@ class Group(click.Group):
                 click.echo(output.clean(problem), err=True)
             ctx.exit(EX_CONFIG)
         except TwinwatchError as error:
-            click.echo(f"twinwatch: {output.clean(error)}", err=True)
+            click.echo(f"twinwatch: {output.clean(_completed(str(error), ctx))}", err=True)
             ctx.exit(1)
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            said = "\n".join(output.clean(line) for line in error.format_message().split("\n"))
+            said = "\n".join(output.clean(line) for line in _completed(error.format_message(), ctx).split("\n"))
             raise click.UsageError(said, error.ctx) from error
         except BrokenPipeError:
             # The reader of our pipe has had enough (`| head`): not an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _completed(text: str, ctx: click.Context) -> str:
+    from twinwatch.service import state as states
+    from twinwatch.service import told
+
+    return told.completed(text, states.state_folder(ctx.meta.get(_STATE)))
+
+
+_STATE = "twinwatch.state"
+"""Where a command's `--state` is kept for the messages of its errors."""
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -96,12 +107,18 @@ def cli() -> None:
     """
 
 
+def _keep_state(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    ctx.meta[_STATE] = value
+    return value
+
+
 def state_option(command: F) -> F:
     """Add `--state DIR`, given to the command as a folder that exists."""
     return click.option(
         "--state",
         type=FOLDER,
         metavar="DIR",
+        callback=_keep_state,
         help="State folder (index, lock); else $STATE_DIRECTORY, else ~/.local/state/twinwatch.",
     )(command)
 

@@ -153,7 +153,9 @@ def purge(
             return
         total = sum(slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None)
         if not yes:
-            click.echo(f"{len(wanted)} photos, {output.size(total)}, will be deleted for good.", err=True)
+            click.echo(
+                f"{output.counted(len(wanted), 'photo')}, {output.size(total)}, will be deleted for good.", err=True
+            )
             _confirm()
 
         def keepers(digest: ContentDigest) -> list[Path]:

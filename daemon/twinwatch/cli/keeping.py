@@ -152,7 +152,7 @@ def rebuild(state: Path | None) -> None:
             Index(folder).salvage(folder / aside)
             click.echo("the log, the decisions of people and the roots were taken over")
         except IndexUnusableError as error:
-            click.echo(f"twinwatch: nothing could be taken over: {output.clean(error)}", err=True)
+            click.echo(f"twinwatch: nothing could be taken over: {output.clean(error.what)}", err=True)
     click.echo(f"a new index was begun; the old one is {output.clean(folder / aside)}")
 
 

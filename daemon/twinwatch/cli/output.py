@@ -88,6 +88,11 @@ def when(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes as a person reads it."""
     value = float(count)

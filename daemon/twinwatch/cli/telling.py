@@ -13,7 +13,7 @@ import click
 
 from twinwatch.cli import output
 from twinwatch.cli.group import FOLDERS, THERE, GivenPath, config_option, json_option, state_option
-from twinwatch.errors import TwinwatchError
+from twinwatch.errors import IndexUnusableError, TwinwatchError
 from twinwatch.photo import Verdict
 
 if TYPE_CHECKING:
@@ -126,8 +126,14 @@ def _counted(state: Path | None) -> dict[str, Any]:
     """Count what the index has now: a scan, a restore or a purge came after what the daemon said last."""
     from twinwatch.cli.selection import open_index
     from twinwatch.ingest import PAUSED
+    from twinwatch.service import state as states
+    from twinwatch.service import told
 
-    index = open_index(state)
+    try:
+        index = open_index(state)
+    except IndexUnusableError as error:
+        click.echo(f"twinwatch: {output.clean(told.completed(str(error), states.state_folder(state)))}", err=True)
+        return {}
     try:
         paused = index.memory.setting(PAUSED)
         return {"photos": index.photos.count(), "held": index.journal.count_held(), "paused": paused}

@@ -65,12 +65,13 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
         states.locked(folder),
         Assembly(config, folder, report=teller.tell, failed=teller.failed, hold=move, move_residents=True) as assembly,
     ):
-        ok = _pass(assembly, teller, stop)
+        ok = _pass(assembly, teller, stop, folder)
     if stop.wanted:
         click.echo("stopped: nothing is half done, and what was read is remembered; scan again to go on", err=True)
     if not as_json and (ok or teller.done):
-        which = [f"--config {told.word(config_file)}"] if config_file is not None else []
-        again = told.command(" ".join(["scan", "--quarantine", *which, *map(told.word, folders)]), folder)
+        which = [f"--config {told.word(config_file.absolute())}"] if config_file is not None else []
+        which += [told.word(root.expanduser().absolute()) for root in folders]
+        again = told.command(" ".join(["scan", "--quarantine", *which]), folder)
         teller.sum_up(again, told.command("quarantine list", folder), moved=move)
     sys.exit(0 if ok and not stop.wanted else 1)
 
@@ -89,14 +90,16 @@ class _Stop:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _pass(assembly: Assembly, teller: _Teller, stop: _Stop) -> bool:
+def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> bool:
     """Walk every root; return whether all of them could be."""
+    from twinwatch.service import told
+
     ok = True
     surveys = []
     for watched in assembly.watched:
         assembly.look(watched)
         if watched.words:
-            click.echo(f"twinwatch: {output.clean(watched.words)}", err=True)
+            click.echo(f"twinwatch: {output.clean(told.completed(watched.words, folder))}", err=True)
             ok = False
             continue
         for recovered in assembly.recover(watched):
@@ -167,8 +170,8 @@ class _Teller:
     def sum_up(self, again: str, listing: str, *, moved: bool) -> None:
         came = list(self._came.values())
         held, would, review = (came.count(action) for action in ("held", "would-hold", "review"))
-        words = [_counted(self.pictures, "picture"), f"{self.taken} looked at"]
-        words += [f"{held} set aside"] if moved else [_counted(would, "proven copy", "proven copies")]
+        words = [output.counted(self.pictures, "picture"), f"{self.taken} looked at"]
+        words += [f"{held} set aside"] if moved else [output.counted(would, "proven copy", "proven copies")]
         words += [f"{review} for review"]
         words += [f"{self._failed} could not be judged"] if self._failed else []
         click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
@@ -185,10 +188,6 @@ class _Teller:
             click.echo(f"              {output.clean(outcome.evidence.words)}")
         if outcome.why:
             click.echo(f"              {_SAID[outcome.action]}: {output.clean(outcome.why)}")
-
-
-def _counted(count: int, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 _SAID = {"none": "left alone", "would-hold": "would be set aside", "held": "set aside", "review": "for review"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -17,6 +18,14 @@ def command(arguments: str, folder: Path) -> str:
     default = Path(platformdirs.user_state_dir("twinwatch"))
     state = "" if folder == default else f" --state {word(folder)}"
     return f"{_program()} {arguments}{state}"
+
+
+def completed(text: str, folder: Path) -> str:
+    """Return a message in which the commands that mend something are told for this state folder."""
+    return _MENDING.sub(lambda found: command(found[1], folder), text)
+
+
+_MENDING = re.compile(r"(?<![\w/])twinwatch (index rebuild|resume(?: --root DIR)?|quarantine (?:list|restore [\w-]+))")
 
 
 def word(value: object) -> str:
