@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from demo.scenes import as_photo, copies, look_alikes, scene
 
+import twinwatch as twinwatch_package
 from tests.e2e.running import twinwatch
 
 
@@ -45,6 +47,8 @@ def ask(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
 
     return run
 
+
+ROOM = str(Path(twinwatch_package.__file__).resolve().parent.parent)  # of the code that is tested, from any folder
 
 Ask = Callable[..., list[dict[str, object]]]
 
@@ -175,7 +179,20 @@ def test_log_filters_by_folder_verdict_action_and_time(mirror: Path, ask: Ask) -
         (("compare", "one.jpg"), 2, "give two files"),
         (("log", "--since", "yesterday", "--state", "."), 2, ""),
         (("run", "--config", "missing.yaml"), 78, "missing.yaml: cannot be read"),
-        (("run",), 78, "name at least one folder to watch"),
+        (("run",), 2, "which folder?"),
+        (("scan", "", "--quarantine", "--state", "s"), 2, "is empty"),
+        (("scan", ".", "--state", ""), 2, "is empty"),
+        (("scan", ".", "--state", "inside"), 78, "is inside the root"),
+        (("scan", "file.csv", "--state", "s"), 2, "is a file"),
+        (("run", "--config", "file.yaml", "--state", "s"), 78, "is a file; name the folder it is in"),
+        (("compare", "--pairs", "file.csv"), 2, "line 2: a and b must both be given"),
+        (("compare", "--pairs", "long.csv"), 2, "line 2: field larger"),
+        (("compare", "a", "b", "--base", "."), 2, "--base goes with --pairs"),
+        (("compare", "\x1b[31m", "\x1b]0;x"), 1, ""),
+        (("check", "\x1b[31m", "--state", "nowhere"), 2, "no index"),
+        (("quarantine", "list", "--place", "nowhere"), 2, "does not exist"),
+        (("quarantine", "purge", "--all", "--older-than", "-1"), 2, "not in the range"),
+        (("resume", "--root", "nowhere"), 2, "does not exist"),
         (("scan", "missing folder", "--state", "state"), 1, "is not there"),
         (("status", "--state", "nowhere"), 1, ""),
         (("index", "stats", "--state", "nowhere"), 2, "twinwatch scan DIR"),
@@ -184,8 +201,120 @@ def test_log_filters_by_folder_verdict_action_and_time(mirror: Path, ask: Ask) -
 def test_bad_input_gets_a_clear_line_and_its_exit_code(
     arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
 ) -> None:
-    done = twinwatch(*arguments, check=False, cwd=tmp_path)
+    (tmp_path / "file.csv").write_text("a,b\nonly a\n")
+    (tmp_path / "long.csv").write_text(f"a,b\n{'x' * 200_000},y\n")
+    (tmp_path / "file.yaml").write_text(f"roots: [{{path: {tmp_path}/file.csv}}]")
+    done = twinwatch(*arguments, check=False, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOM})
+    assert "\x1b" not in done.stdout + done.stderr
     assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (code, False, True), done.stderr
+
+
+def pasted(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Do what a person does with a command at the end of a line: paste it into a shell, wherever that is."""
+    command = re.search(r"\S*(?:/| -m )?twinwatch [a-z].*$", line)
+    assert command, line
+    return subprocess.run(
+        ["bash", "-c", command[0]],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": ROOM},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_what_is_printed_can_be_pasted(tmp_path: Path, photo: bytes) -> None:
+    root, state = tmp_path / "it's mine", tmp_path / "state of $HOME"
+    root.mkdir()
+    (root / "IMG_1.jpg").write_bytes(photo)
+    odd = os.fsdecode(b"-odd \xff\n.jpg")
+    (root / odd).write_bytes(photo)
+    (root / "half.jpg").write_bytes(copies(photo)["resized to half"][1])
+    reported = twinwatch("scan", root, "--state", state).stdout.splitlines()
+    assert reported[-2] == "3 pictures, 3 looked at, 2 proven copies, 0 for review; nothing was moved"
+    moved = pasted(reported[-1], tmp_path).stdout.splitlines()
+    assert moved[-2] == "3 pictures, 2 looked at, 2 set aside, 0 for review"
+    listed = pasted(moved[-1], tmp_path).stdout.splitlines()
+    shown = twinwatch("quarantine", "show", listed[0].split()[0], "--state", state).stdout.splitlines()
+    pasted(shown[-1], tmp_path)
+    for line in twinwatch("log", root, "--state", state, "--action", "held").stdout.splitlines():
+        if "undo: " in line and listed[0].split()[0] not in line:
+            pasted(line, tmp_path)
+    assert {path.name for path in root.iterdir()} == {"IMG_1.jpg", odd, "half.jpg", ".twinwatch"}
+    kept = twinwatch("keep", root / odd, root / "half.jpg", "--state", state).stdout
+    assert "forgot" in pasted(kept, tmp_path).stdout
+
+
+def test_copies_side_by_side_are_all_set_aside(tmp_path: Path, photo: bytes, ask: Ask) -> None:
+    root = tmp_path / "mirror"
+    root.mkdir()
+    for number in range(8):
+        (root / f"IMG_{number}.jpg").write_bytes(photo)
+    assert sum(row["action"] == "held" for row in ask("scan", root, "--quarantine")) == 7
+
+
+def test_an_empty_name_chooses_nothing(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    (mirror / "IMG_1_half.jpg").unlink()
+    (mirror / "IMG_1.png").unlink()
+    ask("scan", mirror, "--quarantine")
+    state = ("--state", tmp_path / "state")
+    for command in (("restore", ""), ("purge", "", "--yes"), ("purge", "--all", "x", "--yes"), ("purge", "--yes")):
+        assert twinwatch("quarantine", *command, *state, check=False).returncode == 2
+    assert len(ask("quarantine", "list")) == 1
+
+
+def test_status_counts_what_there_is_when_nothing_runs(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    said = ask("status")[0]
+    assert (said["state"], said["photos"], said["held"], said["queued"]) == ("stopped", 2, 3, 0)
+    nothing = twinwatch("status", "--state", tmp_path / "nowhere", check=False)
+    assert (nothing.returncode, "no index in" in nothing.stdout) == (1, True)
+
+
+def test_a_damaged_index_is_said_with_the_command_that_mends_it(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror, "--quarantine")
+    state = tmp_path / "state"
+    (state / "index.db").write_bytes(b"no database" * 1000)
+    assert ask("status")[0]["state"] == "stopped"
+    broken = twinwatch("quarantine", "list", "--state", state, check=False)
+    assert (broken.returncode, "is damaged" in broken.stderr) == (1, True)
+    pasted(broken.stderr.split(" (")[0], tmp_path)
+    assert {row["action"] for row in ask("scan", mirror)} == {"none", "review"}
+    assert len(ask("quarantine", "list")) == 3
+
+
+def test_a_scan_that_is_told_to_stop_ends_between_two_photos(tmp_path: Path, photo: bytes) -> None:
+    root = tmp_path / "mirror"
+    root.mkdir()
+    for number in range(200):
+        (root / f"{number}.jpg").write_bytes(photo)
+    command = [sys.executable, "-m", "twinwatch", "scan", str(root), "--quarantine", "--state", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as scan:
+        assert scan.stdout is not None
+        scan.stdout.readline()
+        scan.send_signal(signal.SIGUSR1)  # what `resume` sends
+        scan.send_signal(signal.SIGINT)
+        _, said = scan.communicate(timeout=60)
+    assert (scan.returncode, "Traceback" in said, "stopped: nothing is half done" in said) == (1, False, True)
+    place = next(tmp_path.glob(".*quarantine"), tmp_path / "none")
+    held = len(list(place.iterdir())) if place.exists() else 0
+    assert held + len(list(root.glob("*.jpg"))) == 200
+
+
+def test_colours_only_for_those_who_want_them(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror)
+    command = f"stty cols 50; {sys.executable} -m twinwatch log --state {tmp_path}/state"
+    for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        done = subprocess.run(
+            ["script", "-qec", command, "/dev/null"],
+            env={**os.environ, "PYTHONPATH": ROOM, "TERM": "xterm", **extra},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ("\x1b[" in done.stdout) is coloured, extra
 
 
 def test_a_reader_that_leaves_early_is_no_error(mirror: Path, ask: Ask, tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_a_full_disk_is_said_and_the_index_goes_on_when_there_is_room_again(inde
 def test_memory_counts_returns_and_pairs_have_no_order(index: Index) -> None:
     assert index.memory.returns(A) is None
     for expected in (0, 1, 2):
-        index.memory.set_removed(A, "s", NOW, came_back=expected > 0)
+        index.memory.set_removed(A, "s", NOW, returned=expected > 0)
         assert index.memory.returns(A) == expected
     index.memory.set_removed(A, "s", NOW)
     assert index.memory.returns(A) == 2

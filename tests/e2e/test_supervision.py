@@ -119,7 +119,15 @@ def test_a_polled_root_is_walked_and_a_missing_one_waited_for(
     daemon.stop()
 
 
-def test_many_vanished_photos_stop_the_root_until_a_person_agrees(daemon: Daemon, photos: list[bytes]) -> None:
+@pytest.mark.parametrize("by_link", [False, True])
+def test_many_vanished_photos_stop_the_root_until_a_person_agrees(
+    daemon: Daemon, photos: list[bytes], *, by_link: bool
+) -> None:
+    named = daemon.root
+    if by_link:
+        named = daemon.root.parent / "a link"
+        named.symlink_to(daemon.root)
+        daemon.config.write_text(daemon.config.read_text().replace(str(daemon.root), str(named)))
     for number in range(40):
         (daemon.root / f"{number}.jpg").write_bytes(photos[number % 6] + bytes([number]))
     daemon.start().wait_for("level")
@@ -129,7 +137,7 @@ def test_many_vanished_photos_stop_the_root_until_a_person_agrees(daemon: Daemon
     daemon.start()
     status = daemon.wait_for("degraded")
     assert (status["roots"][0]["state"], status["photos"]) == ("emptied", 40)
-    twinwatch("resume", "--root", daemon.root, "--state", daemon.state)
+    twinwatch("resume", "--root", named, "--state", daemon.state)
     assert daemon.wait_for("level")["photos"] == 10
     daemon.stop()
 

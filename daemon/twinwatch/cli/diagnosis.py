@@ -6,6 +6,7 @@ Looks only: no marker, no folder and no index is made.
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from twinwatch import mounts
 from twinwatch.config import Config, RootConfig
 from twinwatch.errors import TwinwatchError
 from twinwatch.naming import Exclusions
+from twinwatch.service import told
 
 _INOTIFY = Path("/proc/sys/fs/inotify")
-_OPTIONAL = {"HEIF": "pip install 'twinwatch[heif]'", "JXL": "pip install 'twinwatch[jxl]'"}
+_OPTIONAL = {"HEIF": "pillow-heif", "JXL": "pillow-jxl-plugin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def examine(config: Config | None, state: Path) -> list[Finding]:
 def _state(folder: Path) -> Iterator[Finding]:
     there = folder if folder.exists() else next(parent for parent in folder.parents if parent.exists())
     if not os.access(there, os.W_OK):
-        yield Finding("state folder", False, f"{folder} cannot be written", f"sudo chown -R {_user()} {folder}")
+        mend = f"sudo chown -R {_user()} {told.word(there)}, or run this as its owner"
+        yield Finding("state folder", False, f"{folder} cannot be written", mend)
         return
     mount = mounts.mount_of(there.resolve())
     if mount is not None and mounts.is_remote(mount.fs_type):
@@ -69,7 +72,7 @@ def _workers() -> Iterator[Finding]:
         with Workers(1) as workers:
             abilities = workers.describe().result()
     except TwinwatchError as error:
-        yield Finding("workers", False, str(error), f"{sys.executable} -m pip install --force-reinstall twinwatch")
+        yield Finding("workers", False, str(error), "install twinwatch again, see README")
         return
     missing = abilities.layers_missing
     layers = ", ".join(f"{name} {state}" for name, state in sorted(abilities.sandbox.items()))
@@ -79,7 +82,7 @@ def _workers() -> Iterator[Finding]:
     yield Finding("decoders", True, ", ".join(sorted(name for name, there in abilities.formats.items() if there)))
     for name in lacking:
         common = name == "HEIF"  # what phones write; without it a mirror of one is half blind
-        mend = _OPTIONAL.get(name, "")
+        mend = f"{told.word(sys.executable)} -m pip install {_OPTIONAL[name]}" if name in _OPTIONAL else ""
         yield Finding(f"decoder {name}", not common, "not installed: such files are left alone", mend)
     yield Finding("decoder RAW", True, "RAW files are companions of their JPEG and are never judged")
 
@@ -87,13 +90,17 @@ def _workers() -> Iterator[Finding]:
 def _root(root: RootConfig, config: Config) -> Iterator[Finding]:
     name = f"root {root.path}"
     if not root.path.is_dir():
-        yield Finding(name, False, "is not there", f"mount it, or: mkdir -p {root.path}")
+        yield Finding(name, False, "is not there", f"mount it, or: mkdir -p {told.word(root.path)}")
+        return
+    if not os.access(root.path, os.R_OK | os.X_OK):
+        mend = f"run this as the account that owns the photos, or: sudo chmod u+rx {told.word(root.path)}"
+        yield Finding(name, False, "the folder cannot be read", mend)
         return
     mount = mounts.mount_of(root.path.resolve())
     kind = "an unknown file system" if mount is None else mount.fs_type
     mode = mounts.mode_for(root.path.resolve()) if root.mode == "auto" else root.mode
     how = "its events are watched" if mode == "inotify" else "it is walked regularly, as events of others do not arrive"
-    yield Finding(name, os.access(root.path, os.R_OK | os.X_OK), f"{kind}; {how}", "")
+    yield Finding(name, True, f"{kind}; {how}")
     for below in mounts.mounts_below(root.path.resolve()):
         place = os.fsdecode(below.mount_point)
         yield Finding(name, False, f"{place} is another file system and is not entered", f"add it as a root: {place}")
@@ -106,7 +113,7 @@ def _quarantine(root: RootConfig, config: Config, name: str) -> Iterator[Finding
 
     others = tuple(other.path for other in config.roots if other.path != root.path)
     if not os.access(root.path, os.W_OK):
-        mend = f"sudo chown {_user()} {root.path}, or make it a reference root (reference: true)"
+        mend = f"sudo chown {_user()} {told.word(root.path)}, or make it a reference root (reference: true)"
         yield Finding(f"{name}, quarantine", False, "the folder cannot be written, so nothing can be moved", mend)
         return
     place = root.quarantine or quarantine_place(root.path.resolve(), others)
@@ -142,4 +149,7 @@ def _count_folders(top: Path, exclusions: Exclusions) -> int:
 
 
 def _user() -> str:
-    return os.environ.get("USER", str(os.getuid()))
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -15,11 +15,30 @@ from typing import Any, TypeVar
 import click
 
 from twinwatch import __version__
+from twinwatch.cli import output
 from twinwatch.errors import ConfigError, TwinwatchError
 
 EX_CONFIG = 78
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GivenPath(click.Path):
+    """A path that was really given: an empty one, of a script's unset variable, must not mean the folder we are in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fail on an empty one."""
+        if not os.fspath(value):
+            self.fail("is empty; name a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+# Whether something can be read is said by those who read it, with what to do about it.
+FILE = GivenPath(path_type=Path, dir_okay=False, readable=False)
+FOLDER = GivenPath(path_type=Path, file_okay=False, readable=False)
+THERE = GivenPath(path_type=Path, file_okay=False, readable=False, exists=True)
+
+FOLDERS = click.argument("folders", metavar="[DIR]...", nargs=-1, type=FOLDER)
 
 
 class Group(click.Group):
@@ -44,15 +63,31 @@ class Group(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             for problem in error.problems:
-                click.echo(problem, err=True)
+                click.echo(output.clean(problem), err=True)
             ctx.exit(EX_CONFIG)
         except TwinwatchError as error:
-            click.echo(f"twinwatch: {error}", err=True)
+            click.echo(f"twinwatch: {output.clean(_completed(str(error), ctx))}", err=True)
             ctx.exit(1)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            said = "\n".join(output.clean(line) for line in _completed(error.format_message(), ctx).split("\n"))
+            raise click.UsageError(said, error.ctx) from error
         except BrokenPipeError:
             # The reader of our pipe has had enough (`| head`): not an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _completed(text: str, ctx: click.Context) -> str:
+    from twinwatch.service import state as states
+    from twinwatch.service import told
+
+    return told.completed(text, states.state_folder(ctx.meta.get(_STATE)))
+
+
+_STATE = "twinwatch.state"
+"""Where a command's `--state` is kept for the messages of its errors."""
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -61,16 +96,30 @@ def cli() -> None:
     """Watch synced photo folders and set aside the copies that sync makes.
 
     A photo is moved only when it is proved to be a copy, never deleted, and put back by one command.
-    Start with:  twinwatch scan DIR        (reports, moves nothing)
+
+    \b
+    Look first, move nothing:   twinwatch scan DIR
+    Then watch:                 twinwatch run DIR
+    What was set aside:         twinwatch quarantine list
+    Put it back:                twinwatch quarantine restore ID
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration; `check` and `status` answer with 0 and 1.
     """
+
+
+def _keep_state(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    ctx.meta[_STATE] = value
+    return value
 
 
 def state_option(command: F) -> F:
     """Add `--state DIR`, given to the command as a folder that exists."""
     return click.option(
         "--state",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="State folder (index, lock); default $STATE_DIRECTORY, else the XDG state folder.",
+        type=FOLDER,
+        metavar="DIR",
+        callback=_keep_state,
+        help="State folder (index, lock); else $STATE_DIRECTORY, else ~/.local/state/twinwatch.",
     )(command)
 
 
@@ -84,6 +133,7 @@ def config_option(command: F) -> F:
     return click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Configuration file; see config.example.yaml.",
+        type=FILE,
+        metavar="FILE",
+        help="Configuration file; `twinwatch config init` writes one with every option explained.",
     )(command)

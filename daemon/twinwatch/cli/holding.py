@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twinwatch.cli import output
-from twinwatch.cli.group import Group, json_option, state_option
+from twinwatch.cli.group import THERE, Group, json_option, state_option
 from twinwatch.errors import TwinwatchError
 from twinwatch.photo import ContentDigest
 
@@ -24,7 +24,8 @@ _PLACE = click.option(
     "--place",
     "places",
     multiple=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=THERE,
+    metavar="DIR",
     help="A quarantine folder that the index does not know (any more).",
 )
 
@@ -52,10 +53,29 @@ def list_(state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
     shown = [
         (row["id"], output.when(row["held_at"]), row["verdict"], output.size(row["bytes"]), row["path"], row["keeper"])
         if row["state"] == "held"
-        else (row["id"], "", row["state"], "", row["path"], row["trouble"])
+        else (row["id"], "", row["state"], "", row["path"] or row["held_as"], row["trouble"])
         for row in rows
     ]
-    output.table(("id", "held", "verdict", "size", "path", "keeper"), shown, empty="nothing is in quarantine")
+    if output.on_terminal():
+        _show_list(shown, state)
+    else:
+        output.table((), shown, empty="")
+
+
+def _show_list(rows: Sequence[tuple[Any, ...]], state: Path | None) -> None:
+    """Print lines that a terminal of any width leaves whole: an ID is there to be copied."""
+    from twinwatch.cli.selection import command
+
+    for slot, held, verdict, size, path, other in rows:
+        click.echo("  ".join(part for part in (slot, held, output.coloured(verdict), size) if part))
+        click.echo(f"  {output.clean(path)}")
+        if other:
+            click.echo(f"  {'of ' if held else ''}{output.clean(other)}")
+    if rows:
+        click.echo(f"{len(rows)} in quarantine; why: {command('quarantine show ID', state)}")
+        click.echo(f"put one back: {command('quarantine restore ID', state)}")
+    else:
+        click.echo("nothing is in quarantine")
 
 
 @quarantine.command()
@@ -72,10 +92,10 @@ def show(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_
                 evidence = None if manifest is None else manifest.evidence.to_json()
                 output.json_line({**_row(slot, index), "evidence": evidence})
             else:
-                _explain(slot, index)
+                _explain(slot, index, state)
 
 
-@quarantine.command()
+@quarantine.command(short_help="Put photos back; nothing is overwritten.")
 @_IDS
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
 @state_option
@@ -91,14 +111,16 @@ def restore(
     from twinwatch import quarantine as held
 
     with _Quarantine(state, places) as (slots, index):
-        wanted = [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+        wanted = _wanted(slots, ids, everything=everything)
+        if not wanted:
+            click.echo("nothing to restore", err=True)
         _each(wanted, lambda slot: held.restore(slot, index, time.time()), "restored", as_json)
 
 
 @quarantine.command()
 @_IDS
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
-@click.option("--older-than", metavar="DAYS", type=float, help="Only what was held at least so many days ago.")
+@click.option("--older-than", metavar="DAYS", type=click.FloatRange(min=0), help="Of these, what was held so long.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @state_option
 @_PLACE
@@ -114,7 +136,7 @@ def purge(
 ) -> None:
     """Delete held photos for good. Only a person does that; each keeper is read in full first.
 
-    A photo whose keeper is gone or changed is never deleted.
+    Name IDs, or --all of them. It asks, unless --yes is given. A photo whose keeper is gone or changed is not deleted.
     """
     from twinwatch import quarantine as held
 
@@ -122,7 +144,7 @@ def purge(
         if index is None:
             raise click.UsageError("there is no index: run `twinwatch scan DIR` first, so that keepers can be found")
         known = index
-        wanted = [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+        wanted = _wanted(slots, ids, everything=everything)
         if older_than is not None:
             before = time.time() - older_than * 86400
             wanted = [slot for slot in wanted if slot.manifest is not None and slot.manifest.at <= before]
@@ -131,8 +153,10 @@ def purge(
             return
         total = sum(slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None)
         if not yes:
-            click.echo(f"{len(wanted)} photos, {output.size(total)}, will be deleted for good.", err=True)
-            click.confirm("Delete them?", abort=True, err=True)
+            click.echo(
+                f"{output.counted(len(wanted), 'photo')}, {output.size(total)}, will be deleted for good.", err=True
+            )
+            _confirm()
 
         def keepers(digest: ContentDigest) -> list[Path]:
             roots = {record.id: Path(record.path) for record in known.roots()}
@@ -141,18 +165,23 @@ def purge(
         _each(wanted, lambda slot: held.purge(slot, known, keepers), "purged", as_json)
 
 
-@quarantine.command()
+@quarantine.command(short_help="Compare what is held with its manifest.")
 @_IDS
 @state_option
 @_PLACE
 @json_option
 def verify(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
-    """Read everything held again and compare it with its manifest."""
+    """Read everything held again, or only these, and compare it with its manifest.
+
+    Exit code 1 when something differs.
+    """
     from twinwatch.quarantine import changed_in_quarantine
 
     wrong = 0
     with _Quarantine(state, places) as (slots, _):
-        for slot in _chosen(slots, ids) if ids else slots:
+        chosen = _chosen(slots, ids) if ids else slots
+        looked = len(chosen)
+        for slot in chosen:
             found = [slot.trouble] if slot.manifest is None else changed_in_quarantine(slot)
             wrong += bool(found)
             if as_json:
@@ -160,8 +189,18 @@ def verify(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], a
             elif found:
                 click.echo(f"{slot.name}: {output.clean('; '.join(found))}")
     if not as_json:
-        click.echo(f"{len(slots)} slots, {wrong} with something wrong")
+        click.echo(f"{looked} looked at, {wrong} with something wrong")
     sys.exit(1 if wrong else 0)
+
+
+def _confirm() -> None:
+    try:
+        sure = click.confirm("Delete them?", err=True)
+    except click.Abort:
+        click.echo(err=True)
+        sure = False
+    if not sure:
+        raise TwinwatchError("nothing was deleted", "answer y, or give --yes")
 
 
 class _Quarantine:
@@ -189,11 +228,17 @@ class _Quarantine:
             self._index.close()
 
 
+def _wanted(slots: Sequence[Slot], ids: Sequence[str], *, everything: bool) -> list[Slot]:
+    if everything and ids:
+        raise click.UsageError("give IDs or --all, not both")
+    return [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+
+
 def _chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:
     from twinwatch.cli.selection import chosen
 
     if not ids:
-        raise click.UsageError("which one? give an ID of `twinwatch quarantine list`")
+        raise click.UsageError("which one? give an ID of `twinwatch quarantine list`, or --all where there is one")
     return chosen(slots, ids)
 
 
@@ -243,7 +288,9 @@ def _row(slot: Slot, index: Index | None) -> dict[str, Any]:
     }
 
 
-def _explain(slot: Slot, index: Index | None) -> None:
+def _explain(slot: Slot, index: Index | None, state: Path | None) -> None:
+    from twinwatch.cli.selection import command
+
     row = _row(slot, index)
     manifest = slot.manifest
     if manifest is None:
@@ -252,14 +299,14 @@ def _explain(slot: Slot, index: Index | None) -> None:
     evidence = manifest.evidence
     lines = [
         ("photo", row["path"]),
-        ("state", f"{row['state']} since {output.when(manifest.at)}"),
+        ("state", f"{row['state']}; set aside {output.when(manifest.at)}"),
         ("held as", row["held_as"]),
         ("keeper", row["keeper"]),
         ("verdict", f"{evidence.verdict}: {evidence.words}"),
         ("why", f"the keeper is {manifest.rule}"),
         ("with it", ", ".join(held.name for held in manifest.files[:-1])),
         ("numbers", ", ".join(f"{key} {value}" for key, value in evidence.measures.items())),
-        ("put back", f"twinwatch quarantine restore {slot.name}"),
+        ("put back", command(f"quarantine restore {slot.name}", state)),
     ]
     click.echo(slot.name)
     for name, value in lines:

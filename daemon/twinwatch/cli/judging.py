@@ -15,58 +15,52 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from twinwatch.cli import output
-from twinwatch.cli.group import json_option, state_option
+from twinwatch.cli.group import FILE, THERE, json_option, state_option
 from twinwatch.errors import WorkerError
 from twinwatch.photo import ContentDigest, Evidence, FileStat, Photo, PhotoId, RootId, Verdict
 
 if TYPE_CHECKING:
     from twinwatch.workers import Workers
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command()
-@click.argument("a", type=_FILE, required=False)
-@click.argument("b", type=_FILE, required=False)
-@click.option("--pairs", type=_FILE, help="CSV file with the columns a and b; every pair is compared.")
-@click.option("--base", type=click.Path(path_type=Path, file_okay=False), help="Folder the pairs' paths are below.")
+@click.argument("a", type=FILE, required=False)
+@click.argument("b", type=FILE, required=False)
+@click.option("--pairs", type=FILE, metavar="FILE.csv", help="Table with the columns a and b; every pair is compared.")
+@click.option("--base", type=THERE, metavar="DIR", help="Folder the pairs' paths are below.")
 @json_option
 def compare(a: Path | None, b: Path | None, pairs: Path | None, base: Path | None, as_json: bool) -> None:
     """Say what two pictures are to each other, and why.
 
     Nothing is indexed or moved. The verdict is one of identical, same-pixels, re-encoded, look-alike, distinct and
-    undecodable; `original` is the one from which the other can be made.
+    undecodable; `original` is the one from which the other can be made. Exit code 1 when one of the two files cannot be
+    read as a picture; with --pairs that is only said in its line.
     """
     if pairs is not None and a is None:
         listed = _read_pairs(pairs, base or Path())
-    elif a is not None and b is not None and pairs is None:
+    elif a is not None and b is not None and pairs is None and base is None:
         listed = iter([(str(a), str(b), a, b)])
     else:
-        raise click.UsageError("give two files, or --pairs FILE.csv")
+        raise click.UsageError("give two files, or --pairs FILE.csv; --base goes with --pairs")
     undecodable = False
     for name_a, name_b, evidence in _compare_all(listed):
         undecodable = evidence.verdict is Verdict.UNDECODABLE
         if as_json:
-            value = {"a": name_a, "b": name_b, **evidence.to_json()}
-            value["evidence"] = {
-                "words": value.pop("words"),
-                "transform": value.pop("transform"),
-                **value.pop("measures"),
-            }
-            output.json_line(value)
+            output.json_line({"a": name_a, "b": name_b, **output.evidence_of_pair(evidence)})
         else:
             _show_comparison(name_a, name_b, evidence)
     sys.exit(1 if undecodable and pairs is None else 0)
 
 
-@click.command()
-@click.argument("file", type=_FILE)
+@click.command(short_help="Say whether a copy of FILE is known.")
+@click.argument("file", type=FILE)
 @state_option
 @json_option
 def check(file: Path, state: Path | None, as_json: bool) -> None:
-    """Say whether a copy of FILE is already in a watched folder (exit code 0: yes, 1: no).
+    """Say whether a copy of FILE is already in a watched folder (exit code 0: yes, 1: no, 2: cannot be told).
 
-    FILE may lie anywhere; it is neither indexed nor moved.
+    FILE may lie anywhere; it is neither indexed nor moved. Look-alikes are shown too, but do not count. A FILE in a
+    watched folder is no copy of itself.
     """
     from twinwatch.cli.selection import open_index
     from twinwatch.syscalls import file_stat
@@ -88,40 +82,46 @@ def check(file: Path, state: Path | None, as_json: bool) -> None:
                 evidence = evidence.named(file.name, path.name)
                 found = found or evidence.verdict is not Verdict.LOOK_ALIKE
                 if as_json:
-                    output.json_line({"path": str(path), **evidence.to_json()})
+                    output.json_line({"path": str(path), **output.evidence_of_pair(evidence)})
                 else:
                     _show_comparison(str(file), str(path), evidence)
     finally:
         index.close()
     if not found and not as_json:
-        click.echo(f"no copy of {output.clean(file)} is known")
+        trouble = "" if reading.trouble is None else f" (it cannot be read as a picture: {reading.trouble})"
+        click.echo(f"no copy of {output.clean(file)} is known{trouble}")
     sys.exit(0 if found else 1)
 
 
-@click.command()
-@click.argument("a", type=_FILE)
-@click.argument("b", type=_FILE)
+@click.command(short_help="Let two copies both stay.")
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
 @state_option
 def keep(a: Path, b: Path, state: Path | None) -> None:
     """Remember that A and B may both stay, wherever they are moved or renamed to."""
-    from twinwatch.cli.selection import open_index
+    from twinwatch.cli.selection import command, open_index
+    from twinwatch.service import told
 
     digests = [_digest(path) for path in (a, b)]
     if digests[0] == digests[1]:
-        raise click.UsageError("they are the same bytes; `forget` undoes it, so give `keep` two different pictures")
+        raise click.UsageError("A and B are the same bytes; `keep` is for two copies that differ")
     index = open_index(state)
     try:
         index.memory.allow(digests[0], digests[1], time.time())
     finally:
         index.close()
-    click.echo(f"{output.clean(a)} and {output.clean(b)} may both stay; undo: twinwatch forget {output.clean(a)}")
+    undo = command(f"forget {told.word(a)}", state)
+    click.echo(f"{output.clean(a)} and {output.clean(b)} may both stay; undo: {undo}")
 
 
-@click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.command(short_help="Forget what was decided about a picture.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @state_option
 def forget(files: tuple[Path, ...], state: Path | None) -> None:
-    """Forget what was decided about the content of FILE: that it may stay, or that it was set aside."""
+    """Forget what was decided about the content of FILE: that it may stay, or that it was set aside.
+
+    It is judged again at the next scan or walk.
+    """
     from twinwatch.cli.selection import open_index
 
     index = open_index(state)
@@ -132,21 +132,28 @@ def forget(files: tuple[Path, ...], state: Path | None) -> None:
             for photo in index.photos.with_digest(digest):
                 index.photos.unjudge(photo.id)
             index.commit()
-            click.echo(f"{output.clean(file)}: {pairs} allowed pairs and {removed} memories of a move forgotten")
+            known = [f"{pairs} times that it may stay"] if pairs else []
+            known += ["that it was set aside"] if removed else []
+            click.echo(f"{output.clean(file)}: {'forgot ' + ' and '.join(known) if known else 'nothing to forget'}")
     finally:
         index.close()
 
 
 def _read_pairs(pairs: Path, base: Path) -> Iterator[tuple[str, str, Path, Path]]:
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
     try:
-        with pairs.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with pairs.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file)
             if not {"a", "b"} <= set(reader.fieldnames or ()):
                 raise click.UsageError(f"{pairs}: the first line must name the columns a and b")
             for row in reader:
+                if not row["a"] or not row["b"]:
+                    raise click.UsageError(f"{pairs}: line {reader.line_num}: a and b must both be given")
                 yield row["a"], row["b"], base / row["a"], base / row["b"]
     except OSError as error:
         raise click.UsageError(f"{pairs}: {error.strerror}") from error
+    except csv.Error as error:
+        raise click.UsageError(f"{pairs}: line {reader.line_num + 1}: {error}") from error
 
 
 def _compare_all(pairs: Iterator[tuple[str, str, Path, Path]]) -> Iterator[tuple[str, str, Evidence]]:
@@ -208,11 +215,13 @@ def _opened(path: Path) -> BinaryIO:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise click.UsageError(f"{output.clean(path)}: {error.strerror}") from error
+        raise click.UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a NUL in a name of a table
+        raise click.UsageError(f"{path}: {error}") from error
     file = open(fd, "rb")  # noqa: SIM115 - the caller's `with` closes it
     if not is_regular(os.fstat(fd)):
         file.close()
-        raise click.UsageError(f"{output.clean(path)} is no regular file")
+        raise click.UsageError(f"{path} is no regular file")
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import click
 
 from twinwatch.cli import output
-from twinwatch.cli.group import Group, json_option, state_option
-from twinwatch.errors import IndexUnusableError
+from twinwatch.cli.group import FILE, Group, json_option, state_option
+from twinwatch.errors import IndexUnusableError, TwinwatchError
 
-_CONFIG = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+_CONFIG = click.argument("file", type=FILE)
 
 
 @click.group(cls=Group)
@@ -20,17 +21,21 @@ def config() -> None:
     """Check, show or write a configuration file."""
 
 
-@config.command("check")
+@config.command("check", short_help="Report every problem of FILE with its line.")
 @_CONFIG
 def check_(file: Path) -> None:
     """Check FILE; every problem is one line `file:line:column: key: what is wrong` (exit code 78)."""
     from twinwatch.config import load
 
     loaded = load(file)
-    click.echo(f"{output.clean(file)} is right: {len(loaded.roots)} roots")
+    count = len(loaded.roots)
+    click.echo(f"{output.clean(file)} is right: {count} root{'' if count == 1 else 's'}")
+    for root in loaded.roots:
+        if not root.path.is_dir():
+            click.echo(f"  {output.clean(root.path)} is not there now; it is waited for")
 
 
-@config.command("show")
+@config.command("show", short_help="Show what FILE makes, defaults filled in.")
 @_CONFIG
 def show_(file: Path) -> None:
     """Show the whole configuration that FILE makes, defaults filled in."""
@@ -39,11 +44,12 @@ def show_(file: Path) -> None:
     click.echo(show(load(file)), nl=False)
 
 
-@config.command("init")
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@config.command("init", short_help="Write a configuration, every option explained.")
+@click.argument("file", required=False, type=FILE)
 def init(file: Path | None) -> None:
     """Write a configuration with every option explained to FILE (never over one), or to standard output."""
     from twinwatch.config import example
+    from twinwatch.service import told
 
     if file is None:
         click.echo(example(), nl=False)
@@ -52,15 +58,18 @@ def init(file: Path | None) -> None:
         with file.open("x", encoding="utf-8") as out:
             out.write(example())
     except FileExistsError:
-        raise click.UsageError(f"{output.clean(file)} exists; it is not overwritten") from None
+        raise click.UsageError(f"{file} exists; it is not overwritten") from None
     except OSError as error:
-        raise click.UsageError(f"{output.clean(file)}: {error.strerror}") from error
-    click.echo(f"wrote {output.clean(file)}: set `roots`, then run: twinwatch config check {output.clean(file)}")
+        raise TwinwatchError(f"{file}: {error.strerror}") from error
+    click.echo(f"wrote {output.clean(file)}: set `roots`, then run: twinwatch config check {told.word(file)}")
 
 
 @click.group(cls=Group)
 def index() -> None:
-    """Look after the index; no photo and nothing in quarantine depends on it."""
+    """Look after the index.
+
+    It is a cache and a log: no photo, and nothing in quarantine, depends on it.
+    """
 
 
 @index.command()
@@ -85,7 +94,7 @@ def stats(state: Path | None, as_json: bool) -> None:
 @state_option
 def verify(state: Path | None) -> None:
     """Check the database file."""
-    from twinwatch.cli.selection import open_index
+    from twinwatch.cli.selection import command, open_index
 
     opened = open_index(state)
     try:
@@ -94,12 +103,12 @@ def verify(state: Path | None) -> None:
         opened.close()
     for line in wrong:
         click.echo(output.clean(line))
-    click.echo("the index is sound" if not wrong else "put it right with: twinwatch index rebuild")
+    click.echo("the index is sound" if not wrong else f"put it right with: {command('index rebuild', state)}")
     sys.exit(1 if wrong else 0)
 
 
-@index.command()
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@index.command(short_help="Copy the index, also while the daemon runs.")
+@click.argument("target", type=FILE)
 @state_option
 def backup(target: Path, state: Path | None) -> None:
     """Copy the index to TARGET, also while the daemon runs; an existing file is not overwritten."""
@@ -109,27 +118,30 @@ def backup(target: Path, state: Path | None) -> None:
     try:
         opened.backup(target)
     except FileExistsError:
-        raise click.UsageError(f"{output.clean(target)} exists; it is not overwritten") from None
+        raise click.UsageError(f"{target} exists; it is not overwritten") from None
     except OSError as error:
-        raise click.UsageError(f"{output.clean(target)}: {error.strerror}") from error
+        raise TwinwatchError(f"{target}: {error.strerror}") from error
     finally:
         opened.close()
     click.echo(f"the index was copied to {output.clean(target)}")
 
 
-@index.command()
+@index.command(short_help="Begin a new index; the old one is kept.")
 @state_option
 def rebuild(state: Path | None) -> None:
-    """Put the index aside and begin a new one; the next scan reads every photo again.
+    """Put the index aside and begin a new one; the next scan or start reads every photo again.
 
-    The old file is kept beside it. What is in quarantine is found again by its manifests at the next start.
+    Not while the daemon runs. The old file is kept beside it, and what it remembers besides photos is taken over: the
+    log, what a person decided, the roots. What is in quarantine is found again by its manifests.
     """
+    from twinwatch.cli.selection import has_index, without_index
     from twinwatch.index import FILE_NAME, Index
     from twinwatch.service import state as states
 
     folder = states.state_folder(state)
-    if not (folder / FILE_NAME).exists():
-        raise click.UsageError(f"no index in {output.clean(folder)}")
+    if not has_index(folder):
+        raise click.UsageError(f"no index in {folder}: {without_index(folder)}")
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` sends it to whoever works with this state
     with states.locked(folder):
         aside = f"{FILE_NAME}.{time.strftime('%Y%m%d-%H%M%S')}"
         for suffix in ("", "-wal", "-shm"):
@@ -140,7 +152,7 @@ def rebuild(state: Path | None) -> None:
             Index(folder).salvage(folder / aside)
             click.echo("the log, the decisions of people and the roots were taken over")
         except IndexUnusableError as error:
-            click.echo(f"twinwatch: nothing could be taken over: {output.clean(error)}", err=True)
+            click.echo(f"twinwatch: nothing could be taken over: {output.clean(error.what)}", err=True)
     click.echo(f"a new index was begun; the old one is {output.clean(folder / aside)}")
 
 

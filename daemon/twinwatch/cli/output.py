@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,15 @@ def evidence_json(evidence: Evidence | None) -> dict[str, Any] | None:
     return None if evidence is None else evidence.to_json()
 
 
+def evidence_of_pair(evidence: Evidence) -> dict[str, Any]:
+    """Return verdict, original and evidence as `compare` and `check` show them: the measures beside the words."""
+    words = {"words": evidence.words, "transform": evidence.transform, **evidence.measures}
+    return {"verdict": str(evidence.verdict), "original": evidence.original, "evidence": words}
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows: a table on a terminal, tab-separated lines in a pipe."""
-    cells = [[clean(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else clean(cell) for cell in row] for row in rows]
     if not on_terminal():
         for row in cells:
             click.echo("\t".join(row))
@@ -68,13 +74,23 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
 
 def coloured(verdict: str) -> str:
     """Return a verdict in its colour, on a terminal."""
-    colour = COLOURS.get(Verdict(verdict))
-    return click.style(verdict, fg=colour) if colour and on_terminal() else verdict
+    return painted(verdict, COLOURS.get(Verdict(verdict)))
+
+
+def painted(text: str, colour: str | None) -> str:
+    """Return text in a colour, on a terminal that shows colours to a person who wants them (no-color.org)."""
+    wanted = on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return click.style(text, fg=colour) if colour and wanted else text
 
 
 def when(at: float) -> str:
     """Return a time as a person reads it, in local time."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def size(count: int) -> str:
@@ -104,6 +120,3 @@ def progress() -> Progress:
         disable=not console.is_terminal,
         redirect_stdout=on_terminal(),  # else what goes into a pipe would end on the terminal
     )
-
-
-Echo = Callable[[str], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,17 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from twinwatch.cli import output
-from twinwatch.cli.group import config_option, json_option, state_option
+from twinwatch.cli.group import FOLDERS, config_option, json_option, state_option
 
 if TYPE_CHECKING:
     from twinwatch.ingest import Found, Outcome
     from twinwatch.service.assembly import Assembly
 
-_FOLDERS = click.argument("folders", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=Path))
 
-
-@click.command()
-@_FOLDERS
+@click.command(short_help="Watch folders and set aside copies that arrive.")
+@FOLDERS
 @config_option
 @state_option
 @click.option("--observe", is_flag=True, help="Decide and tell, but move nothing.")
@@ -29,20 +28,21 @@ def run(folders: tuple[Path, ...], config_file: Path | None, state: Path | None,
     What is in the folders when they are first seen is indexed and reported, never moved: only later arrivals are. The
     log goes to standard error. SIGHUP reads the configuration again.
     """
-    from twinwatch.cli.selection import configuration
+    from twinwatch.cli.selection import configuration, state_for
     from twinwatch.service import logs
     from twinwatch.service import state as states
     from twinwatch.service.daemon import Daemon
 
     config = configuration(config_file, folders)
     logs.set_up(config.log.level, config.log.format)
-    folder = states.made(states.state_folder(state or config.state))
+    folder = state_for(config, state)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` may come before the daemon listens
     with states.locked(folder):
         Daemon(config, folder, lambda: configuration(config_file, folders), observe=observe).run()
 
 
-@click.command()
-@_FOLDERS
+@click.command(short_help="Look at every picture once, report copies.")
+@FOLDERS
 @config_option
 @state_option
 @click.option("--quarantine", "move", is_flag=True, help="Set proven copies aside; without it nothing is moved.")
@@ -52,32 +52,54 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
 
     What was read is remembered: a second scan reads only what is new. Give --quarantine to set the proven copies aside.
     """
-    from twinwatch.cli.selection import configuration
+    from twinwatch.cli.selection import configuration, state_for
     from twinwatch.service import state as states
+    from twinwatch.service import told
     from twinwatch.service.assembly import Assembly
 
-    if not folders and config_file is None:
-        raise click.UsageError("which folder? give DIR, or --config FILE")
     config = configuration(config_file, folders)
-    folder = states.made(states.state_folder(state or config.state))
+    folder = state_for(config, state)
     teller = _Teller(as_json)
+    stop = _Stop()
     with (
         states.locked(folder),
         Assembly(config, folder, report=teller.tell, failed=teller.failed, hold=move, move_residents=True) as assembly,
     ):
-        ok = _pass(assembly, teller)
-    teller.sum_up(moved=move)
-    sys.exit(0 if ok else 1)
+        ok = _pass(assembly, teller, stop, folder)
+    if stop.wanted:
+        click.echo("stopped: nothing is half done, and what was read is remembered; scan again to go on", err=True)
+    if not as_json and (ok or teller.done):
+        which = [f"--config {told.word(config_file.absolute())}"] if config_file is not None else []
+        which += [told.word(root.expanduser().absolute()) for root in folders]
+        again = told.command(" ".join(["scan", "--quarantine", *which]), folder)
+        teller.sum_up(again, told.command("quarantine list", folder), moved=move)
+    sys.exit(0 if ok and not stop.wanted else 1)
 
 
-def _pass(assembly: Assembly, teller: _Teller) -> bool:
+class _Stop:
+    """Ends a pass between two photos when it is told to; told twice, at once."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` sends it to whoever works with this state
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.wanted = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> bool:
     """Walk every root; return whether all of them could be."""
+    from twinwatch.service import told
+
     ok = True
     surveys = []
     for watched in assembly.watched:
         assembly.look(watched)
         if watched.words:
-            click.echo(f"twinwatch: {watched.words}", err=True)
+            click.echo(f"twinwatch: {output.clean(told.completed(watched.words, folder))}", err=True)
             ok = False
             continue
         for recovered in assembly.recover(watched):
@@ -88,21 +110,23 @@ def _pass(assembly: Assembly, teller: _Teller) -> bool:
         assembly.belt.add_bulk(survey.files())
     with output.progress() as bar:
         task = bar.add_task("reading", total=None, now="")
-        while assembly.belt.step(0.2):
+        while not stop.wanted and assembly.belt.step(0.2):
             bar.update(task, completed=teller.done, total=sum(s.taken for s in surveys), now=teller.now)
             assembly.index.commit_if_older(0.5)
     for survey in surveys:
         for trouble in survey.troubles:
-            click.echo(f"twinwatch: {trouble}", err=True)
+            click.echo(f"twinwatch: {output.clean(trouble)}", err=True)
         for name in survey.mounts:
+            where = output.clean(name)
             click.echo(
-                f"twinwatch: {name} is another file system: not entered; give it as a folder of its own", err=True
+                f"twinwatch: {where} is another file system: not entered; give it as a folder of its own", err=True
             )
         if survey.placeholders:
             click.echo(f"{survey.placeholders} online-only files skipped, 0 bytes downloaded", err=True)
         if survey.failure is not None:
-            click.echo(f"twinwatch: {survey.failure}", err=True)
+            click.echo(f"twinwatch: {output.clean(survey.failure)}", err=True)
         teller.pictures += survey.pictures
+        teller.taken += survey.taken
         ok = ok and survey.failure is None and not survey.troubles
     return ok
 
@@ -114,13 +138,15 @@ class _Teller:
         self._as_json = as_json
         self.done = 0
         self.pictures = 0
+        self.taken = 0
         self.now = ""
-        self._counts: dict[str, int] = {}
+        self._came: dict[Path, str] = {}  # what came of each photo in the end: one may be looked at twice
+        self._failed = 0
 
     def tell(self, outcome: Outcome) -> None:
         self.done += 1
         self.now = output.clean(outcome.path.name)
-        self._counts[outcome.action] = self._counts.get(outcome.action, 0) + 1
+        self._came[outcome.path] = outcome.action
         if self._as_json:
             output.json_line(
                 {
@@ -138,21 +164,21 @@ class _Teller:
 
     def failed(self, found: Found, error: Exception) -> None:
         self.done += 1
-        self._counts["failed"] = self._counts.get("failed", 0) + 1
+        self._failed += 1
         click.echo(f"twinwatch: {output.clean(error)}", err=True)
 
-    def sum_up(self, *, moved: bool) -> None:
-        if self._as_json:
-            return
-        held, would, review = (self._counts.get(action, 0) for action in ("held", "would-hold", "review"))
-        words = [f"{self.pictures} pictures", f"{self.done} looked at"]
-        words += [f"{held} set aside"] if moved else [f"{would} proven copies (nothing was moved)"]
-        words += [f"{review} for review", f"{self._counts.get('failed', 0)} could not be judged"]
-        click.echo(", ".join(words))
+    def sum_up(self, again: str, listing: str, *, moved: bool) -> None:
+        came = list(self._came.values())
+        held, would, review = (came.count(action) for action in ("held", "would-hold", "review"))
+        words = [output.counted(self.pictures, "picture"), f"{self.taken} looked at"]
+        words += [f"{held} set aside"] if moved else [output.counted(would, "proven copy", "proven copies")]
+        words += [f"{review} for review"]
+        words += [f"{self._failed} could not be judged"] if self._failed else []
+        click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
         if would:
-            click.echo("set them aside with: twinwatch scan --quarantine DIR")
+            click.echo(f"set them aside with: {again}")
         if held:
-            click.echo("see them with: twinwatch quarantine list; put one back with: twinwatch quarantine restore ID")
+            click.echo(f"see them, and how to put one back: {listing}")
 
     def _line(self, outcome: Outcome) -> None:
         click.echo(f"{output.coloured(outcome.verdict):12}  {output.clean(outcome.path)}")
@@ -161,7 +187,11 @@ class _Teller:
         if outcome.evidence is not None and outcome.evidence.words:
             click.echo(f"              {output.clean(outcome.evidence.words)}")
         if outcome.why:
-            click.echo(f"              {outcome.action}: {output.clean(outcome.why)}")
+            click.echo(f"              {_SAID[outcome.action]}: {output.clean(outcome.why)}")
+
+
+_SAID = {"none": "left alone", "would-hold": "would be set aside", "held": "set aside", "review": "for review"}
+"""What was done, as a line for a person says it."""
 
 
 COMMANDS = (run, scan)

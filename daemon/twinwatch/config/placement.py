@@ -55,6 +55,8 @@ def _between_roots(roots: Mapping[int, RootConfig]) -> Iterator[tuple[Place, str
     for number, root in roots.items():
         if root.path == Path("/"):
             yield ("roots", number, "path"), "/ cannot be watched as a whole; name the photo folders"
+        elif os.path.isfile(root.path):
+            yield ("roots", number, "path"), f"{root.path} is a file; name the folder it is in"
     for (_, first), (number, second) in combinations(roots.items(), 2):
         place: Place = ("roots", number, "path")
         if _inside(first.path, second.path) and _inside(second.path, first.path):

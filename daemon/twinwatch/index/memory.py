@@ -104,16 +104,6 @@ class Journal:
             query = query.where(move.c.state.in_(states))
         return [_move(row) for row in self._connection.execute(query)]
 
-    def count_held(self) -> int:
-        """Count the photos in quarantine."""
-        return self._connection.scalar(select(func.count()).where(move.c.state == MoveState.HELD)) or 0
-
-    def since(self, at: float) -> list[MoveRow]:
-        """Return the moves made after `at`, seconds since the epoch."""
-        done = (MoveState.HELD, MoveState.MOVING, MoveState.RESTORED, MoveState.PURGED)
-        query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
-        return [_move(row) for row in self._connection.execute(query)]
-
     def was_held(self, digest: ContentDigest, root_path: Path, path: PurePosixPath) -> bool:
         """Tell whether this content was ever set aside from this place."""
         query = select(func.count()).where(
@@ -123,6 +113,16 @@ class Journal:
             move.c.state.not_in((MoveState.MOVING, MoveState.CANCELLED)),
         )
         return bool(self._connection.scalar(query))
+
+    def count_held(self) -> int:
+        """Count the photos in quarantine."""
+        return self._connection.scalar(select(func.count()).where(move.c.state == MoveState.HELD)) or 0
+
+    def since(self, at: float) -> list[MoveRow]:
+        """Return the moves made after `at`, seconds since the epoch."""
+        done = (MoveState.HELD, MoveState.MOVING, MoveState.RESTORED, MoveState.PURGED)
+        query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
+        return [_move(row) for row in self._connection.execute(query)]
 
     def held_for(self, keeper_digest: ContentDigest) -> list[MoveRow]:
         """Return the held photos whose keeper has these bytes."""
@@ -156,8 +156,8 @@ class Memory:
         query = select(func.count()).where(allowed.c.digest == first, allowed.c.other == second)
         return bool(self._connection.scalar(query))
 
-    def set_removed(self, digest: ContentDigest, slot: str, now: float, *, came_back: bool = False) -> None:
-        """Remember that this content was set aside, and count when it had come back for it."""
+    def set_removed(self, digest: ContentDigest, slot: str, now: float, *, returned: bool = False) -> None:
+        """Remember that this content was set aside, and count when it had `returned` for it."""
         known = self.returns(digest)
         values = {"slot": slot, "at": now}
         with self._database.durably() as connection:
@@ -165,7 +165,7 @@ class Memory:
                 connection.execute(insert(removed).values(digest=digest, returns=0, **values))
             else:
                 connection.execute(
-                    update(removed).where(removed.c.digest == digest).values(returns=known + came_back, **values)
+                    update(removed).where(removed.c.digest == digest).values(returns=known + returned, **values)
                 )
 
     def returns(self, digest: ContentDigest) -> int | None:

@@ -286,7 +286,7 @@ class Line:
         if not why:
             duplicate, keeper = move.duplicate, move.keeper
             try:
-                came_back = self._came_back(move)
+                returned = self._came_back(duplicate)
                 row = self._hold(move, self._root(duplicate.root), self._root(keeper.root))
             except MoveRefusedError as error:
                 why = str(error)
@@ -297,7 +297,7 @@ class Line:
                     self.look_again(Found(photo.root, photo.path))
                 raise
             else:
-                self._done(move, row, came_back=came_back)
+                self._done(move, row, returned=returned)
                 return True
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
         if self._index.memory.setting(PAUSED) is not None:
@@ -310,7 +310,7 @@ class Line:
         digest = move.duplicate.reading.digest
         if memory.is_allowed(digest, digest):
             return "a person put this back"
-        if self._came_back(move) and (memory.returns(digest) or 0) >= self.limits.max_returns:
+        if self._came_back(move.duplicate) and (memory.returns(digest) or 0) >= self.limits.max_returns:
             return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
         paused = memory.setting(PAUSED)
         if paused:
@@ -325,18 +325,17 @@ class Line:
             return f"moving is paused: {braked}"
         return ""
 
-    def _came_back(self, move: Move) -> bool:
-        """Tell whether this content was set aside from this very place before: twenty copies at once are no return."""
-        root, path = self._root(move.duplicate.root), move.duplicate.path
-        return self._index.journal.was_held(move.duplicate.reading.digest, root.path, path)
+    def _came_back(self, photo: Photo) -> bool:
+        """Tell whether this content was set aside from this very place before: copies side by side are no return."""
+        return self._index.journal.was_held(photo.reading.digest, self._root(photo.root).path, photo.path)
 
-    def _done(self, move: Move, row: MoveRow | None, *, came_back: bool) -> None:
+    def _done(self, move: Move, row: MoveRow | None, *, returned: bool) -> None:
         why = f"the keeper is {move.rule}"
         action = Action.WOULD_HOLD if row is None else Action.HELD
         slot = None if row is None else row.slot
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, action, why, slot)
         if row is not None:
-            self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at, came_back=came_back)
+            self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at, returned=returned)
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
             self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)

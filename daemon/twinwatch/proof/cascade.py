@@ -31,6 +31,15 @@ _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture c
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 _PADDING = b"\0\xff\r\n "  # what some writers leave behind the end of a JPEG
+_TURNS = {
+    2: "mirrored",
+    3: "turned upside down",
+    4: "mirrored upside down",
+    5: "mirrored and turned by a quarter",
+    6: "turned by a quarter",
+    7: "mirrored and turned by a quarter",
+    8: "turned by a quarter",
+}
 _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 
@@ -211,16 +220,18 @@ def _told(best: _Attempt, a: Picture, b: Picture, measures: dict[str, float | in
         "direction": "proved" if found.score <= _EXACT else "likely",
     }
     x, y = found.at
-    where = f"worst tile {found.worst_luma} of 255 in luma, {found.worst_chroma} in chroma; most at ({x}, {y})"
+    where = f"differs by up to {found.worst_luma} of 255 in brightness, {found.worst_chroma} in colour, at ({x}, {y})"
     if not best.informative:
         words = f"too flat to prove anything but equal pixels; {where}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     if not found.proved:
-        words = f"not made from each other: {where} of {{{'b' if best.side == 'a' else 'a'}}}"
+        words = f"neither was made from the other: {where} of {{{'b' if best.side == 'a' else 'a'}}}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
-    tables = ", this file's JPEG tables" if other.tables else ""
-    turned = f", orientation {best.transform}" if best.transform != 1 else ""
-    words = f"made from {{{best.side}}}: {other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}; {where}"
+    tables = ", the copy's own JPEG tables" if other.tables else ""
+    turned = f", {_TURNS[best.transform]}" if best.transform != 1 else ""
+    made = f"{other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}"
+    left = where if found.worst_luma or found.worst_chroma else "no difference"
+    words = f"made again from {{{best.side}}} ({made}): {left}"
     return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
 
 

@@ -48,7 +48,7 @@ class Recipe:
     def words(self) -> str:
         """Name the recipe for a person."""
         fitted = ", fitted filter" if self.kernel is not None else ""
-        palette = {None: "", False: ", this file's palette", True: ", this file's palette dithered"}[self.dither]
+        palette = {None: "", False: ", the copy's own palette", True: ", the copy's own palette dithered"}[self.dither]
         return f"{self.scaler}{fitted}{palette}"
 
 

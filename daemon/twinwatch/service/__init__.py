@@ -6,5 +6,6 @@ daemon     the loop: listen, settle, take, tell
 rounds     the watched roots over time
 refresh    fingerprints of older versions, made again
 logs       the log on standard error
+told       commands as they are told to a person
 systemd    readiness, status and heartbeat
 """

@@ -18,7 +18,7 @@ from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
 from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
-from twinwatch.service import state
+from twinwatch.service import state, told
 from twinwatch.service.assembly import Assembly
 from twinwatch.service.refresh import Refresher
 from twinwatch.service.rounds import Life, Rounds
@@ -59,7 +59,7 @@ class Daemon:
         self._assembly = Assembly(
             self._config,
             self._folder,
-            report=_report,
+            report=self._report,
             failed=self._failed,
             wake=self._wake.set,
             hold=not self._observe,
@@ -142,7 +142,9 @@ class Daemon:
         try:
             new = self._reload()
         except ConfigError as error:
-            log.error("the new configuration is not used, the old one stays in force:\n%s", error)
+            log.error("the new configuration is not used, the old one stays in force")
+            for problem in error.problems:
+                log.error("%s", problem)
         else:
             changes, later = diff(self._config, new), needs_restart(self._config, new)
             for sentence in changes:
@@ -198,7 +200,8 @@ class Daemon:
             self._rounds.soon()
             return
         for slot in forget(self._assembly.index, root, photo, time.time()):
-            log.warning("%s is gone; its held copy can be put back: twinwatch quarantine restore %s", path, slot)
+            back = told.command(f"quarantine restore {slot}", self._folder)
+            log.warning("%s is gone; its held copy can be put back: %s", root.path / path, back)
 
     def _stat(self, root: Root, path: PurePosixPath) -> FileStat | None:
         """Return a file's stat data, or None when it cannot be seen; a root that has just gone is looked after."""
@@ -267,6 +270,23 @@ class Daemon:
 
     # What is told
 
+    def _report(self, outcome: Outcome) -> None:
+        """Write the one log line of a photo."""
+        if outcome.action is Action.NONE and outcome.verdict is Verdict.DISTINCT:
+            log.debug("%s: nothing like it is known", outcome.path)
+            return
+        if outcome.keeper is None:
+            words = [f"{outcome.verdict}: {outcome.path}"]
+        else:
+            words = [f"{outcome.action}: {outcome.path} {outcome.verdict} of {outcome.keeper}"]
+        if outcome.evidence is not None and outcome.evidence.words:
+            words.append(f"({outcome.evidence.words})")
+        if outcome.why:
+            words.append(f"- {outcome.why}")
+        if outcome.slot is not None:
+            words.append(f"- undo: {told.command(f'quarantine restore {outcome.slot}', self._folder)}")
+        log.info("%s", " ".join(words))
+
     def _tell(self, now: float) -> None:
         if now < self._next_status or not (self._changed or self._rounds.changed):
             return
@@ -306,20 +326,3 @@ class Daemon:
             "held": index.journal.count_held(),
             "roots": roots,
         }
-
-
-def _report(outcome: Outcome) -> None:
-    """Write the one log line of a photo."""
-    if outcome.action is Action.NONE and outcome.verdict is Verdict.DISTINCT:
-        log.debug("%s: nothing like it is known", outcome.path)
-        return
-    words = [f"{outcome.action}: {outcome.path}", str(outcome.verdict)]
-    if outcome.keeper is not None:
-        words.append(f"of {outcome.keeper}")
-    if outcome.evidence is not None and outcome.evidence.words:
-        words.append(f"({outcome.evidence.words})")
-    if outcome.why:
-        words.append(f"- {outcome.why}")
-    if outcome.slot is not None:
-        words.append(f"- undo: twinwatch quarantine restore {outcome.slot}")
-    log.info("%s", " ".join(words))

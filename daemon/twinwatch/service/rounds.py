@@ -241,7 +241,7 @@ class Rounds:
         for slot in survey.orphaned:
             log.warning("the keeper of slot %s is gone; put its copy back: twinwatch quarantine restore %s", slot, slot)
         if self._accepted(life.watched):
-            self._assembly.index.memory.set_setting(f"{ACCEPTED}{life.watched.config.path}", None)
+            self._assembly.index.memory.set_setting(_accepted_key(life.watched), None)
         first, life.level = not life.level, True
         life.next_survey = 0.0 if life.again else time.monotonic() + self._period(life)
         log.log(
@@ -264,4 +264,9 @@ class Rounds:
 
     def _accepted(self, watched: Watched) -> bool:
         """Tell whether a person said that what is missing in this root may be forgotten."""
-        return self._assembly.index.memory.setting(f"{ACCEPTED}{watched.config.path}") is not None
+        return self._assembly.index.memory.setting(_accepted_key(watched)) is not None
+
+
+def _accepted_key(watched: Watched) -> str:
+    """Return the setting that `resume --root` makes: links followed, as the folder is recorded in the index."""
+    return f"{ACCEPTED}{watched.config.path if watched.root is None else watched.root.path}"

@@ -47,7 +47,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock is the kernel's and ends with the process, however that ends.
     """
-    fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise not_usable(folder, error) from error
     with open(fd, "r+b") as file:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,12 +64,22 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def not_usable(folder: Path, error: OSError) -> IndexUnusableError:
+    """Return what to raise when the files of a state folder cannot be opened."""
+    return IndexUnusableError(
+        f"the state in {folder} cannot be used: {error.strerror}",
+        "run this as the account that twinwatch runs as (sudo -u ...), or give another --state DIR",
+    )
+
+
 def running_pid(folder: Path) -> int | None:
-    """Return the process that holds the lock of this state, or None."""
+    """Return the process that holds the lock of this state, or None; raise IndexUnusableError if that is not told."""
     try:
         fd = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise not_usable(folder, error) from error
     with open(fd, "rb") as file:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
