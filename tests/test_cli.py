@@ -302,6 +302,20 @@ def test_a_scan_that_is_told_to_stop_ends_between_two_photos(tmp_path: Path, pho
     assert held + len(list(root.glob("*.jpg"))) == 200
 
 
+def test_an_answer_that_cannot_be_written_is_said_in_one_line(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    ask("scan", mirror)
+    command = f"exec {sys.executable} -m twinwatch log --state {tmp_path}/state"
+    for where, code in ((">/dev/full", 1), ("--json >/dev/full", 1), (">&-", 0), ("--json >&-", 0)):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {where}"],
+            env={**os.environ, "PYTHONPATH": ROOM},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+
+
 def test_colours_only_for_those_who_want_them(mirror: Path, tmp_path: Path, ask: Ask) -> None:
     ask("scan", mirror)
     command = f"stty cols 50; {sys.executable} -m twinwatch log --state {tmp_path}/state"

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (EX_CONFIG of sysexits.h
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -77,6 +78,11 @@ class Group(click.Group):
             # The reader of our pipe has had enough (`| head`): not an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            click.echo(f"twinwatch: {error.strerror}: free some on the disk that this writes to", err=True)
+            ctx.exit(1)
 
 
 def _completed(text: str, ctx: click.Context) -> str:

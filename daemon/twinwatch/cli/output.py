@@ -27,7 +27,7 @@ COLOURS = {
 
 def on_terminal() -> bool:
     """Tell whether a person reads standard output."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def clean(value: object) -> str:
@@ -38,7 +38,7 @@ def clean(value: object) -> str:
 
 def json_line(value: dict[str, Any]) -> None:
     """Print one JSON object; names that are not UTF-8 appear with JSON's \\udcXX escapes and can be read back."""
-    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    click.echo(json.dumps(value, default=str))
 
 
 def evidence_json(evidence: Evidence | None) -> dict[str, Any] | None:
