@@ -269,6 +269,20 @@ def test_a_name_that_is_not_text_can_be_refused_and_audited(house: House) -> Non
     assert [line.path.name for _, line in nas.index.memory.log() if line.action == Action.REVIEW] == [f"{strange}.jpg"]
 
 
+def test_what_found_no_room_is_moved_at_a_later_walk(house: House) -> None:
+    nas = house.nas
+    nas.put("a.jpg", PICTURE)
+    nas.put("b (1).jpg", PICTURE)
+    room, nas.holder._min_free = nas.holder._min_free, 1 << 62
+    house.take("a.jpg", "b (1).jpg")
+    house.survey()
+    assert (len(nas.tree()), nas.held()) == (2, [])
+    nas.holder._min_free = room
+    house.survey()
+    assert nas.tree() == {"photos/a.jpg": PICTURE}
+    assert nas.held() == [PICTURE]
+
+
 @pytest.mark.parametrize("state", list(Judged))
 def test_what_is_gone_is_forgotten_whatever_was_decided_about_it(house: House, state: Judged) -> None:
     nas = house.nas

@@ -71,3 +71,7 @@ class WorkerError(PhotoError):
 
 class MoveRefusedError(PhotoError):
     """A guard of the move protocol did not hold; nothing was moved."""
+
+
+class NoRoomError(MoveRefusedError):
+    """The disk is full or read-only just now; the move is tried again at the next walk."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from twinwatch.brake import Limits, hold_back
 from twinwatch.content import digest_of
-from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError, WorkerError
+from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
@@ -281,15 +281,15 @@ class Line:
         return not photo.reference and (photo.arrived or self._move_residents)
 
     def _set_aside(self, move: Move) -> bool:
-        """Set the duplicate aside, or say why not; return False when it must be judged again after `resume`."""
-        why = self._held_back(move)
+        """Set the duplicate aside, or say why not; return False when it must be judged again: it may be moved later."""
+        why, later = self._held_back(move), False
         if not why:
             duplicate, keeper = move.duplicate, move.keeper
             try:
                 returned = self._came_back(duplicate)
                 row = self._hold(move, self._root(duplicate.root), self._root(keeper.root))
             except MoveRefusedError as error:
-                why = str(error)
+                why, later = str(error), isinstance(error, NoRoomError)
             except PhotoChangedError:
                 # Whatever the stat data say, what the index has of one of them is wrong: both are read again.
                 for photo in (duplicate, keeper):
@@ -300,7 +300,7 @@ class Line:
                 self._done(move, row, returned=returned)
                 return True
         self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
-        if self._index.memory.setting(PAUSED) is not None:
+        if later or self._index.memory.setting(PAUSED) is not None:
             return False
         self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
         return True

@@ -18,6 +18,7 @@ name could be swapped between 6 and 7, which Linux cannot prevent; 8 finds and u
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from twinwatch.content import digest_of, same_bytes
-from twinwatch.errors import MoveRefusedError, PhotoChangedError, PhotoError, RootError
+from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError
 from twinwatch.index import Index, MoveRow, MoveState
 from twinwatch.naming import companions
 from twinwatch.photo import ContentDigest, FileStat, Photo, Verdict
@@ -90,7 +91,7 @@ class Holder:
         free = os.fstatvfs(place_fd)
         if free.f_bavail * free.f_frsize < self._min_free:
             hint = f"free some space; nothing is moved below {self._min_free >> 20} MiB (quarantine.min_free_mib)"
-            raise MoveRefusedError("the disk is nearly full", hint)
+            raise NoRoomError("the disk is nearly full", hint)
 
     def _move(self, move: Move, files: tuple[HeldFile, ...], way: _Way, root: Root, keeper_root: Root) -> MoveRow:
         now = self._clock()
@@ -352,5 +353,7 @@ def _opened_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
 
 
 def _refused(move: Move, error: OSError) -> MoveRefusedError:
-    hint = "check its permissions and the disk; it is tried again"
-    return MoveRefusedError(f"{move.duplicate.path} could not be moved: {error.strerror or error}", hint)
+    what = f"{move.duplicate.path} could not be moved: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return NoRoomError(what, "free some space, or make the disk writable; it is tried again at the next walk")
+    return MoveRefusedError(what, "check its permissions and the disk; `twinwatch scan --quarantine` tries it again")
