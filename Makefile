@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 run: $(STAMP)
 ifdef DIR
-	$(BIN)/twinwatch run "$(DIR)"
+	$(BIN)/twinwatch run '$(subst ','\'',$(value DIR))'
 else
 	$(BIN)/python demo/demo.py
 endif

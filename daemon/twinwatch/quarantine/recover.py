@@ -73,7 +73,8 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
                 brought = _bring(manifest.files[:-1], home_fd, slot_fd)
                 if state is MoveState.HELD and not brought:
                     return
-                outcome, words = MoveState.HELD, "the move is finished"
+                words = "it is known again by its manifest" if state is None else "the move is finished"
+                outcome = MoveState.HELD
             elif _is_home(manifest.photo, home_fd):
                 _bring(manifest.files[:-1], slot_fd, home_fd)
                 outcome = MoveState.RESTORED if state in (MoveState.HELD, MoveState.RESTORED) else MoveState.CANCELLED
