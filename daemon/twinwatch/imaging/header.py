@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import struct
 
+import numpy as np
 from blake3 import blake3
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from twinwatch.imaging import jpeg
 from twinwatch.photo import Header, Metadata
@@ -17,6 +19,7 @@ _METADATA_ERRORS = (OSError, SyntaxError, ValueError, struct.error, TypeError, L
 _MODE_BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 16, "F": 32}
 # Profiles that are sRGB under another name: "c2" is Facebook's tiny one.
 _SRGB_NAME = re.compile(r"^(sRGB|c2\b|Artifex sRGB|GIMP built-in sRGB|generic srgb)", re.IGNORECASE)
+_SRGB_TOLERANCE = 3  # grey levels; genuine profiles, the tiny one included, differ by up to 1 (measured on five)
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
@@ -49,7 +52,39 @@ def profile_of(image: Image.Image) -> bytes | None:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(raw)))
     except (ImageCms.PyCMSError, *_METADATA_ERRORS):
         return None
-    return None if _SRGB_NAME.match(name.strip()) else raw
+    return None if _SRGB_NAME.match(name.strip()) and _shows_as_srgb(raw) else raw
+
+
+@functools.lru_cache(maxsize=64)
+def _shows_as_srgb(raw: bytes) -> bool:
+    """Tell whether a profile that calls itself sRGB also shows colours so: a name alone proves nothing."""
+    steps = (0, 64, 128, 192, 255)
+    colours = Image.new("RGB", (len(steps) ** 3, 1))
+    colours.putdata([(r, g, b) for r in steps for g in steps for b in steps])
+    try:
+        profile, srgb = ImageCms.ImageCmsProfile(io.BytesIO(raw)), ImageCms.createProfile("sRGB")
+        shown = ImageCms.profileToProfile(colours, profile, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, *_METADATA_ERRORS):
+        return True  # a grey or print profile of that name: nothing is known against it
+    if shown is None:
+        return True
+    return int(np.max(np.asarray(ImageChops.difference(colours, shown)))) <= _SRGB_TOLERANCE
+
+
+def _rendering(image: Image.Image, data: bytes) -> str | None:
+    """Return how a PNG wants its numbers shown where no ICC profile says it and it is not as sRGB, else None.
+
+    PNG 11.3.2: cICP goes before sRGB and gAMA; 1/2.2 is what sRGB is close to.
+    """
+    if image.format != "PNG":
+        return None
+    at = data.find(b"cICP", 0, max(0, data.find(b"IDAT")))
+    if at >= 0 and data[at + 4 : at + 6] != b"\x01\x0d":  # ITU-T H.273: BT.709 primaries, sRGB transfer
+        return f"cicp-{data[at + 4 : at + 8].hex()}"
+    gamma = image.info.get("gamma")
+    if "srgb" in image.info or not isinstance(gamma, float) or abs(gamma * 2.2 - 1) <= 0.02:
+        return None
+    return f"gamma-{gamma:.4f}"
 
 
 def _exif(image: Image.Image) -> Image.Exif:
@@ -79,7 +114,7 @@ def _metadata(image: Image.Image, exif: Image.Exif, data: bytes) -> Metadata:
         captured_at=captured or None,
         camera=camera or None,
         xmp=bool(packet),
-        profile=blake3(profile).hexdigest()[:16] if profile else None,
+        profile=blake3(profile).hexdigest()[:16] if profile else _rendering(image, data),
         motion_video=bool(_MOTION_XMP.search(packet)) or _video_behind(data),
         gain_map=any(mark in data for mark in _GAIN_MAP),
     )

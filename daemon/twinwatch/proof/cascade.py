@@ -302,6 +302,11 @@ def _unlike(a: Header, b: Header) -> str:
     """Say why two headers cannot be copies of one picture in pixels, or nothing."""
     if _frames(a) != _frames(b):
         return f"{_frames(a)} frames and {_frames(b)}"
+    if (
+        any(p and "-" in p for p in (a.metadata.profile, b.metadata.profile))
+        and a.metadata.profile != b.metadata.profile
+    ):
+        return "the numbers are equal or not, but shown in other colours"
     if (a.mode == "CMYK") != (b.mode == "CMYK"):
         return "one is in print colours"
     return ""

@@ -125,7 +125,7 @@ class Frame:
 
     size: tuple[int, int]
     pixels: bytes  # RGBA
-    shown: float  # milliseconds, 0 where the file does not say
+    shown: float  # milliseconds, 0 where the file does not say, -1 for a picture beside the animation
 
 
 def frames(data: bytes) -> list[Frame]:
@@ -136,7 +136,9 @@ def frames(data: bytes) -> list[Frame]:
         for number in range(int(getattr(image, "n_frames", 1))):
             image.seek(number)
             pixels = image.convert("RGBA").tobytes()  # loads it: only then some formats know how long it is shown
-            found.append(Frame(image.size, pixels, float(image.info.get("duration") or 0)))
+            # An APNG may have a picture for viewers that cannot animate, which is not one of the animation.
+            still = number == 0 and getattr(image, "default_image", False)
+            found.append(Frame(image.size, pixels, -1.0 if still else float(image.info.get("duration") or 0)))
         return found
 
 
