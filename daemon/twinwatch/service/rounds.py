@@ -17,6 +17,7 @@ from twinwatch.index import MoveState
 from twinwatch.ingest import ACCEPTED, Found, Survey
 from twinwatch.photo import FileStat, RootId
 from twinwatch.roots import Health, Root
+from twinwatch.service import told
 from twinwatch.service.assembly import Assembly, Watched
 from twinwatch.watcher import Watcher
 
@@ -175,7 +176,7 @@ class Rounds:
         if back:
             self._begin(life)
         elif watched.health is not Health.HEALTHY and (watched.words != said or before is Health.HEALTHY):
-            log.error("%s", watched.words)
+            log.error("%s", self._pasteable(watched, watched.words))
             life.level = False
             self._leave(life)
 
@@ -207,8 +208,14 @@ class Rounds:
             life.watching = False
         self._assembly.leave(root)
 
+    def _pasteable(self, watched: Watched, words: str) -> str:
+        """Return a message whose command to accept a root names this root and this state."""
+        accept = f"resume --root {told.word(watched.config.path)}"
+        command = told.command(accept, self._assembly.index.path.parent)
+        return words.replace("twinwatch resume --root DIR", command)
+
     def _stop(self, life: Life, error: RootError) -> None:
-        log.error("%s", error)
+        log.error("%s", self._pasteable(life.watched, str(error)))
         life.level = False
         self._assembly.stop_root(life.watched, Health(error.health), str(error))
 
