@@ -282,7 +282,7 @@ def test_what_belongs_to_a_photo(photo: str, name: str, kind: str | None) -> Non
     assert is_companion_of(name, photo) == (kind is not None)
 
 
-@given(photo_names)
+@given(photo_names.filter(is_picture))
 def test_takeout_json_is_found_wherever_it_is_cut(photo: str) -> None:
     whole = photo + ".supplemental-metadata"
     for length in range(len(photo), len(whole) + 1):

@@ -76,13 +76,19 @@ class Group(click.Group):
             raise click.UsageError(said, error.ctx) from error
         except BrokenPipeError:
             # The reader of our pipe has had enough (`| head`): not an error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             ctx.exit(0)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             click.echo(f"twinwatch: {error.strerror}: free some on the disk that this writes to", err=True)
+            _drop_output()
             ctx.exit(1)
+
+
+def _drop_output() -> None:
+    """Let go what could not be written, so that the interpreter does not try again as it ends (exit code 120)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _completed(text: str, ctx: click.Context) -> str:
