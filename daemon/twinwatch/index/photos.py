@@ -162,11 +162,6 @@ class Photos:
         self._connection.execute(delete(photo).where(_place(root_id, path)))
         self._database.wrote()
 
-    def forget_root(self, root_id: RootId) -> None:
-        """Drop what is known of all photos of a root."""
-        self._connection.execute(delete(photo).where(photo.c.root_id == root_id))
-        self._database.wrote()
-
     def stale(self, algorithm: str, after: PhotoId, limit: int) -> list[Photo]:
         """Return the next photos, by number, whose fingerprint another version made."""
         other = _SELECT.where(photo.c.id > after, photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm)
