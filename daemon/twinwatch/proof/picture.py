@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
-from twinwatch.imaging import jpeg
 from twinwatch.imaging.fingerprint import luma, oriented
 from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.source import UnreadableError, named_errors, opened
@@ -174,8 +173,3 @@ def _tables(image: Image.Image) -> JpegTables | None:
     }
     subsampling = 0 if len(sampling) == 1 else known.get(sampling)
     return JpegTables(by_component, subsampling)
-
-
-def is_complete_jpeg(data: bytes) -> bool:
-    """Tell whether the bytes are a JPEG that reaches its end marker."""
-    return jpeg.is_jpeg(data) and jpeg.layout(data).complete
