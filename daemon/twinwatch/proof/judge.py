@@ -81,6 +81,10 @@ class Judgement:
         return self.score <= 1.0 and not self.edited
 
 
+NOTHING_LEFT = Judgement(0.0, (0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+"""Every pixel came out equal."""
+
+
 def judge(left: Residual, bounds: Bounds, window: tuple[int, int] | None = None) -> Judgement:
     """Weigh every tile of a residual against its allowance, and the picture as a whole.
 
@@ -133,12 +137,6 @@ def _strangeness(left: Residual, least: float) -> float:
     correlation, share = grain(left)
     found = least / max(correlation, _NO_CORRELATION)
     return found if share >= _GRAIN_KEPT and found > 1 else 0.0
-
-
-def informative(left: Residual) -> bool:
-    """Tell whether the picture has enough detail for a re-creation to prove anything: black frames and fog have not."""
-    detailed = int((left.spread >= _INFORMATIVE_SPREAD).sum())
-    return detailed >= max(_INFORMATIVE_TILES, _INFORMATIVE_SHARE * left.spread.size)
 
 
 def grain(left: Residual) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from PIL import Image, ImageCms
+import numpy as np
+from PIL import Image, ImageChops, ImageCms
 
 from twinwatch.imaging.fingerprint import luma, oriented
 from twinwatch.imaging.header import header, profile_of
@@ -21,6 +22,7 @@ MAX_PROVEN_PIXELS = 64_000_000
 INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 """The EXIF orientation that undoes the key."""
 
+_STRIP = 256  # rows compared at a time
 _LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
 
 
@@ -90,32 +92,50 @@ class Picture:
         back = Image.new("RGBA", front.size, (background, background, background, 255))
         return Image.alpha_composite(back, front).convert("RGB")
 
-    def small(self, side: int) -> Image.Image:
-        """Return a `side` x `side` RGB miniature of the upright picture, on mid-grey where it is see-through."""
-        shrunk = self.rgb(128).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        return oriented(shrunk, self.header.orientation)
-
 
 def decode(data: bytes) -> Picture:
     """Decode the first frame in full; raise UnreadableError when that fails in any way."""
     with named_errors(data):
         image = opened(data)
-        if image.width * image.height > MAX_PROVEN_PIXELS:
-            raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels are too many to prove")
-        found = header(image, data)
-        tables = _tables(image)
-        image.load()
-        return Picture(data, found, image, tables, profile_of(image))
+        return loaded(image, header(image, data), data)
 
 
-def draft(data: bytes, side: int) -> tuple[Header, Image.Image]:
-    """Return header and an upright RGB miniature (`side` x `side`), from 1/8 of a JPEG; raise UnreadableError."""
-    with named_errors(data):
-        image = opened(data)
-        found = header(image, data)
-        image.draft("RGB", (side * 2, side * 2))
-        image.load()
-        return found, Picture(data, found, image, None, None).small(side)
+def loaded(image: Image.Image, found: Header, data: bytes) -> Picture:
+    """Decode an opened picture in full; call within `named_errors`. Raises UnreadableError when it is too large."""
+    if image.width * image.height > MAX_PROVEN_PIXELS:
+        raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels are too many to prove")
+    tables = _tables(image)
+    image.load()
+    return Picture(data, found, image, tables, profile_of(image))
+
+
+def same(a: Image.Image, b: Image.Image) -> bool:
+    """Tell whether two 8-bit images of one mode have equal size and pixels; stops at the first strip that differs."""
+    if a.size != b.size:
+        return False
+    width, height = a.size
+    for top in range(0, height, _STRIP):
+        box = (0, top, width, min(top + _STRIP, height))
+        if ImageChops.difference(a.crop(box), b.crop(box)).getbbox(alpha_only=False) is not None:
+            return False
+    return True
+
+
+def same_pixels(a: Picture, b: Picture) -> bool:
+    """Tell whether both show the same pixels: mode, depth, alpha and profile included, container and metadata not."""
+    if a.profile != b.profile or a.header.upright != b.header.upright:
+        return False
+    modes = {a.image.mode, b.image.mode}
+    if any(mode.startswith(("I", "F")) for mode in modes):
+        ours, theirs = (np.asarray(oriented(p.image, p.header.orientation)) for p in (a, b))
+        return len(modes) == 1 and np.array_equal(ours, theirs)
+    if len(modes) > 1 and "CMYK" in modes:
+        return False
+    mode = modes.pop() if len(modes) == 1 and modes <= {"L", "RGB", "RGBA", "CMYK"} else "RGBA"
+    if mode in ("L", "RGB") and (a.header.alpha or b.header.alpha):
+        mode = "RGBA"  # one colour may be declared see-through
+    one, other = (p.image if p.image.mode == mode else p.image.convert(mode) for p in (a, b))
+    return same(oriented(one, a.header.orientation), oriented(other, b.header.orientation))
 
 
 @dataclass(frozen=True, slots=True)
