@@ -6,18 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
 
 from twinwatch.imaging.fingerprint import oriented
 from twinwatch.photo import Side
 from twinwatch.proof import judge, recreate
+from twinwatch.proof.finishing import quantise
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
 from twinwatch.proof.residual import residual
 
 EXACT = 0.15
 """Of the allowance: the cause was found, not only approached."""
 
+_MOST_RECOLOURED = 9.0
+"""Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
+
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
@@ -83,17 +90,30 @@ def _rescaled(a: Picture, b: Picture) -> bool:
 def _attempt(source: Picture, target: Picture, turn: int, side: Side, transform: int) -> Attempt:
     """Make `target` from `source` turned by `turn` (upright to upright), on every background that matters."""
     backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
-    worst: Attempt | None = None
-    for background in backgrounds:
-        wanted = target.rgb(background)
-        ready = oriented(oriented(source.rgb(background), source.header.orientation), turn)
-        ready = oriented(ready, INVERSE[target.header.orientation])
-        attempt = _made(with_profile(ready, source.profile, target.profile), wanted, target, side, transform)
-        if worst is None or attempt.judgement.score > worst.judgement.score:
-            worst = attempt
-    if worst is None:
-        raise ValueError("no background")
-    return worst
+    tried = [_shown(source, target, background, turn, side, transform) for background in backgrounds]
+    return max(tried, key=lambda attempt: attempt.judgement.score)
+
+
+def _shown(source: Picture, target: Picture, background: int | None, turn: int, side: Side, transform: int) -> Attempt:
+    """Make `target` in its own colour profile; where it has none, also as a program that dropped the source's."""
+    wanted = target.rgb(background)
+    ready = oriented(oriented(source.rgb(background), source.header.orientation), turn)
+    ready = oriented(ready, INVERSE[target.header.orientation])
+    converted = with_profile(ready, source.profile, target.profile)
+    attempt = _made(converted, wanted, target, side, transform)
+    if source.profile is None or target.profile is not None or _is_exact(attempt):
+        return attempt
+    if _apart(ready, converted) > _MOST_RECOLOURED:
+        return attempt
+    dropped = _made(ready, wanted, target, side, transform)
+    dropped = replace(dropped, how=f"{dropped.how}, its colour profile dropped")
+    return min(attempt, dropped, key=lambda attempt: attempt.judgement.score)
+
+
+def _apart(a: Image.Image, b: Image.Image) -> float:
+    """Return the mean difference of two pictures' miniatures, in grey levels."""
+    small = [image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0) for image in (a, b)]
+    return float(np.mean(np.asarray(ImageChops.difference(*small))))
 
 
 def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side, transform: int) -> Attempt:
@@ -105,23 +125,42 @@ def _made(ready: Image.Image, wanted: Image.Image, picture: Picture, side: Side,
     best = _glimpse(ready, target, found[0], bounds, side, transform)
     if best.judgement.score > _HOPELESS:
         return best
-    nearest = found[0].distance
-    whole: Attempt | None = None
-    for recipe in found[:_MOST_WHOLE]:
-        if whole is not None and recipe.distance > nearest * _RIVAL_RECIPE:
+    whole = best
+    for number, recipe in enumerate(found[:_MOST_WHOLE]):
+        if number and recipe.distance > found[0].distance * _RIVAL_RECIPE:
             break
-        again = recreate.made(ready, target, recipe)
-        if recipe.dither is None and same(wanted, again):
-            return Attempt(side, transform, recipe.words, judge.NOTHING_LEFT)
-        judgement = judge.judge(residual(wanted, again), bounds)
-        if recipe.dither is not None:  # the nearest colour of a palette may be another one: it must not hide a tone
-            plain = residual(wanted, recreate.made(ready, target, replace(recipe, dither=None)))
-            judgement = replace(judgement, score=max(judgement.score, judge.recoloured(plain)))
-        if whole is None or judgement.score < whole.judgement.score:
-            whole = Attempt(side, transform, recipe.words, judgement)
-        if judgement.proved:
-            break
-    return whole or best
+        attempt = _whole(ready, target, recipe, bounds, side, transform)
+        if not number or attempt.judgement.score < whole.judgement.score:
+            whole = attempt
+        if attempt.judgement.proved:
+            return whole
+    if target.tables is not None and whole.judgement.score <= _CHAIN_HOPE:
+        recipe = recreate.with_generations(ready, target, found[0])
+        if recipe.before:
+            attempt = _whole(ready, target, recipe, bounds, side, transform)
+            return min(whole, attempt, key=lambda attempt: attempt.judgement.score)
+    return whole
+
+
+def _whole(
+    ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds, side: Side, turn: int
+) -> Attempt:
+    """Make the whole picture by one recipe."""
+    again = recreate.made(ready, target, recipe)
+    if recipe.dither is None and same(target.image, again):
+        return Attempt(side, turn, recipe.words, judge.NOTHING_LEFT)
+    if target.palette is None:
+        return Attempt(side, turn, recipe.words, judge.judge(residual(target.image, again), bounds))
+    plain = recreate.made(ready, target, replace(recipe, dither=None))
+    excuse, without = _palette_cost(plain, target.palette), residual(target.image, plain)
+    judgement = min(
+        # Our error diffusion meets theirs in no pixel: then the colours before it are the better measure.
+        (judge.judge(left, bounds, excuse=excuse) for left in (residual(target.image, again), without)),
+        key=lambda judgement: judgement.score,
+    )
+    # The nearest colour of a palette may be another one: it must not hide a tone.
+    score = max(judgement.score, judge.recoloured(without))
+    return Attempt(side, turn, recipe.words, replace(judgement, score=score))
 
 
 def _glimpse(
@@ -134,9 +173,10 @@ def _glimpse(
 ) -> Attempt:
     """Judge only the windows; the worst of them stands for the picture."""
     worst: Attempt | None = None
-    for box, window in recreate.made_windows(ready, target, recipe):
+    for box, window in recreate.made_windows(ready, target, replace(recipe, dither=None)):
+        excuse = None if target.palette is None else _palette_cost(window, target.palette)
         left = residual(target.image.crop(box), window)
-        judgement = judge.judge(left, bounds, window=(box[0], box[1]))
+        judgement = judge.judge(left, bounds, window=(box[0], box[1]), excuse=excuse)
         if worst is None or judgement.score > worst.judgement.score:
             worst = Attempt(side, transform, recipe.words, judgement)
     if worst is None:
@@ -144,13 +184,21 @@ def _glimpse(
     return worst
 
 
+def _palette_cost(image: Image.Image, palette: Image.Image) -> NDArray[np.float32]:
+    """Return what this palette costs each tile, as `judge` excuses it: shape (rows, columns, 3)."""
+    nearest = residual(quantise(image, palette, dither=False), image).rough
+    diffused = residual(quantise(image, palette, dither=True), image).rough
+    return np.stack([nearest[:, :, 0], nearest[:, :, 1:].max(axis=2), diffused[:, :, 0]], axis=2)
+
+
 def _bounds(target: Picture) -> judge.Bounds:
-    if target.palette is not None and target.header.format == "GIF":
+    if target.palette is not None:
         return judge.PALETTE
     if target.lossless:
         return judge.LOSSLESS
-    known = target.tables is not None and target.tables.subsampling is not None
-    return judge.KNOWN_TABLES if known else judge.HIDDEN_TABLES
+    if target.tables is None or target.tables.subsampling is None:
+        return judge.HIDDEN_TABLES
+    return judge.KNOWN_TABLES.with_step(target.tables.tables[0][0])
 
 
 def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:

@@ -104,6 +104,8 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
     other = b if best.side == "a" else a
     measures |= {
         "score": found.score,
+        "limit": found.limit,
+        "exact": found.exact,
         "worst_luma": found.worst_luma,
         "worst_chroma": found.worst_chroma,
         "wide": found.wide,

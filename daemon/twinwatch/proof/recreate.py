@@ -6,24 +6,24 @@ recipe that comes nearest makes the whole. Pure functions of pixels; nothing her
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from twinwatch.proof import generations
+from twinwatch.proof.finishing import Generation, encode_jpeg, quantise
+from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.scaling import Box, scalers
 
 _WINDOW = 128  # pixels of the target
 _MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
+_CHAIN_MARGIN = 32  # the same for several generations
 _WINDOWS = 5
-_EXACT = 0.02  # grey levels: nothing is left to fit
+_EXACT = 0.02  # grey levels: nothing is left to find
+_FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
-_MAX_SHIFT = (
-    0.6  # pixels a fitted filter may move the picture: another siting of the same scaler; a burst moves further
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +43,62 @@ class Recipe:
     distance: float = 0.0
     kernel: ImageFilter.Kernel | None = None
     dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
+    before: tuple[Generation, ...] = ()  # between scaling and the target's own tables
 
     @property
     def words(self) -> str:
         """Name the recipe for a person."""
-        fitted = ", fitted filter" if self.kernel is not None else ""
+        fitted_ = ", fitted filter" if self.kernel is not None else ""
         palette = {None: "", False: ", the copy's own palette", True: ", the copy's own palette dithered"}[self.dither]
-        return f"{self.scaler}{fitted}{palette}"
+        before = (
+            f", JPEG quality {' then '.join(str(one.quality) for one in self.before)} before" if self.before else ""
+        )
+        return f"{self.scaler}{fitted_}{palette}{before}"
 
 
 def recipes(source: Image.Image, target: Target) -> list[Recipe]:
     """Try every recipe on the target's windows; the nearest first. Both pictures RGB and upright alike."""
     boxes = windows(target.image)
     dithers = (None,) if target.palette is None else (False, True, None)
-    tried = [
-        _measured(source, target, Recipe(name, dither=dither), boxes)
-        for name in scalers(source.size, target.image.size)
-        for dither in dithers
-    ]
+    tried: list[Recipe] = []
+    for name in scalers(source.size, target.image.size):
+        for dither in dithers:
+            tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
+            if tried[-1].distance <= _EXACT:
+                break
     tried.sort(key=lambda recipe: recipe.distance)
-    fitted = [
-        _measured(source, target, replace(recipe, kernel=kernel), boxes)
-        for recipe in tried[:_RIVALS]
-        if recipe.distance > _EXACT and (kernel := _fitted(source, target, recipe, boxes)) is not None
-    ]
-    return sorted(tried + fitted, key=lambda recipe: recipe.distance)
+    best = [_measured(source, target, recipe, boxes) for recipe in tried[:_FINALISTS]]
+    best.sort(key=lambda recipe: recipe.distance)
+    aims = [target.image.crop(box) for box in boxes]
+    for recipe in best[:_RIVALS]:
+        if best[0].distance <= _EXACT:
+            break
+        ours = [_window(source, Target(target.image), recipe, box) for box in boxes]
+        if (kernel := fitted(ours, aims)) is not None:
+            best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
+    return sorted(best, key=lambda recipe: recipe.distance)
+
+
+def with_generations(source: Image.Image, target: Target, recipe: Recipe) -> Recipe:
+    """Return the recipe with the JPEGs that the copy was before, as far as they can be told."""
+    boxes = windows(target.image)
+    tables = target.tables
+    if tables is None or tables.subsampling is None:
+        return recipe
+    plain = Target(target.image)
+    arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in boxes]
+
+    def finish(image: Image.Image) -> Image.Image:
+        return encode_jpeg(image, tables)
+
+    return replace(
+        recipe,
+        before=generations.earlier(
+            [made(source, plain, recipe, around) for around in arounds],
+            finish,
+            [target.image.crop(around) for around in arounds],
+        ),
+    )
 
 
 def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
@@ -76,6 +107,8 @@ def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = 
     scaled = scalers(source.size, size)[recipe.scaler](source, size, box or (0, 0, *size))
     if recipe.kernel is not None:
         scaled = scaled.filter(recipe.kernel)
+    for generation in recipe.before:
+        scaled = generation.applied(scaled)
     if recipe.dither is not None and target.palette is not None:
         return quantise(scaled, target.palette, dither=recipe.dither)
     return encode_jpeg(scaled, target.tables) if target.tables is not None else scaled
@@ -83,28 +116,7 @@ def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = 
 
 def made_windows(source: Image.Image, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
     """Make only the windows with the most detail."""
-    return [(box, _made_window(source, target, recipe, box)) for box in windows(target.image)]
-
-
-def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
-    """Quantise with these tables and decode again; returns RGB. Chroma is halved as libjpeg does."""
-    if tables.subsampling is None:
-        return image
-    stored = io.BytesIO()
-    grey = len(tables.tables) == 1
-    (image.convert("L") if grey else image).save(
-        stored,
-        "JPEG",
-        qtables=[list(table) for table in tables.tables],
-        subsampling=tables.subsampling,
-    )
-    return Image.open(stored, formats=("JPEG",)).convert("RGB")
-
-
-def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image.Image:
-    """Give every pixel a colour of this palette (a mode P image), with or without error diffusion; returns RGB."""
-    how = Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
-    return image.quantize(palette=palette, dither=how).convert("RGB")
+    return [(box, _window(source, target, recipe, box)) for box in windows(target.image)]
 
 
 def windows(target: Image.Image) -> list[Box]:
@@ -127,10 +139,18 @@ def _detail(patch: Image.Image) -> float:
     return float(np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()) if luma.size > 1 else 0.0
 
 
-def _made_window(source: Image.Image, target: Target, recipe: Recipe, box: Box) -> Image.Image:
-    width, height = target.image.size
-    left, top = max(0, box[0] - _MARGIN), max(0, box[1] - _MARGIN)
-    around = (left, top, min(width, box[2] + _MARGIN), min(height, box[3] + _MARGIN))
+def _around(box: Box, size: tuple[int, int], margin: int) -> Box:
+    return (
+        max(0, box[0] - margin),
+        max(0, box[1] - margin),
+        min(size[0], box[2] + margin),
+        min(size[1], box[3] + margin),
+    )
+
+
+def _window(source: Image.Image, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+    around = _around(box, target.image.size, _CHAIN_MARGIN if recipe.before else _MARGIN)
+    left, top = around[:2]
     inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
     return made(source, target, recipe, around).crop(inner)
 
@@ -138,47 +158,6 @@ def _made_window(source: Image.Image, target: Target, recipe: Recipe, box: Box) 
 def _measured(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:
     total = 0.0
     for box in boxes:
-        ours = np.asarray(_made_window(source, target, recipe, box)).astype(np.int16)
+        ours = np.asarray(_window(source, target, recipe, box)).astype(np.int16)
         total += float(np.abs(ours - np.asarray(target.image.crop(box)).astype(np.int16)).mean())
     return replace(recipe, distance=total / len(boxes))
-
-
-_NEIGHBOURS = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)]
-
-
-def _fitted(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box]) -> ImageFilter.Kernel | None:
-    """Fit the 5x5 kernel that turns the scaled windows into the target's: what is left of an unknown scaler.
-
-    The weights sum to one, so that no change of tone can hide in it, and a kernel that moves the picture is refused.
-    None when the windows are too small or the fit moves the picture.
-    """
-    seen, wanted = [], []
-    unfinished = Target(target.image)
-    for box in boxes:
-        ours = np.asarray(_made_window(source, unfinished, recipe, box).convert("L")).astype(np.float32)
-        theirs = np.asarray(target.image.crop(box).convert("L")).astype(np.float32)
-        if min(ours.shape) < 12:
-            return None
-        centre = ours[2:-2, 2:-2]
-        high, wide = centre.shape
-        seen.append(
-            np.stack([(ours[2 + y : 2 + y + high, 2 + x : 2 + x + wide] - centre).ravel() for y, x in _NEIGHBOURS], 1)
-        )
-        wanted.append((theirs[2:-2, 2:-2] - centre).ravel())
-    rows, values = np.concatenate(seen), np.concatenate(wanted)
-    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
-    normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
-    normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
-    return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))
-
-
-def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:
-    taps = np.zeros((5, 5))
-    for (dy, dx), weight in zip(_NEIGHBOURS, weights, strict=True):
-        taps[dy + 2, dx + 2] = weight
-    taps[2, 2] = 1 - weights.sum()
-    reach = np.arange(-2, 3)
-    if np.hypot(float((taps.sum(axis=1) * reach).sum()), float((taps.sum(axis=0) * reach).sum())) > _MAX_SHIFT:
-        return None
-    # Pillow runs a kernel's rows bottom-up: flipped, taps[y, x] meets the pixel at (y, x).
-    return ImageFilter.Kernel((5, 5), taps[::-1].ravel().tolist(), scale=1)

@@ -20,6 +20,7 @@ Scaler = Callable[[Image.Image, tuple[int, int], Box], Image.Image]
 
 _R = Image.Resampling
 _T = Image.Transform
+_TIE = 1e-4  # source pixels: a sample on the edge of two pixels belongs to the second, whatever the rounding
 _LIGHT_MARGIN = 16  # target pixels of surroundings that a filter may reach for
 
 
@@ -32,6 +33,9 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
         named[filter_.name.lower()] = _filtered(filter_)
     for filter_ in (_R.BILINEAR, _R.BICUBIC):
         named[f"{filter_.name.lower()}, unfiltered"] = _sampled(filter_)
+    # OpenCV, jimp and others take the pixel left above: sample x at x * step and not at its middle.
+    named["nearest, from the corner"] = _sampled(_R.NEAREST, corner=True)
+    named["bilinear, from the corner"] = _sampled(_R.BILINEAR, corner=True)
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
         for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR):
             named[f"{filter_.name.lower()} in two steps"] = _filtered(filter_, gap=1.0)
@@ -55,12 +59,19 @@ def _filtered(filter_: Image.Resampling, gap: float | None = None) -> Scaler:
     return scale
 
 
-def _sampled(filter_: Image.Resampling) -> Scaler:
-    """Interpolate between the four or sixteen nearest pixels however many are skipped."""
+def _sampled(filter_: Image.Resampling, *, corner: bool = False) -> Scaler:
+    """Interpolate between the nearest one, four or sixteen pixels however many are skipped.
+
+    The first sample is taken at the middle of the first target pixel, or with `corner` at the first source pixel's.
+    """
 
     def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
         step_x, step_y = image.width / size[0], image.height / size[1]
-        matrix = (step_x, 0.0, box[0] * step_x, 0.0, step_y, box[1] * step_y)
+        # Pillow samples at the middle of every target pixel and takes 0.5 for the middle of the first source pixel.
+        off_x, off_y = (0.5 + _TIE - step_x / 2, 0.5 + _TIE - step_y / 2) if corner else (0.0, 0.0)
+        if corner and filter_ is _R.NEAREST:
+            off_x, off_y = _TIE - step_x / 2, _TIE - step_y / 2
+        matrix = (step_x, 0.0, box[0] * step_x + off_x, 0.0, step_y, box[1] * step_y + off_y)
         return image.transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
 
     return scale

@@ -1,0 +1,51 @@
+"""The filter that is left of an unknown scaler: what would turn these windows into those?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+_MAX_SHIFT = 0.6
+"""Pixels a fitted filter may move the picture: another siting of the same scaler; a burst moves further."""
+
+_NEIGHBOURS = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)]
+_LEAST = 12  # pixels: a smaller window says nothing of 24 weights
+
+
+def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> ImageFilter.Kernel | None:
+    """Fit the 5x5 kernel that turns our windows into theirs, in luma, by least squares.
+
+    The weights sum to one, so that no change of tone can hide in it. None when the windows are too small or the fit
+    moves the picture.
+    """
+    seen, wanted = [], []
+    for one, other in zip(ours, theirs, strict=True):
+        luma, aim = (np.asarray(image.convert("L")).astype(np.float32) for image in (one, other))
+        if min(luma.shape) < _LEAST:
+            return None
+        centre = luma[2:-2, 2:-2]
+        high, wide = centre.shape
+        seen.append(
+            np.stack([(luma[2 + y : 2 + y + high, 2 + x : 2 + x + wide] - centre).ravel() for y, x in _NEIGHBOURS], 1)
+        )
+        wanted.append((aim[2:-2, 2:-2] - centre).ravel())
+    rows, values = np.concatenate(seen), np.concatenate(wanted)
+    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
+    normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
+    normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
+    return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))
+
+
+def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:
+    taps = np.zeros((5, 5))
+    for (dy, dx), weight in zip(_NEIGHBOURS, weights, strict=True):
+        taps[dy + 2, dx + 2] = weight
+    taps[2, 2] = 1 - weights.sum()
+    reach = np.arange(-2, 3)
+    if np.hypot(float((taps.sum(axis=1) * reach).sum()), float((taps.sum(axis=0) * reach).sum())) > _MAX_SHIFT:
+        return None
+    # Pillow runs a kernel's rows bottom-up: flipped, taps[y, x] meets the pixel at (y, x).
+    return ImageFilter.Kernel((5, 5), taps[::-1].ravel().tolist(), scale=1)

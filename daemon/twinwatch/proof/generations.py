@@ -1,0 +1,70 @@
+"""The JPEGs between: what a copy of a copy was stored as before, found by trying.
+
+Each earlier generation left its rounding in the pixels, and nothing in the file names it. So the chain grows as long as
+one more generation brings the windows nearer: first the coarsest, which left the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from twinwatch.proof.finishing import Generation
+
+_MOST = 3  # generations: those before leave next to nothing behind these
+_QUALITIES = range(40, 97, 4)
+_NEIGHBOURS = (-2, -1, 1, 2)
+_WORTH = 0.97  # of the distance before: a generation that brings less is noise
+
+Chain = tuple[Generation, ...]
+
+
+def earlier(
+    windows: Sequence[Image.Image], finish: Callable[[Image.Image], Image.Image], aims: Sequence[Image.Image]
+) -> Chain:
+    """Return the generations that, applied to the windows before `finish`, bring them nearest to their aims.
+
+    All RGB, each window as large as its aim; `finish` is the file's own quantisation. Empty when none is worth it.
+    """
+    wanted = [np.asarray(aim).astype(np.int16) for aim in aims]
+
+    def distance(chain: Chain) -> float:
+        total = 0.0
+        for window, aim in zip(windows, wanted, strict=True):
+            image = window
+            for generation in chain:
+                image = generation.applied(image)
+            total += float(np.abs(np.asarray(finish(image)).astype(np.int16) - aim).mean())
+        return total / len(wanted)
+
+    chain: Chain = ()
+    left = distance(chain)
+    for _ in range(_MOST):
+        grown = [
+            (*chain[:place], Generation(quality, subsampling), *chain[place:])
+            for subsampling in (2, 0)
+            for quality in _QUALITIES
+            for place in {0, len(chain)}
+        ]
+        found, best = min(((distance(one), one) for one in grown), key=lambda pair: pair[0])
+        if found > left * _WORTH:
+            break
+        left, chain = _refined(found, best, distance)
+    return chain
+
+
+def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> tuple[float, Chain]:
+    """Move one quality at a time by a step or two for as long as it helps."""
+    while True:
+        near = [
+            (*chain[:place], Generation(generation.quality + step, generation.subsampling), *chain[place + 1 :])
+            for place, generation in enumerate(chain)
+            for step in _NEIGHBOURS
+            if 1 <= generation.quality + step <= 100
+        ]
+        found, best = min(((distance(one), one) for one in near), key=lambda pair: pair[0])
+        if found >= left:
+            return left, chain
+        left, chain = found, best
