@@ -12,7 +12,7 @@ import numpy as np
 from twinwatch.imaging import jpeg
 from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
-from twinwatch.proof.attempts import EXACT, Attempt, decisive
+from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.glance import Glance, Sketch, glance, sketch
 from twinwatch.proof.picture import Picture, frames, same_pixels
 
@@ -111,7 +111,7 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
         "wide": found.wide,
         "tone": found.tone,
         "scaler": best.how,
-        "direction": "proved" if found.score <= EXACT else "likely",
+        "direction": "proved" if best.direction_proved else "likely",
     }
     x, y = found.at
     where = f"differs by up to {found.worst_luma} of 255 in brightness, {found.worst_chroma} in colour, at ({x}, {y})"

@@ -1,0 +1,162 @@
+"""One way to make a picture from another: looked at in a few windows, and made in full only when asked.
+
+A way knows what it starts from, how that is turned, whether a colour profile was dropped, and what the target's file
+tells. It judges nothing beyond saying how far its result stays from the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from twinwatch.imaging.fingerprint import oriented
+from twinwatch.proof import judge, recreate
+from twinwatch.proof.finishing import quantise
+from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
+from twinwatch.proof.residual import residual
+
+_MOST_RECOLOURED = 9.0
+"""Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
+
+_CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
+_MOST_WHOLE = 2  # recipes that make the whole picture
+_RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one way led to: how it was made, in words, and what was left."""
+
+    how: str
+    judgement: judge.Judgement
+
+
+class Way:
+    """Make `target` from `source` turned by the EXIF orientation `turn` (upright to upright).
+
+    With `dropped`, by a program that forgot the source's colour profile and kept its numbers.
+    """
+
+    def __init__(self, source: Picture, target: Picture, turn: int, *, dropped: bool = False) -> None:
+        self.source = source
+        self.target = target
+        self._turn = turn
+        self._dropped = dropped
+        self._bounds = _bounds(target)
+        self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
+        self._recipes: list[list[recreate.Recipe]] = []
+
+    def look(self) -> Made:
+        """Search the recipe in a few windows and judge these; on see-through pictures the worse background counts."""
+        looked = []
+        for background in self._backgrounds:
+            ready, target = self._scene(background)
+            found = recreate.recipes(ready, target)
+            self._recipes.append(found)
+            looked.append(Made(found[0].words, _in_windows(ready, target, found[0], self._bounds)))
+        return max(looked, key=lambda made: made.judgement.score)
+
+    def make(self) -> Made:
+        """Make the whole picture; call after `look`."""
+        made = [
+            self._made(*self._scene(background), found)
+            for background, found in zip(self._backgrounds, self._recipes, strict=True)
+        ]
+        worst = max(made, key=lambda made: made.judgement.score)
+        return replace(worst, how=f"{worst.how}, its colour profile dropped") if self._dropped else worst
+
+    def _scene(self, background: int | None) -> tuple[Image.Image, recreate.Target]:
+        ready = _turned(self.source, self.target, self._turn, background)
+        if not self._dropped:
+            ready = with_profile(ready, self.source.profile, self.target.profile)
+        palette = None if self.target.see_through() else self.target.palette
+        return ready, recreate.Target(self.target.rgb(background), self.target.tables, palette)
+
+    def _made(self, ready: Image.Image, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
+        tried: list[Made] = []
+        for recipe in found[:_MOST_WHOLE]:
+            if tried and recipe.distance > found[0].distance * _RIVAL_RECIPE:
+                break
+            tried.append(_whole(ready, target, recipe, self._bounds))
+            if tried[-1].judgement.proved:
+                return tried[-1]
+        best = min(tried, key=lambda made: made.judgement.score)
+        if target.tables is not None and best.judgement.score <= _CHAIN_HOPE:
+            recipe = recreate.with_generations(ready, target, found[0])
+            if recipe.before:
+                tried.append(_whole(ready, target, recipe, self._bounds))
+        return min(tried, key=lambda made: made.judgement.score)
+
+
+def ways(source: Picture, target: Picture, turn: int) -> list[Way]:
+    """Return the ways worth trying: with the colours converted and, where the target has no profile, not converted."""
+    found = [Way(source, target, turn)]
+    if source.profile is not None and target.profile is None:
+        ready = source.rgb(255)
+        if _apart(ready, with_profile(ready, source.profile, None)) <= _MOST_RECOLOURED:
+            found.append(Way(source, target, turn, dropped=True))
+    return found
+
+
+def _turned(source: Picture, target: Picture, turn: int, background: int | None) -> Image.Image:
+    """Return the source's pixels in the target's stored orientation."""
+    ready = oriented(oriented(source.rgb(background), source.header.orientation), turn)
+    return oriented(ready, INVERSE[target.header.orientation])
+
+
+def _apart(a: Image.Image, b: Image.Image) -> float:
+    """Return the mean difference of two pictures' miniatures, in grey levels."""
+    small = [image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0) for image in (a, b)]
+    return float(np.mean(np.asarray(ImageChops.difference(*small))))
+
+
+def _in_windows(
+    ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds
+) -> judge.Judgement:
+    """Judge the windows; the worst of them stands for the picture, with the share of all that came out equal."""
+    judged = []
+    plain = replace(recipe, dither=None) if target.palette is not None else recipe
+    for box, window in recreate.made_windows(ready, target, plain):
+        excuse = None if target.palette is None else _palette_cost(window, target.palette)
+        left = residual(target.image.crop(box), window)
+        judged.append(judge.judge(left, bounds, window=(box[0], box[1]), excuse=excuse))
+    worst = max(judged, key=lambda judgement: judgement.score)
+    return replace(worst, exact=sum(judgement.exact for judgement in judged) / len(judged))
+
+
+def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
+    """Make the whole picture by one recipe."""
+    again = recreate.made(ready, target, recipe)
+    if recipe.dither is None and same(target.image, again):
+        return Made(recipe.words, judge.NOTHING_LEFT)
+    if target.palette is None:
+        return Made(recipe.words, judge.judge(residual(target.image, again), bounds))
+    plain = recreate.made(ready, target, replace(recipe, dither=None))
+    excuse, without = _palette_cost(plain, target.palette), residual(target.image, plain)
+    judgement = min(
+        # Our error diffusion meets theirs in no pixel: then the colours before it are the better measure.
+        (judge.judge(left, bounds, excuse=excuse) for left in (residual(target.image, again), without)),
+        key=lambda judgement: judgement.score,
+    )
+    # The nearest colour of a palette may be another one: it must not hide a tone.
+    return Made(recipe.words, replace(judgement, score=max(judgement.score, judge.recoloured(without))))
+
+
+def _palette_cost(image: Image.Image, palette: Image.Image) -> NDArray[np.float32]:
+    """Return what this palette costs each tile, as `judge` excuses it: shape (rows, columns, 3)."""
+    nearest = residual(quantise(image, palette, dither=False), image).rough
+    diffused = residual(quantise(image, palette, dither=True), image).rough
+    return np.stack([nearest[:, :, 0], nearest[:, :, 1:].max(axis=2), diffused[:, :, 0]], axis=2)
+
+
+def _bounds(target: Picture) -> judge.Bounds:
+    if target.palette is not None:
+        return judge.PALETTE
+    if target.lossless:
+        return judge.LOSSLESS
+    if target.tables is None or target.tables.subsampling is None:
+        return judge.HIDDEN_TABLES
+    return judge.KNOWN_TABLES.with_step(target.tables.tables[0][0])
