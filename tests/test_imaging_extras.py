@@ -218,6 +218,15 @@ def test_a_raw_without_a_preview_is_unsupported_and_one_cut_short_is_no_picture(
     assert (torn.fingerprint is None) == (torn.trouble is not None)
 
 
+def test_a_raw_of_phase_one_is_no_tiff_of_its_thumbnail() -> None:
+    data = stored(PHOTO, "TIFF")
+    at = int.from_bytes(data[4:8], "little")
+    marked = data[:4] + (at + 8).to_bytes(4, "little") + b"IIIITIFF" + data[8:]
+    assert verdict(marked, JPEG) in (Verdict.LOOK_ALIKE, Verdict.UNDECODABLE)
+    reading = read(marked)
+    assert reading.header is None or reading.header.format == "RAW"
+
+
 def test_a_raw_without_the_extra_says_which_one_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinwatch.imaging.raw._RAWPY", None)
     for data in (dng(JPEG), dng(JPEG, magic=b"RO")):

@@ -6,7 +6,6 @@ bytes are a copy of it.
 
 from __future__ import annotations
 
-import contextlib
 import io
 from collections.abc import Mapping
 from importlib import import_module
@@ -55,14 +54,27 @@ def wears_tiff(data: bytes) -> bool:
 
 
 def is_raw_tiff(tags: Mapping[int, Any], data: bytes) -> bool:
-    """Tell a raw (CR2, NEF, ARW, DNG, PEF) that wears TIFF's coat: its first directory is only a preview."""
+    """Tell a raw (CR2, NEF, ARW, DNG, PEF, IIQ) that wears TIFF's coat: its first directory is only a preview."""
     is_preview = bool(int(tags.get(_SUBFILE, 0) or 0) & 1)
     return (
         data[8:10] == b"CR"
+        or data[8:12] in (b"IIII", b"MMMM")  # Phase One
         or _DNG_VERSION in tags
         or tags.get(_PHOTOMETRIC) in _PHOTOMETRIC_RAW
         or (is_preview and _SUB_IFDS in tags)
     )
+
+
+def knows(data: bytes) -> bool:
+    """Tell whether LibRaw, if it is installed, takes this for a raw file."""
+    if _RAWPY is None:
+        return False
+    with _RAWPY.RawPy() as camera:
+        try:
+            camera.open_buffer(io.BytesIO(data))
+        except _RAWPY.LibRawError:
+            return False
+    return True
 
 
 def preview(data: bytes) -> Image.Image | tuple[Trouble, str]:
@@ -79,10 +91,8 @@ def preview(data: bytes) -> Image.Image | tuple[Trouble, str]:
             found, flip = camera.extract_thumb(), camera.sizes.flip
         except _RAWPY.LibRawIOError as error:
             return Trouble.TRUNCATED, f"a camera raw file: {_words(error)}"
-        except _RAWPY.LibRawFileUnsupportedError as error:  # also what ends early
-            return Trouble.BROKEN, _words(error)
         except _RAWPY.LibRawError as error:
-            return Trouble.UNSUPPORTED, f"a camera raw file without a preview: {_words(error)}"
+            return Trouble.UNSUPPORTED, f"a camera raw file without a preview that can be read: {_words(error)}"
     if found.format == _RAWPY.ThumbFormat.JPEG:
         image: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(found.data))  # never MPO: one picture is enough
     else:
@@ -95,9 +105,7 @@ def preview(data: bytes) -> Image.Image | tuple[Trouble, str]:
 
 def warm() -> None:
     """Use the library once, before the file system goes away."""
-    if _RAWPY is not None:
-        with _RAWPY.RawPy() as camera, contextlib.suppress(_RAWPY.LibRawError):
-            camera.open_buffer(io.BytesIO(bytes(1000)))
+    knows(bytes(1000))
 
 
 def _words(error: Exception) -> str:

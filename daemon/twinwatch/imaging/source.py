@@ -142,14 +142,9 @@ def _by_pillow(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
     except UnidentifiedImageError:
-        if not (raw.installed() and raw.wears_tiff(data)):
-            raise
-        found = raw.preview(data)  # some raws have a first directory that Pillow does not understand
-        if isinstance(found, Image.Image):
-            return found
-        if found[0] is Trouble.BROKEN:  # no raw either
-            raise
-        raise UnreadableError(*found) from None
+        if raw.wears_tiff(data) and raw.knows(data):
+            return _preview(data)  # some raws have a first directory that Pillow does not understand
+        raise
 
 
 def _preview(data: bytes) -> Image.Image:
