@@ -55,6 +55,14 @@ def dng(
     return bytes(file)
 
 
+def iiq(preview: Image.Image) -> bytes:
+    """Return what a Phase One raw looks like from outside: a TIFF of its thumbnail, and a sign behind the header."""
+    file = bytearray(b"II*\0" + bytes(4) + b"IIIITIFF")
+    first = _directory(file, _preview(file, preview)[1:])
+    file[4:8] = struct.pack("<I", first)
+    return bytes(file)
+
+
 def _preview(file: bytearray, preview: bytes | Image.Image) -> list[_Entry]:
     if isinstance(preview, Image.Image):
         size, data, compression, photometric = preview.size, preview.tobytes(), 1, 2
