@@ -120,8 +120,9 @@ def test_what_is_no_jpeg_xl_has_no_such_head() -> None:
 
 @needs_jxl
 def test_a_jpeg_xl_too_large_or_moving_is_refused_before_it_is_decoded() -> None:
-    bomb = bits((0, 1), (3, 2), (99_999, 30), (7, 3), (1, 1)) + bytes(99)
-    assert read(bomb).trouble is Trouble.TOO_LARGE
+    for height in (100_000, 8_001):  # twice as wide
+        assert read(bits((0, 1), (3, 2), (height - 1, 30), (7, 3), (1, 1)) + bytes(99)).trouble is Trouble.TOO_LARGE
+    assert read(bits((0, 1), (3, 2), (7_999, 30), (7, 3), (1, 1)) + bytes(99)).trouble is Trouble.BROKEN
     moving = bits(*SMALL, (0, 1), (1, 1), (0, 3), (0, 2), (1, 1), (0, 2), (0, 2), (0, 2), (0, 1), *PLAIN_DEPTH)
     assert (read(moving + bytes(99)).trouble, "animated" in read(moving).detail) == (Trouble.UNSUPPORTED, True)
 
