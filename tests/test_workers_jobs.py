@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms, features
 
-from twinwatch.photo import Evidence, Reading
+from twinwatch.photo import Evidence, Likeness, Likenesses, Metric, Reading
+from twinwatch.proof import comparators
 from twinwatch.workers import Workers
 
 imaging = pytest.importorskip("twinwatch.imaging")
@@ -91,6 +92,24 @@ def test_an_enclosed_child_proves_what_anyone_proves(workers: Workers, pictures:
                 pair = original.fileno(), other.fileno()
                 inside: Evidence = workers.prove(*pair).result(SOON)
                 assert inside == Evidence.from_json(proof.prove(*pair).to_json()), name
+
+
+def test_an_enclosed_child_measures_what_anyone_measures(workers: Workers, pictures: dict[str, Path]) -> None:
+    with pictures["plain.png"].open("rb") as original:
+        for name, path in pictures.items():
+            with path.open("rb") as other:
+                pair = original.fileno(), other.fileno()
+                inside: Likenesses = workers.measure(*pair, Metric).result(SOON)
+                assert inside == comparators.measure(*pair, Metric), name
+
+
+def test_only_the_metrics_asked_for_are_measured(workers: Workers, pictures: dict[str, Path]) -> None:
+    with pictures["plain.jpg"].open("rb") as photo:
+        found = workers.measure(photo.fileno(), photo.fileno(), [Metric.SSIM, Metric.MSE]).result(SOON)
+    assert found == {
+        Metric.SSIM: Likeness(1.0, "above", 0.9, True),
+        Metric.MSE: Likeness(0.0, "below", 200.0, True),
+    }
 
 
 def test_reading_leaves_the_daemon_s_offset_to_itself(workers: Workers, pictures: dict[str, Path]) -> None:

@@ -301,6 +301,48 @@ class Evidence:
         return Evidence(Verdict(value["verdict"]), original, transform, str(value["words"])[:1000], measures)
 
 
+class Metric(StrEnum):
+    """The comparators that scripts use. They explain a verdict; nothing is ever decided by one of them."""
+
+    AVERAGE = "average"
+    DIFFERENCE = "difference"
+    PERCEPTUAL = "perceptual"
+    BLOCK = "block"
+    GRADIENT = "gradient"
+    HISTOGRAM_1 = "histogram-1"
+    HISTOGRAM_3 = "histogram-3"
+    MSE = "mse"
+    SSIM = "ssim"
+
+
+Rule = Literal["at least", "above", "below", "at most"]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What one metric says of a pair, and what the script that uses it makes of that: alike when `rule` `threshold`."""
+
+    value: float
+    rule: Rule
+    threshold: float
+    alike: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form; `from_json` is its inverse."""
+        return {name: getattr(self, name) for name in Likeness.__dataclass_fields__}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Likeness:
+        """Build a likeness from its JSON form; raise ValueError, KeyError or TypeError on anything unexpected."""
+        if value["rule"] not in ("at least", "above", "below", "at most") or not isinstance(value["alike"], bool):
+            raise ValueError("not a metric's answer")
+        return Likeness(float(value["value"]), value["rule"], float(value["threshold"]), value["alike"])
+
+
+Likenesses = Mapping[Metric, Likeness | None]
+"""The answers of the metrics asked for; None where one has none: a file that cannot be read, or too few pixels."""
+
+
 def header_to_json(header: Header) -> dict[str, Any]:
     """Return the JSON form of a header."""
     meta = header.metadata

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from twinwatch.naming import Exclusions
 from twinwatch.service import told
 
 _INOTIFY = Path("/proc/sys/fs/inotify")
-_OPTIONAL = {"HEIF": "pillow-heif", "JXL": "pillow-jxl-plugin"}
+_OPTIONAL = {"HEIF": ("heif", "pillow-heif"), "JXL": ("jxl", "pillow-jxl-plugin"), "RAW": ("raw", "rawpy")}
+"""Format -> our extra, and the package that it installs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,22 @@ def _workers() -> Iterator[Finding]:
     layers = ", ".join(f"{name} {state}" for name, state in sorted(abilities.sandbox.items()))
     # An old kernel is no fault of the person: the layers that are there still hold, so this is said, not failed.
     yield Finding("sandbox", True, layers, "a newer kernel has them all" if missing else "")
-    lacking = sorted(name for name, there in abilities.formats.items() if not there)
-    yield Finding("decoders", True, ", ".join(sorted(name for name, there in abilities.formats.items() if there)))
-    for name in lacking:
+    yield from decoders(abilities.formats)
+
+
+def decoders(formats: Mapping[str, bool]) -> Iterator[Finding]:
+    """Say which formats can be read, and for the others what to install."""
+    yield Finding("decoders", True, ", ".join(sorted(name for name, there in formats.items() if there)))
+    for name in sorted(name for name, there in formats.items() if not there):
         common = name == "HEIF"  # what phones write; without it a mirror of one is half blind
-        mend = f"{told.word(sys.executable)} -m pip install {_OPTIONAL[name]}" if name in _OPTIONAL else ""
-        yield Finding(f"decoder {name}", not common, "not installed: such files are left alone", mend)
-    yield Finding("decoder RAW", True, "RAW files are companions of their JPEG and are never judged")
+        if name in _OPTIONAL:
+            extra, package = _OPTIONAL[name]
+            found = f"not installed (the extra [{extra}]): such files are left alone"
+            yield Finding(f"decoder {name}", not common, found, f"{told.word(sys.executable)} -m pip install {package}")
+        else:
+            yield Finding(f"decoder {name}", True, "not installed: such files are left alone")
+    if formats.get("RAW"):
+        yield Finding("decoder RAW", True, "shows the camera's preview; only the same bytes are a copy of a RAW")
 
 
 def _root(root: RootConfig, config: Config) -> Iterator[Finding]:

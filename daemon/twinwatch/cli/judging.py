@@ -1,55 +1,23 @@
-"""compare, check, keep, forget: two files, one file against the index, and what a person decided about content."""
+"""check, keep, forget: one file against the index, and what a person decided about content."""
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
 from twinwatch.cli import output
-from twinwatch.cli.group import FILE, THERE, json_option, state_option
+from twinwatch.cli.comparing import opened, show_comparison
+from twinwatch.cli.group import FILE, json_option, state_option
 from twinwatch.errors import WorkerError
 from twinwatch.photo import ContentDigest, Evidence, FileStat, Photo, PhotoId, RootId, Verdict
 
 if TYPE_CHECKING:
     from twinwatch.workers import Workers
-
-
-@click.command()
-@click.argument("a", type=FILE, required=False)
-@click.argument("b", type=FILE, required=False)
-@click.option("--pairs", type=FILE, metavar="FILE.csv", help="Table with the columns a and b; every pair is compared.")
-@click.option("--base", type=THERE, metavar="DIR", help="Folder the pairs' paths are below.")
-@json_option
-def compare(a: Path | None, b: Path | None, pairs: Path | None, base: Path | None, as_json: bool) -> None:
-    """Say what two pictures are to each other, and why.
-
-    Nothing is indexed or moved. The verdict is one of identical, same-pixels, re-encoded, look-alike, distinct and
-    undecodable; `original` is the one from which the other can be made. Exit code 1 when one of the two files cannot be
-    read as a picture; with --pairs that is only said in its line.
-    """
-    if pairs is not None and a is None:
-        listed = _read_pairs(pairs, base or Path())
-    elif a is not None and b is not None and pairs is None and base is None:
-        listed = iter([(str(a), str(b), a, b)])
-    else:
-        raise click.UsageError("give two files, or --pairs FILE.csv; --base goes with --pairs")
-    undecodable = False
-    for name_a, name_b, evidence in _compare_all(listed):
-        undecodable = evidence.verdict is Verdict.UNDECODABLE
-        if as_json:
-            output.json_line({"a": name_a, "b": name_b, **output.evidence_of_pair(evidence)})
-        else:
-            _show_comparison(name_a, name_b, evidence)
-    sys.exit(1 if undecodable and pairs is None else 0)
 
 
 @click.command(short_help="Say whether a copy of FILE is known.")
@@ -69,7 +37,7 @@ def check(file: Path, state: Path | None, as_json: bool) -> None:
     index = open_index(state)
     found = False
     try:
-        with Workers(1) as workers, _opened(file) as source:
+        with Workers(1) as workers, opened(file) as source:
             reading = workers.read(source.fileno()).result()
             stat = file_stat(os.fstat(source.fileno()))
             photo = Photo(PhotoId(-1), RootId(-1), PurePosixPath(file.name), stat, reading, False, False)
@@ -84,7 +52,7 @@ def check(file: Path, state: Path | None, as_json: bool) -> None:
                 if as_json:
                     output.json_line({"path": str(path), **output.evidence_of_pair(evidence)})
                 else:
-                    _show_comparison(str(file), str(path), evidence)
+                    show_comparison(str(file), str(path), evidence)
     finally:
         index.close()
     if not found and not as_json:
@@ -139,60 +107,11 @@ def forget(files: tuple[Path, ...], state: Path | None) -> None:
         index.close()
 
 
-def _read_pairs(pairs: Path, base: Path) -> Iterator[tuple[str, str, Path, Path]]:
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-    try:
-        with pairs.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            if not {"a", "b"} <= set(reader.fieldnames or ()):
-                raise click.UsageError(f"{pairs}: the first line must name the columns a and b")
-            for row in reader:
-                if not row["a"] or not row["b"]:
-                    raise click.UsageError(f"{pairs}: line {reader.line_num}: a and b must both be given")
-                yield row["a"], row["b"], base / row["a"], base / row["b"]
-    except OSError as error:
-        raise click.UsageError(f"{pairs}: {error.strerror}") from error
-    except csv.Error as error:
-        raise click.UsageError(f"{pairs}: line {reader.line_num + 1}: {error}") from error
-
-
-def _compare_all(pairs: Iterator[tuple[str, str, Path, Path]]) -> Iterator[tuple[str, str, Evidence]]:
-    """Compare pair after pair on all cores, in order, with few files open."""
-    from twinwatch.workers import Workers
-
-    cores = os.cpu_count() or 1
-    waiting: deque[tuple[str, str, Future[Evidence] | Evidence]] = deque()
-    with Workers(cores) as workers:
-        for name_a, name_b, a, b in pairs:
-            waiting.append((name_a, name_b, _start(workers, a, b)))
-            if len(waiting) >= 4 * cores:
-                yield _ended(*waiting.popleft())
-        while waiting:
-            yield _ended(*waiting.popleft())
-
-
-def _start(workers: Workers, a: Path, b: Path) -> Future[Evidence] | Evidence:
-    try:
-        with _opened(a) as file_a, _opened(b) as file_b:
-            return workers.prove(file_a.fileno(), file_b.fileno())
-    except click.UsageError as error:
-        return Evidence(Verdict.UNDECODABLE, words=error.message)
-
-
-def _ended(name_a: str, name_b: str, job: Future[Evidence] | Evidence) -> tuple[str, str, Evidence]:
-    if isinstance(job, Evidence):
-        return name_a, name_b, job
-    try:
-        return name_a, name_b, job.result().named(Path(name_a).name, Path(name_b).name)
-    except WorkerError as error:
-        return name_a, name_b, Evidence(Verdict.UNDECODABLE, words=str(error))
-
-
 def _against(workers: Workers, fd: int, stat: FileStat, path: Path) -> Evidence | None:
     from twinwatch.syscalls import file_stat
 
     try:
-        with _opened(path) as other:
+        with opened(path) as other:
             if file_stat(os.fstat(other.fileno())).same_inode(stat):
                 return None  # the file itself
             return workers.prove(fd, other.fileno()).result()
@@ -200,36 +119,11 @@ def _against(workers: Workers, fd: int, stat: FileStat, path: Path) -> Evidence 
         return None
 
 
-def _show_comparison(a: str, b: str, evidence: Evidence) -> None:
-    click.echo(f"{output.coloured(evidence.verdict)}  {output.clean(a)}  {output.clean(b)}")
-    if evidence.words:
-        click.echo(f"  {output.clean(evidence.words)}")
-    if evidence.original is not None:
-        click.echo(f"  the original is {output.clean(a if evidence.original == 'a' else b)}")
-
-
-def _opened(path: Path) -> BinaryIO:
-    """Open a regular file for reading, never waiting on a FIFO; raise UsageError."""
-    from twinwatch.syscalls import is_regular
-
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from error
-    except ValueError as error:  # a NUL in a name of a table
-        raise click.UsageError(f"{path}: {error}") from error
-    file = open(fd, "rb")  # noqa: SIM115 - the caller's `with` closes it
-    if not is_regular(os.fstat(fd)):
-        file.close()
-        raise click.UsageError(f"{path} is no regular file")
-    return file
-
-
 def _digest(path: Path) -> ContentDigest:
     from twinwatch.content import digest_of
 
-    with _opened(path) as file:
+    with opened(path) as file:
         return digest_of(file.fileno())
 
 
-COMMANDS = (compare, check, keep, forget)
+COMMANDS = (check, keep, forget)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from twinwatch.photo import Evidence, Verdict
+from twinwatch.photo import Evidence, Likenesses, Verdict
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -50,6 +50,11 @@ def evidence_of_pair(evidence: Evidence) -> dict[str, Any]:
     """Return verdict, original and evidence as `compare` and `check` show them: the measures beside the words."""
     words = {"words": evidence.words, "transform": evidence.transform, **evidence.measures}
     return {"verdict": str(evidence.verdict), "original": evidence.original, "evidence": words}
+
+
+def metrics_json(likenesses: Likenesses) -> dict[str, Any]:
+    """Return what the metrics of `compare` say, by name, as the contract shows it; null where one has no answer."""
+    return {str(metric): likeness and likeness.to_json() for metric, likeness in likenesses.items()}
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

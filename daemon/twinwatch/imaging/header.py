@@ -11,14 +11,16 @@ import numpy as np
 from blake3 import blake3
 from PIL import Image, ImageChops, ImageCms
 
-from twinwatch.imaging import jpeg
+from twinwatch.imaging import jpeg, jxl
 from twinwatch.photo import Header, Metadata
 
 _ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD, _CAPTURED, _LATITUDE = 274, 271, 272, 0x8769, 0x8825, 0x9003, 2
 _METADATA_ERRORS = (OSError, SyntaxError, ValueError, struct.error, TypeError, LookupError, EOFError, ArithmeticError)
 _MODE_BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 16, "F": 32}
-# Profiles that are sRGB under another name: "c2" is Facebook's tiny one.
-_SRGB_NAME = re.compile(r"^(sRGB|c2\b|Artifex sRGB|GIMP built-in sRGB|generic srgb)", re.IGNORECASE)
+# Profiles that are sRGB under another name: "c2" is Facebook's tiny one, "Gra_D65" libjxl's grey with sRGB's curve.
+_SRGB_NAME = re.compile(
+    r"^(sRGB|c2\b|Artifex sRGB|GIMP built-in sRGB|generic srgb|Gra_D65_[A-Z]{3}_SRG\b)", re.IGNORECASE
+)
 _SRGB_TOLERANCE = 3  # grey levels; genuine profiles, the tiny one included, differ by up to 1 (measured on five)
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
@@ -28,8 +30,7 @@ _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap
 def header(image: Image.Image, data: bytes) -> Header:
     """Describe an opened picture; `data` are its file's bytes. Raises nothing that decoding would not."""
     exif = _exif(image)
-    # Pillow turns a TIFF upright as it decodes, and has its size turned already.
-    orientation = 1 if image.format == "TIFF" else exif.get(_ORIENTATION, 1)
+    orientation = 1 if _is_turned_already(image) else exif.get(_ORIENTATION, 1)
     return Header(
         format=image.format or "",
         width=image.width,
@@ -41,6 +42,14 @@ def header(image: Image.Image, data: bytes) -> Header:
         frames=int(getattr(image, "n_frames", 1)),
         metadata=_metadata(image, exif, data),
     )
+
+
+def _is_turned_already(image: Image.Image) -> bool:
+    """Tell whether the decoder turns the picture upright itself, and its size too: what EXIF says is done then.
+
+    Pillow does with a TIFF, libjxl with a JPEG XL unless that is a JPEG packed without loss, which is unpacked again.
+    """
+    return image.format == "TIFF" or (image.format == "JXL" and not getattr(image, "jpeg", False))
 
 
 def profile_of(image: Image.Image) -> bytes | None:
@@ -141,6 +150,8 @@ def _bits(image: Image.Image, data: bytes) -> int:
         stored = image.getexif().get(258)
         first = stored[0] if isinstance(stored, tuple) and stored else stored
         return int(first) if isinstance(first, int) and 1 <= first <= 64 else _MODE_BITS.get(image.mode, 8)
+    if image.format == "JXL" and (known := jxl.facts(data)) is not None:
+        return known.bits
     if image.format in ("AVIF", "HEIF"):
         at = data.find(b"pixi")  # ISO/IEC 23008-12 6.5.6: version and flags (4), channels (1), bits of each (1)
         return data[at + 9] if 0 < at < len(data) - 9 and data[at + 9] in (8, 10, 12, 16) else 8

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from twinwatch.errors import PhotoError
-from twinwatch.imaging import jpeg
+from twinwatch.imaging import jpeg, jxl, raw
 from twinwatch.photo import Trouble
 
 _PLUGINS = {name: import_module(name) for name in ("pillow_heif", "pillow_jxl") if find_spec(name) is not None}
@@ -31,14 +32,16 @@ MAX_BYTES = 256 << 20
 MAX_PIXELS = 256_000_000
 """Largest frame: the biggest phone sensors write 200 megapixels (16320 x 12240)."""
 
+MAX_JXL_PIXELS = 128_000_000
+"""Largest JPEG XL: libjxl decodes in floating point. In 3 GiB 144 megapixels were read, 192 were not."""
+
 MAX_FRAMES = 2_000
 """Most frames of an animation."""
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL")
-"""Pillow's names of the formats that may be decoded. Everything else (PSD, EPS, FITS, ...) is never tried."""
+"""Pillow's names of the formats that it may decode. Everything else (PSD, EPS, FITS, ...) is never tried."""
 
 _CHUNK = 1 << 20
-_PHOTOMETRIC_RAW = {32803, 34892}  # colour filter array, linear raw (DNG 1.4)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = (b"\xff\xd8\xff", _PNG, b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _DECODER_ERRORS = (
@@ -60,6 +63,9 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the sandbox allows no new threads
 if heif := _PLUGINS.get("pillow_heif"):
     heif.options.DECODE_THREADS = 1
     heif.register_heif_opener(thumbnails=False)
+if "pillow_jxl" in _PLUGINS:
+    _jxl_plugin: Any = import_module("pillow_jxl.JpegXLImagePlugin")
+    _jxl_plugin.DECODE_THREADS = 0  # none beside the one that asks
 
 
 class UnreadableError(PhotoError):
@@ -120,18 +126,46 @@ def opened(data: bytes) -> Image.Image:
         raise UnreadableError(Trouble.TRUNCATED, short)
     if data.startswith(_PNG) and (damage := _png_damage(data)):
         raise UnreadableError(Trouble.BROKEN, damage)
-    image = Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels")
-    if image.format == "TIFF" and _is_raw(image, data):
-        raise UnreadableError(Trouble.UNSUPPORTED, "a camera raw file")
+    image = _preview(data) if raw.is_raw(data) else _by_pillow(data)
+    _refuse_pixels(image.width, image.height)
+    if image.format == "TIFF" and raw.is_raw_tiff(image.getexif(), data):
+        image = _preview(data)
+        _refuse_pixels(image.width, image.height)
     if int(getattr(image, "n_frames", 1)) > MAX_FRAMES:
         raise UnreadableError(Trouble.TOO_LARGE, f"{getattr(image, 'n_frames', 1)} frames")
     return image
 
 
+def _by_pillow(data: bytes) -> Image.Image:
+    known = jxl.facts(data)
+    if known is not None and supported("JXL"):  # its plugin decodes as it opens
+        _refuse_pixels(known.width, known.height, MAX_JXL_PIXELS)
+        if known.animated:
+            raise UnreadableError(Trouble.UNSUPPORTED, "an animated JPEG XL: its decoder shows one frame only")
+    try:
+        return Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
+    except UnidentifiedImageError:
+        if raw.wears_tiff(data) and raw.knows(data):
+            return _preview(data)  # some raws have a first directory that Pillow does not understand
+        raise
+
+
+def _preview(data: bytes) -> Image.Image:
+    found = raw.preview(data)
+    if isinstance(found, Image.Image):
+        return found
+    raise UnreadableError(*found)
+
+
+def _refuse_pixels(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    if width * height > most:
+        raise UnreadableError(Trouble.TOO_LARGE, f"{width}x{height} pixels")
+
+
 def supported(name: str) -> bool:
-    """Tell whether the decoder of this format (Pillow's name) is installed."""
+    """Tell whether the decoder of this format (Pillow's name, or RAW) is installed."""
+    if name == raw.FORMAT:
+        return raw.installed()
     return ("JPEG" if name == "MPO" else name) in _registered()  # an MPO is a JPEG with pictures behind it
 
 
@@ -150,7 +184,7 @@ def _short(data: bytes) -> str:
         return "shorter than its RIFF header says"
     if data[:4] == b"GIF8" and b"\x3b" not in data[-4096:]:
         return "no GIF trailer"
-    if data[4:8] == b"ftyp":
+    if data[4:8] in (b"ftyp", b"JXL "):
         return _short_boxes(data)
     return ""
 
@@ -171,7 +205,7 @@ def _png_damage(data: bytes) -> str:
 
 
 def _short_boxes(data: bytes) -> str:
-    """Say whether a top-level box (ISO/IEC 14496-12) of a HEIF or AVIF file reaches over the end."""
+    """Say whether a top-level box (ISO/IEC 14496-12) of a HEIF, AVIF or JPEG XL reaches over the end."""
     at = 0
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
@@ -197,10 +231,3 @@ def _unidentified(data: bytes) -> Trouble:
     if known:
         return Trouble.TRUNCATED if _short(data) else Trouble.BROKEN
     return Trouble.UNSUPPORTED
-
-
-def _is_raw(image: Image.Image, data: bytes) -> bool:
-    """Tell a camera raw (CR2, NEF, ARW, DNG, PEF) that wears TIFF's coat: its first directory is only a preview."""
-    tags = image.getexif()
-    is_preview = bool(int(tags.get(254, 0) or 0) & 1)
-    return data[8:10] == b"CR" or 50706 in tags or tags.get(262) in _PHOTOMETRIC_RAW or (is_preview and 330 in tags)

@@ -11,9 +11,14 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms
 
+from twinwatch.imaging import raw
 from twinwatch.imaging.source import FORMATS, named_errors, opened, supported
 
 _REVISION = 1  # raise it when the same file would get another hash from this code
+
+
+# A thread that an encoder left behind would be outside some layers of the sandbox.
+_ONE_THREAD: dict[str, dict[str, int]] = {"JXL": {"num_threads": 0}}
 
 
 @cache
@@ -24,8 +29,8 @@ def algorithm() -> str:
 
 @cache
 def formats() -> dict[str, bool]:
-    """Tell for each allowed format (Pillow's name) whether its decoder is installed."""
-    return {name: supported(name) for name in FORMATS}
+    """Tell for each allowed format (Pillow's name, or RAW) whether its decoder is installed."""
+    return {name: supported(name) for name in (*FORMATS, raw.FORMAT)}
 
 
 def warm() -> None:
@@ -36,9 +41,10 @@ def warm() -> None:
     ramp = Image.linear_gradient("L").convert("RGB")
     imagehash.phash(ramp)
     ImageCms.createProfile("sRGB")
-    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"):
+    raw.warm()
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"):
         if supported(name) and name in Image.SAVE:
             stored = io.BytesIO()
-            ramp.resize((64, 64)).save(stored, name)
+            ramp.resize((64, 64)).save(stored, name, **_ONE_THREAD.get(name, {}))
             with named_errors(stored.getvalue()):
                 opened(stored.getvalue()).load()

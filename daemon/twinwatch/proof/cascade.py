@@ -175,6 +175,8 @@ def _same_scans(a: Sketch, b: Sketch) -> bool:
 
 def _unlike(a: Header, b: Header) -> str:
     """Say why two headers cannot be copies of one picture in pixels, or nothing."""
+    if "RAW" in (a.format, b.format):
+        return "one is a camera raw, seen by its preview: only the same bytes are a copy of it"
     if _frames(a) != _frames(b):
         return f"{_frames(a)} frames and {_frames(b)}"
     if (

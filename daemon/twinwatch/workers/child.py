@@ -22,7 +22,7 @@ from typing import Any
 from twinwatch.workers import sandbox, wire
 
 Job = Callable[..., Mapping[str, Any]]
-"""Takes open descriptors, returns the answer's JSON form."""
+"""Takes open descriptors, and words where it has any, returns the answer's JSON form."""
 
 MAX_DESCRIPTORS = 2
 
@@ -68,7 +68,7 @@ def answer(line: socket.socket, jobs: Mapping[str, Job]) -> bool:
             open_files.callback(os.close, descriptor)
         sandbox.allow_cpu(float(request["seconds"]))
         try:
-            reply = {"id": request["id"], "answer": jobs[request["job"]](*descriptors)}
+            reply = {"id": request["id"], "answer": jobs[request["job"]](*descriptors, *request["words"])}
         except MemoryError:
             line.sendall(wire.encode({"id": request["id"], "too_large": True}))
             sys.exit(0)  # what is left of the heap is not worth trusting

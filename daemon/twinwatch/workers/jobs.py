@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from twinwatch import imaging, proof
+from twinwatch.photo import Metric
+from twinwatch.proof import comparators
 
 
 def warm() -> Mapping[str, Any]:
@@ -23,4 +25,9 @@ def _prove(fd_a: int, fd_b: int) -> Mapping[str, Any]:
     return proof.prove(fd_a, fd_b).to_json()
 
 
-JOBS = {"read": _read, "prove": _prove}
+def _measure(fd_a: int, fd_b: int, *metrics: str) -> Mapping[str, Any]:
+    answers = comparators.measure(fd_a, fd_b, [Metric(name) for name in metrics])
+    return {str(metric): answer and answer.to_json() for metric, answer in answers.items()}
+
+
+JOBS = {"read": _read, "prove": _prove, "measure": _measure}

@@ -13,14 +13,14 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from twinwatch import errors
-from twinwatch.photo import Evidence, Reading, Trouble
+from twinwatch.photo import Evidence, Likeness, Likenesses, Metric, Reading, Trouble
 from twinwatch.workers.process import (
     Child,
     ChildLateError,
@@ -82,6 +82,7 @@ class _Task:
     seconds: float = field(compare=False)
     build: Callable[[Any], Any] = field(compare=False)
     future: Future[Any] = field(compare=False)
+    words: tuple[str, ...] = field(default=(), compare=False)
 
     def drop(self) -> None:
         for descriptor in self.descriptors:
@@ -149,6 +150,12 @@ class Workers:
         """Compare the photos in two open descriptors; the same rules as for `read`."""
         return self._submit("prove", (fd_a, fd_b), Evidence.from_json, priority)
 
+    def measure(
+        self, fd_a: int, fd_b: int, metrics: Iterable[Metric], priority: Priority = "arrival"
+    ) -> Future[Likenesses]:
+        """Say what these metrics say of the photos in two open descriptors; the same rules as for `read`."""
+        return self._submit("measure", (fd_a, fd_b), _likenesses, priority, tuple(map(str, metrics)))
+
     def describe(self) -> Future[Abilities]:
         """Say what the workers can do, from a child that is started if there is none."""
         return self._submit("", (), _abilities, "arrival")
@@ -170,7 +177,14 @@ class Workers:
             if lane is not threading.current_thread():
                 lane.join()
 
-    def _submit(self, job: str, fds: tuple[int, ...], build: Callable[[Any], Any], priority: Priority) -> Future[Any]:
+    def _submit(
+        self,
+        job: str,
+        fds: tuple[int, ...],
+        build: Callable[[Any], Any],
+        priority: Priority,
+        words: tuple[str, ...] = (),
+    ) -> Future[Any]:
         mebibytes = sum(_check(fd) for fd in fds) / (1 << 20)
         seconds = self._limits.seconds + self._limits.seconds_per_mib * mebibytes
         seconds = min(seconds, max(self._limits.seconds, self._limits.most_seconds))
@@ -180,7 +194,7 @@ class Workers:
                 raise RuntimeError("the workers are closed")
             if len(self._queue) >= self._limits.queued:
                 raise RuntimeError("the queue of the workers is full: look at `free` first")
-            task = _Task(_RANK[priority], next(self._numbers), job, (), seconds, build, future)
+            task = _Task(_RANK[priority], next(self._numbers), job, (), seconds, build, future, words)
             try:
                 for fd in fds:
                     task.descriptors += (os.dup(fd),)
@@ -303,10 +317,10 @@ class _Lane:
         if not task.job:
             return self._hello
         try:
-            return child.run(task.job, task.descriptors, task.seconds)
+            return child.run(task.job, task.descriptors, task.seconds, task.words)
         except BrokenPipeError:  # it died before it got the job: not this photo's fault
             self.end_child()
-        return self._usable_child().run(task.job, task.descriptors, task.seconds)
+        return self._usable_child().run(task.job, task.descriptors, task.seconds, task.words)
 
     def _usable_child(self) -> Child:
         child = self._child
@@ -333,6 +347,12 @@ def _check(fd: int) -> int:
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
         raise ValueError("a worker gets read-only descriptors only")
     return status.st_size
+
+
+def _likenesses(answer: Mapping[str, Any]) -> Likenesses:
+    return {
+        Metric(name): None if likeness is None else Likeness.from_json(likeness) for name, likeness in answer.items()
+    }
 
 
 def _abilities(hello: Mapping[str, Any]) -> Abilities:

@@ -120,14 +120,15 @@ class Child:
         poller.register(self._line, select.POLLIN)
         return not poller.poll(0)
 
-    def run(self, job: str, descriptors: Sequence[int], seconds: float) -> Any:
+    def run(self, job: str, descriptors: Sequence[int], seconds: float, words: Sequence[str] = ()) -> Any:
         """Have one job done, return the answer's JSON value or raise one of the four errors above.
 
+        `words` tell the job more, as which metrics are asked for.
         After any but the last of them the child must be ended. BrokenPipeError: it died before it had the job.
         """
         self.jobs_done += 1
         number = self.jobs_done
-        request = wire.encode({"id": number, "job": job, "seconds": seconds})
+        request = wire.encode({"id": number, "job": job, "seconds": seconds, "words": list(words)})
         socket.send_fds(self._line, [request], descriptors)
         reply = self._receive(time.monotonic() + seconds)
         if reply.get("id") != number:
