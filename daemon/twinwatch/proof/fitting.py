@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-_MAX_SHIFT = 0.6
-"""Pixels a fitted filter may move the picture: another siting of the same scaler; a burst moves further."""
+_MAX_SHIFT = 0.3
+"""Pixels a fitted filter may move the picture. Scalers differ in where they sample by up to 0.12 (0.25 for 1/8 of a
+JPEG whose size is no multiple of eight, measured on 90 copies by 9 programs); a frame of a burst that was moved by two
+pixels is off by 0.5 when it is shrunk to a quarter."""
 
 _NEIGHBOURS = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)]
 _LEAST = 12  # pixels: a smaller window says nothing of 24 weights

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twinwatch.proof.overall import grain, noise, tone_change, vividness, wide
 from twinwatch.proof.residual import TILE, Residual
 
 
@@ -37,7 +38,7 @@ class Bounds:
     wide: tuple[float, float]
     grain: float
     tone: tuple[float, float] = (1.5, 2.7)
-    vivid: tuple[float, float] = (0.10, 0.045)
+    vivid: tuple[float, float] = (0.085, 0.045)
     flip: float = 2.5
     calibrated: bool = False
 
@@ -64,12 +65,12 @@ PALETTE = Bounds(
     wide=(3.0, 5.0),
     grain=0.0,
     tone=(2.5, 3.0),
-    vivid=(0.2, 0.12),
+    vivid=(0.2, 0.09),
 )
 """256 colours or fewer, known; which of them a pixel was given is not. To these comes what the palette costs in the
 same tile (`excuse`). Median cuts darken a picture by 1.5 levels."""
 
-_EXCUSED = (1.5, 2.0, 2.0)
+_EXCUSED = (1.3, 2.0, 2.0)
 """How often what a palette costs is excused in a tile's mean luma, mean chroma and roughness: programs differ in what
 they call the nearest colour, and error diffusion takes others on purpose and is right on average only."""
 
@@ -77,11 +78,12 @@ _PALETTE_WIDE = 15.0
 """Grey levels that 64x64 pixels may move by in luma or chroma when 256 colours replace all: measured up to 11.2."""
 
 _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any picture
-_INFORMATIVE_TILES = 16
-_INFORMATIVE_SHARE = 0.01
+_GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, whosever it was
+_NO_CORRELATION = 0.05
 _EQUAL = 0.05  # grey levels
 _MOSTLY_EXACT = 0.5
-_MIDDLING, _TIGHTEST, _LOOSEST = 1.3, 0.7, 1.5
+_ROUNDED = 0.5  # of the allowance: what a tile counts that rounding explains
+_MIDDLING, _TIGHTEST, _LOOSEST = 1.2, 0.7, 1.5
 _MOST_FLIP = 4.5  # grey levels: one DC step at quality 25
 
 
@@ -115,13 +117,18 @@ NOTHING_LEFT = Judgement(0.0, "", (0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, False)
 
 
 def judge(
-    left: Residual, bounds: Bounds, window: tuple[int, int] | None = None, excuse: NDArray[np.float32] | None = None
+    left: Residual,
+    bounds: Bounds,
+    window: tuple[int, int] | None = None,
+    excuse: NDArray[np.float32] | None = None,
+    explained: NDArray[np.bool_] | None = None,
 ) -> Judgement:
     """Weigh every tile of a residual against its allowance, and the picture as a whole.
 
     `window` is the corner (x, y) of the part that the residual covers; of a part, only the tiles are weighed. `excuse`,
-    shape (rows, columns, 3), is what the target's palette costs in each tile, in grey levels: the nearest colours in
-    luma and in chroma, error diffusion in luma.
+    shape (rows, columns, 3), is what the target's palette costs in each tile, in grey levels: in mean luma, in mean
+    chroma, in the roughness of luma. `explained`, shape (rows, columns), are tiles whose luma differs only
+    as the target's own rounding may make it differ.
     """
     signed, rough, spread = left.signed, left.rough, left.spread
     luma = np.abs(signed[:, :, 0])
@@ -132,13 +139,18 @@ def judge(
         "chroma": chroma / (_allowed(bounds.chroma, spread) + more[:, :, 1]),
         "detail": rough[:, :, 0] / (_allowed(bounds.rough, spread) + more[:, :, 2]),
     }
+    if explained is not None:
+        luma = np.where(explained, 0, luma)
+        for name in ("luma", "detail"):
+            parts[name] = np.where(explained, np.minimum(parts[name], _ROUNDED), parts[name])
     loosened = _noise(left) if bounds.calibrated else 1.0
     excess = np.maximum.reduce(list(parts.values())) / loosened
     row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
-    wide, tone = wide_means(signed), tone_change(left)
+    areas, tone = _areas(signed), tone_change(left)
+    costs = wide(more[:, :, :2])
     scores = {name: float(part.max()) / loosened for name, part in parts.items()}
     if window is None:
-        scores["area"] = max(wide[0] / bounds.wide[0], wide[1] / bounds.wide[1])
+        scores["area"] = float((areas / (np.array(bounds.wide) + costs)).max())
         scores["tone"] = tone[0] / bounds.tone[0]
         scores["tint"] = tone[1] / bounds.tone[1]
         vivid = vividness(left)
@@ -153,7 +165,7 @@ def judge(
         at=(corner[0] + column * TILE, corner[1] + row * TILE),
         worst_luma=round(float(np.max(rough[:, :, 0])), 2),
         worst_chroma=round(float(np.max(rough[:, :, 1:])), 2),
-        wide=round(max(wide), 2),
+        wide=round(float(areas.max()), 2),
         tone=round(max(tone), 2),
         worst_signed=round(moved, 2),
         exact=exact,
@@ -164,18 +176,16 @@ def judge(
 def _noise(left: Residual) -> float:
     """Return by how much this file's quality loosens or tightens the bounds of its codec.
 
-    The roughness that a hundredth of the tiles exceed, beside what detail excuses, against a file of middling quality.
-    Measured: HEIF and AVIF at 60 and WebP at 80 give 0.4 to 1.6, AVIF at 35 1.4 to 2.3; a local edit does not move it,
-    and what moves it everywhere (a shift 3.5 to 10, a tone 2.4 to 8) exceeds the loosest bounds as well.
+    Measured, as `noise` tells it: HEIF and AVIF at 60 and WebP at 80 give 0.4 to 1.6, AVIF at 35 1.4 to 2.3. A local
+    edit does not move it; a shift (3.5 to 10) or a tone (2.4 to 8), which do, exceed the loosest bounds as well.
     """
-    found = float(np.percentile(left.rough[:, :, 0] / (1 + 0.3 * left.spread), 99))
-    return min(max(found / _MIDDLING, _TIGHTEST), _LOOSEST)
+    return min(max(noise(left) / _MIDDLING, _TIGHTEST), _LOOSEST)
 
 
 def recoloured(left: Residual) -> float:
     """Return how far a palette moved the colours, as a share of what 256 colours may; `left` is without it."""
-    wide, tone = wide_means(left.signed), tone_change(left)
-    scores = (max(wide) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
+    areas, tone = _areas(left.signed), tone_change(left)
+    scores = (float(areas.max()) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
     return round(max(scores), 3)
 
 
@@ -192,67 +202,10 @@ def _strangeness(left: Residual, least: float) -> float:
     return found if share >= _GRAIN_KEPT and found > 1 else 0.0
 
 
-def grain(left: Residual) -> tuple[float, float]:
-    """Return the correlation of the two pictures' grain, and the target's share of the re-creation's grain energy.
-
-    Grain is what the smoothest tiles hold beside their mean. A copy keeps it or loses it; the next frame of a
-    burst has as much, but its own. (1, 0) when there is no grain to speak of.
-    """
-    ours, theirs, rest = (np.square(plane) for plane in (left.spread, left.target_spread, left.rest))
-    smooth = (left.spread >= _GRAIN[0]) & (left.spread <= _GRAIN[1])
-    ranked = np.sort(left.spread[smooth])
-    if len(ranked) < _INFORMATIVE_TILES:
-        return 1.0, 0.0
-    smooth &= left.spread <= ranked[max(_INFORMATIVE_TILES, len(ranked) // 10) - 1]
-    ours_all, theirs_all, rest_all = (float(plane[smooth].sum()) for plane in (ours, theirs, rest))
-    together = (ours_all + theirs_all - rest_all) / 2
-    return together / max((ours_all * theirs_all) ** 0.5, 1e-6), theirs_all / ours_all
-
-
-_GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, whosever it was
-_NO_CORRELATION = 0.05
-_GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
-
-
-def tone_change(left: Residual) -> tuple[float, float]:
-    """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
-
-    A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
-    brightness, contrast and saturation stay. The move is the line's offset plus its slope over the spread.
-    """
-    moves = []
-    for channel in range(3):
-        level, difference = left.level[:, :, channel], left.signed[:, :, channel]
-        off = level - level.mean()
-        variance = float((off * off).mean())
-        slope = float((off * difference).mean()) / (variance + 1.0)
-        moves.append(abs(float(difference.mean())) + 2 * abs(slope) * variance**0.5)
-    return moves[0], max(moves[1:])
-
-
-def vividness(left: Residual) -> float:
-    """Return how much more vivid the target's colours are, as a share of the re-creation's; negative: paler.
-
-    The slope of one straight line through both chroma channels, towards zero where there is hardly any colour.
-    """
-    together, own = 0.0, 1.0
-    for channel in (1, 2):
-        level, difference = left.level[:, :, channel], left.signed[:, :, channel]
-        off = level - level.mean()
-        together += float((off * difference).mean())
-        own += float((off * off).mean())
-    return together / own
-
-
-def wide_means(signed: NDArray[np.float32], tiles: int = 8) -> tuple[float, float]:
-    """Return the largest mean difference over squares of `tiles` x `tiles` tiles, in luma and in chroma."""
-    rows, columns = signed.shape[0] // tiles, signed.shape[1] // tiles
-    if rows and columns:
-        whole = signed[: rows * tiles, : columns * tiles].reshape(rows, tiles, columns, tiles, 3)
-        mean = np.abs(whole.mean(axis=(1, 3)))
-    else:
-        mean = np.abs(signed.mean(axis=(0, 1), keepdims=True))
-    return float(mean[..., 0].max()), float(mean[..., 1:].max())
+def _areas(signed: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return by how much each 64x64 pixels moved in luma and in chroma, shape (rows, columns, 2)."""
+    moved = np.abs(wide(signed))
+    return np.stack([moved[:, :, 0], moved[:, :, 1:].max(axis=2)], axis=2)
 
 
 def _allowed(bound: tuple[float, float], spread: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from twinwatch.proof import generations
 from twinwatch.proof.finishing import Generation, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
+from twinwatch.proof.quantised import unexplained
 from twinwatch.proof.scaling import Box, scalers
 
 _WINDOW = 128  # pixels of the target
@@ -79,6 +80,19 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
     return sorted(best, key=lambda recipe: recipe.distance)
 
 
+def noise(source: Image.Image, target: Target, recipe: Recipe) -> float:
+    """Return what the target's tables do not explain in its calmest windows, in grey levels; 0 without tables."""
+    if target.tables is None or target.tables.subsampling is None:
+        return 0.0
+    plain = replace(target, tables=None)
+    found = []
+    for box in windows(target.image, calm=True):
+        ours = _window(source, plain, recipe, box)
+        found.append(unexplained(target.image.crop(box), ours, target.tables.tables[0]).ravel())
+    blocks = np.sort(np.concatenate(found))
+    return float(blocks[: max(1, len(blocks) // 2)].mean())
+
+
 def with_generations(source: Image.Image, target: Target, recipe: Recipe) -> Recipe:
     """Return the recipe with the JPEGs that the copy was before, as far as they can be told."""
     boxes = windows(target.image)
@@ -119,8 +133,8 @@ def made_windows(source: Image.Image, target: Target, recipe: Recipe) -> list[tu
     return [(box, _window(source, target, recipe, box)) for box in windows(target.image)]
 
 
-def windows(target: Image.Image) -> list[Box]:
-    """Choose up to five windows with detail, spread over the picture and aligned to JPEG's 16-pixel blocks."""
+def windows(target: Image.Image, *, calm: bool = False) -> list[Box]:
+    """Choose up to five windows with most detail, or least, in the picture and aligned to JPEG's 16-pixel blocks."""
     width, height = target.size
     if width <= 2 * _WINDOW and height <= 2 * _WINDOW:
         return [(0, 0, width, height)]
@@ -130,7 +144,8 @@ def windows(target: Image.Image) -> list[Box]:
         for column in range(4):
             left, top = (width - wide) * column // 3 & ~15, (height - high) * row // 3 & ~15
             grid.add((left, top, left + wide, top + high))
-    return sorted(grid, key=lambda box: (-_detail(target.crop(box)), box))[:_WINDOWS]
+    sign = 1 if calm else -1
+    return sorted(grid, key=lambda box: (sign * _detail(target.crop(box)), box))[:_WINDOWS]
 
 
 def _detail(patch: Image.Image) -> float:

@@ -39,7 +39,8 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
         for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR):
             named[f"{filter_.name.lower()} in two steps"] = _filtered(filter_, gap=1.0)
-    named["lanczos in linear light"] = _light
+    for filter_ in (_R.LANCZOS, _R.BILINEAR, _R.BOX):
+        named[f"{filter_.name.lower()} in linear light"] = _lit(filter_)
     return named
 
 
@@ -77,8 +78,12 @@ def _sampled(filter_: Image.Resampling, *, corner: bool = False) -> Scaler:
     return scale
 
 
-def _light(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-    """Scale with Lanczos in linear light (sRGB's transfer curve, IEC 61966-2-1)."""
+def _lit(filter_: Image.Resampling) -> Scaler:
+    """Filter in linear light (sRGB's transfer curve, IEC 61966-2-1)."""
+    return lambda image, size, box: _in_light(image, size, box, filter_)
+
+
+def _in_light(image: Image.Image, size: tuple[int, int], box: Box, filter_: Image.Resampling) -> Image.Image:
     left, top, right, bottom = _area(image, size, box)
     margin_x = int(_LIGHT_MARGIN * max(1.0, image.width / size[0]))
     margin_y = int(_LIGHT_MARGIN * max(1.0, image.height / size[1]))
@@ -88,7 +93,7 @@ def _light(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
     for band in part.split():
         light = Image.fromarray(_TO_LIGHT[np.asarray(band)])
         light = light.resize(
-            (box[2] - box[0], box[3] - box[1]), _R.LANCZOS, box=(left - x, top - y, right - x, bottom - y)
+            (box[2] - box[0], box[3] - box[1]), filter_, box=(left - x, top - y, right - x, bottom - y)
         )
         bands.append(Image.fromarray(_from_light(np.asarray(light))))
     return Image.merge("RGB", bands)

@@ -1,0 +1,73 @@
+"""What a residual shows over the whole picture: moved tones and colours, another grain, a codec's noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinwatch.proof.residual import Residual
+
+_WIDE = 8  # tiles
+_FEWEST = 16  # tiles: with fewer that hold grain there is none to speak of
+_GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
+
+
+def grain(left: Residual) -> tuple[float, float]:
+    """Return the correlation of the two pictures' grain, and the target's share of the re-creation's grain energy.
+
+    Grain is what the smoothest tiles hold beside their mean. A copy keeps it or loses it; the next frame of a
+    burst has as much, but its own. (1, 0) when there is no grain to speak of.
+    """
+    ours, theirs, rest = (np.square(plane) for plane in (left.spread, left.target_spread, left.rest))
+    smooth = (left.spread >= _GRAIN[0]) & (left.spread <= _GRAIN[1])
+    ranked = np.sort(left.spread[smooth])
+    if len(ranked) < _FEWEST:
+        return 1.0, 0.0
+    smooth &= left.spread <= ranked[max(_FEWEST, len(ranked) // 10) - 1]
+    ours_all, theirs_all, rest_all = (float(plane[smooth].sum()) for plane in (ours, theirs, rest))
+    together = (ours_all + theirs_all - rest_all) / 2
+    return together / max((ours_all * theirs_all) ** 0.5, 1e-6), theirs_all / ours_all
+
+
+def tone_change(left: Residual) -> tuple[float, float]:
+    """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
+
+    A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
+    brightness, contrast and saturation stay. The move is the line's offset plus its slope over the spread.
+    """
+    moves = []
+    for channel in range(3):
+        level, difference = left.level[:, :, channel], left.signed[:, :, channel]
+        off = level - level.mean()
+        variance = float((off * off).mean())
+        slope = float((off * difference).mean()) / (variance + 1.0)
+        moves.append(abs(float(difference.mean())) + 2 * abs(slope) * variance**0.5)
+    return moves[0], max(moves[1:])
+
+
+def vividness(left: Residual) -> float:
+    """Return how much more vivid the target's colours are, as a share of the re-creation's; negative: paler.
+
+    The slope of one straight line through both chroma channels, towards zero where there is hardly any colour.
+    """
+    together, own = 0.0, 1.0
+    for channel in (1, 2):
+        level, difference = left.level[:, :, channel], left.signed[:, :, channel]
+        off = level - level.mean()
+        together += float((off * difference).mean())
+        own += float((off * off).mean())
+    return together / own
+
+
+def wide(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means over squares of 64x64 pixels, of the whole where it is smaller; trailing axes are kept."""
+    rows, columns = plane.shape[0] // _WIDE, plane.shape[1] // _WIDE
+    if not (rows and columns):
+        return np.asarray(plane.mean(axis=(0, 1), keepdims=True))
+    whole = plane[: rows * _WIDE, : columns * _WIDE].reshape(rows, _WIDE, columns, _WIDE, *plane.shape[2:])
+    return np.asarray(whole.mean(axis=(1, 3)))
+
+
+def noise(left: Residual) -> float:
+    """Return the roughness that a hundredth of the tiles exceed, beside what detail excuses, in grey levels."""
+    return float(np.percentile(left.rough[:, :, 0] / (1 + 0.3 * left.spread), 99))

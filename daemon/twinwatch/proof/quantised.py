@@ -1,0 +1,64 @@
+"""What a JPEG's own quantiser explains of a difference, in its own domain: the cosine coefficients.
+
+An encoder rounds every coefficient to a step of its table, some towards zero. So a re-creation before rounding may be
+up to a step away from the file in every coefficient and still be what was encoded. What lies beyond is unexplained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_BLOCK = 8
+_NEAREST = 0.5  # of a step: rounding to the nearest
+_TRUNCATED = 1.0  # of a step towards zero: encoders that trade precision for size (mozjpeg's trellis, ffmpeg)
+_CONVERSION = 0.3  # coefficient units: RGB and back, in whole numbers, twice
+_EXPLAINED = (1.0, 0.05)  # grey levels, and a share of the block's own deviation (luma of exact copies: 0.3 at most)
+
+_BASIS = np.array(
+    [
+        [np.sqrt((1 if k == 0 else 2) / _BLOCK) * np.cos((2 * n + 1) * k * np.pi / (2 * _BLOCK)) for n in range(_BLOCK)]
+        for k in range(_BLOCK)
+    ],
+    dtype=np.float32,
+)
+"""The orthonormal discrete cosine transform of ITU-T T.81 A.3.3: row k is the k-th cosine."""
+
+
+def unexplained(target: Image.Image, made: Image.Image, table: Sequence[int]) -> NDArray[np.float32]:
+    """Return what no rounding explains in each 8x8 block of luma, root mean square in grey levels.
+
+    `target` is the decoded JPEG, `made` the re-creation before encoding, both RGB of one size and with the corner of a
+    block at (0, 0); `table` the 64 luma steps in natural order. Shape (rows, columns) of blocks, the last ones padded.
+    """
+    steps = np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
+    return _left(_coefficients(target) - _coefficients(made), _NEAREST * steps)
+
+
+def explained(target: Image.Image, made: Image.Image, table: Sequence[int]) -> NDArray[np.bool_]:
+    """Tell of each 8x8 block whether rounding alone may have made the difference; arguments as for `unexplained`."""
+    theirs, ours = _coefficients(target), _coefficients(made)
+    steps = np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
+    left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps)
+    energy = np.square(ours).sum(axis=(2, 3)) - np.square(ours[:, :, 0, 0])
+    return np.asarray(left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK)
+
+
+def _left(difference: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the root mean square of what lies beyond the reach of rounding, for each block."""
+    beyond = np.maximum(np.abs(difference) - reach - _CONVERSION, 0)
+    return np.asarray(np.sqrt(np.square(beyond).mean(axis=(2, 3))), dtype=np.float32)
+
+
+def _coefficients(image: Image.Image) -> NDArray[np.float32]:
+    """Return the cosine coefficients of luma, shape (rows, columns, 8, 8)."""
+    luma = np.asarray(image.convert("L")).astype(np.float32) - 128
+    height, width = luma.shape
+    luma = np.pad(luma, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
+    rows, columns = luma.shape[0] // _BLOCK, luma.shape[1] // _BLOCK
+    blocks = luma.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
+    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
+    return np.asarray(np.einsum("ku,rcuv,lv->rckl", _BASIS, blocks, _BASIS, optimize=["einsum_path", (0, 1), (0, 1)]))
