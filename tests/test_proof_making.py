@@ -1,0 +1,239 @@
+"""proof, the making: what software really does to a picture is found again; what only comes near is not."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageEnhance
+
+from tests.drawing import descriptor, edited, scene, shifted, stamped, stored
+from twinwatch import proof
+from twinwatch.photo import COPY_VERDICTS, Evidence, Verdict
+from twinwatch.proof import generations
+from twinwatch.proof.finishing import Generation, encode_jpeg
+from twinwatch.proof.fitting import fitted
+from twinwatch.proof.glance import glance, sketch
+from twinwatch.proof.picture import JpegTables, decode
+from twinwatch.proof.quantised import explained, unexplained
+
+R = Image.Resampling
+PHOTO = scene(7, (800, 600))
+ORIGINAL = stored(PHOTO, quality=95)
+SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")
+WIDE = (0.5151, 0.2412, -0.0011, 0.2919, 0.6922, 0.0419, 0.1571, 0.0666, 0.7841)
+"""Display P3's red, green and blue in the ICC's connection space (X, Y, Z of each)."""
+
+
+def prove(a: bytes, b: bytes) -> Evidence:
+    with descriptor(a) as fd_a, descriptor(b) as fd_b:
+        return proof.prove(fd_a, fd_b)
+
+
+def wide_profile() -> bytes:
+    """Build Display P3 from the sRGB profile: other primaries, the same curve."""
+    raw = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for place, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ")):
+        entry = raw.index(tag, 128)
+        at = int.from_bytes(raw[entry + 4 : entry + 8], "big") + 8
+        for axis in range(3):
+            number = round(WIDE[3 * place + axis] * 65536)
+            raw[at + 4 * axis : at + 4 * axis + 4] = number.to_bytes(4, "big", signed=True)
+    return bytes(raw).replace(b"s\0R\0G\0B", b"w\0i\0d\0e")
+
+
+def saved(picture: Image.Image, *qualities: int) -> bytes:
+    """Save as JPEG again and again."""
+    data = b""
+    for quality in qualities:
+        data = stored(picture, quality=quality)
+        picture = Image.open(io.BytesIO(data)).convert("RGB")
+    return data
+
+
+@pytest.mark.parametrize("qualities", [(40, 80), (60, 85, 75), (82, 71, 88, 76, 80)])
+def test_a_copy_of_a_copy_is_made_again_through_its_generations(qualities: tuple[int, ...]) -> None:
+    evidence = prove(ORIGINAL, saved(SEEN, *qualities))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert evidence.original == "a"
+
+
+def test_the_generations_between_are_named() -> None:
+    tables = decode(saved(SEEN, 78)).tables
+    assert tables is not None
+    window = SEEN.crop((128, 128, 384, 384))
+    finish = lambda image: encode_jpeg(image, tables)  # noqa: E731
+    aim = finish(Generation(52, 2).applied(window))
+    assert generations.earlier([window], finish, [aim]) == (Generation(52, 2),)
+    assert generations.earlier([window], finish, [finish(window)]) == ()
+
+
+def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
+    vivid = ImageEnhance.Color(SEEN).enhance(1.5)
+    wide = stored(vivid, quality=95, icc_profile=wide_profile())
+    converted = ImageCms.profileToProfile(
+        Image.open(io.BytesIO(wide)),
+        ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    assert converted is not None
+    exported = prove(wide, stored(converted, quality=80))
+    assert (exported.verdict, exported.original) == (Verdict.RE_ENCODED, "a"), exported
+    dropped = prove(wide, stored(Image.open(io.BytesIO(wide)).convert("RGB"), quality=80, icc_profile=None))
+    assert (dropped.verdict, dropped.original) == (Verdict.RE_ENCODED, "a"), dropped
+    assert "profile dropped" in dropped.words
+
+
+@pytest.mark.parametrize("share", [0.25, 0.6])
+def test_samplers_that_start_at_the_corner_are_found(share: float) -> None:
+    wide, high = round(SEEN.width * share), round(SEEN.height * share)
+    pixels = np.asarray(SEEN)
+    rows, columns = (np.arange(high) * SEEN.height // high), (np.arange(wide) * SEEN.width // wide)
+    evidence = prove(ORIGINAL, stored(Image.fromarray(pixels[rows][:, columns]), quality=88))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "from the corner" in evidence.words
+    assert evidence.measures["score"] == 0
+
+
+def test_a_jpeg_loaded_at_half_its_size_is_found() -> None:
+    big = stored(scene(5, (1600, 1200)), quality=92)
+    loaded = Image.open(io.BytesIO(big))
+    loaded.draft("RGB", (800, 600))
+    evidence = prove(big, stored(loaded.resize((700, 525), R.BILINEAR), quality=80))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "loaded at 1/2" in evidence.words
+    assert evidence.measures["score"] == 0
+
+
+PALETTES = {
+    "gif": lambda picture: stored(picture.quantize(256), "GIF"),
+    "gif, 192 colours": lambda picture: stored(picture.quantize(192, dither=Image.Dither.FLOYDSTEINBERG), "GIF"),
+    "png8": lambda picture: stored(picture.convert("P", palette=Image.Palette.ADAPTIVE), "PNG"),
+}
+
+
+@pytest.mark.parametrize("how", PALETTES)
+def test_a_palette_is_a_copy_and_hides_no_edit(how: str) -> None:
+    copy = prove(ORIGINAL, PALETTES[how](SEEN))
+    assert copy.verdict is Verdict.RE_ENCODED, copy
+    assert copy.original == "a"
+    for other in (edited(SEEN), stamped(SEEN), ImageEnhance.Brightness(SEEN).enhance(1.08), SEEN.convert("L")):
+        evidence = prove(ORIGINAL, PALETTES[how](other.convert("RGB")))
+        assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+@pytest.mark.parametrize("quality", [35, 60, 90])
+@pytest.mark.parametrize("format_", ["AVIF", "WEBP"])
+def test_codecs_that_hide_their_tables_are_calibrated_by_their_own_noise(format_: str, quality: int) -> None:
+    copy = prove(ORIGINAL, stored(SEEN, format_, quality=quality))
+    assert copy.verdict is Verdict.RE_ENCODED, copy
+    for other in (edited(SEEN), stamped(SEEN), shifted(SEEN), ImageEnhance.Color(SEEN).enhance(1.15)):
+        evidence = prove(ORIGINAL, stored(other, format_, quality=quality))
+        assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+@pytest.mark.parametrize("factor", [0.85, 0.5, 0.0, 1.15])
+@pytest.mark.parametrize("quality", [50, 90])
+def test_paler_and_more_vivid_colours_are_no_copy(factor: float, quality: int) -> None:
+    evidence = prove(ORIGINAL, stored(ImageEnhance.Color(SEEN).enhance(factor), quality=quality))
+    assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+def test_the_next_shot_from_a_tripod_is_no_copy() -> None:
+    rng = np.random.default_rng(4)
+    leaves = np.asarray(
+        Image.fromarray(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)).resize((800, 600), R.BICUBIC)
+    ).astype(float)
+    for quality in (75, 90, 95):
+        shots = [
+            stored(
+                Image.fromarray((leaves * 0.6 + 50 + rng.normal(0, 5, leaves.shape)).clip(0, 255).astype(np.uint8)),
+                quality=quality,
+            )
+            for _ in range(2)
+        ]
+        evidence = prove(*shots)
+        assert evidence.verdict not in COPY_VERDICTS, (quality, evidence)
+
+
+def test_a_frame_moved_by_two_pixels_is_no_copy_even_when_shrunk() -> None:
+    for how in (R.BOX, R.BICUBIC):
+        evidence = prove(ORIGINAL, stored(shifted(SEEN).resize((200, 150), how), quality=85))
+        assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+def test_a_fitted_filter_never_moves_the_picture() -> None:
+    window = SEEN.crop((100, 100, 356, 356))
+    blurred = SEEN.resize((400, 300), R.BICUBIC).resize((800, 600), R.BICUBIC).crop((100, 100, 356, 356))
+    assert fitted([window], [blurred]) is not None
+    assert fitted([window], [SEEN.crop((101, 101, 357, 357))]) is None
+
+
+TABLE = decode(ORIGINAL).tables or JpegTables(((1,) * 64,), 0)
+
+
+@given(st.integers(25, 95))
+def test_rounding_explains_what_an_encoder_did_and_not_what_a_person_did(quality: int) -> None:
+    coded = decode(stored(SEEN, quality=quality))
+    assert coded.tables is not None
+    table = coded.tables.tables[0]
+    assert explained(coded.rgb(), SEEN, table).mean() > 0.995  # the rest was clipped
+    marked = stamped(SEEN)
+    where = np.asarray(marked.convert("L")).astype(int) != np.asarray(SEEN.convert("L")).astype(int)
+    touched = where.reshape(75, 8, 100, 8).sum(axis=(1, 3)) > 24
+    stored_mark = decode(stored(marked, quality=quality)).rgb()
+    assert explained(stored_mark, SEEN, table)[touched].mean() < 0.1
+
+
+def test_noise_of_another_shot_is_unexplained_and_that_of_the_encoder_is_not() -> None:
+    own, next_shot = scene(7, (640, 480)), scene(7, (640, 480), frame=1)
+    coded = decode(stored(own, quality=90))
+    assert coded.tables is not None
+    assert np.median(unexplained(coded.rgb(), own, coded.tables.tables[0])) < 0.3
+    assert np.median(unexplained(coded.rgb(), next_shot, coded.tables.tables[0])) > 2
+
+
+def test_a_glance_refuses_an_edit_without_making_anything() -> None:
+    evidence = prove(ORIGINAL, stored(edited(SEEN, 0.02), quality=90))
+    assert evidence.verdict is Verdict.LOOK_ALIKE
+    assert "scaler" not in evidence.measures
+    assert " of {b}" in evidence.words
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_sketch_of_an_eighth_is_the_picture_of_the_full_decode(orientation: int) -> None:
+    """The last pixels of a scaled JPEG may lie half outside the picture, on whichever side they end up."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    picture = scene(9, (1280, 1280), grain=0).resize((3841, 3841), R.BICUBIC)  # 480 and an eighth of a pixel
+    rough, full = sketch(stored(picture, quality=90, exif=exif)), sketch(stored(picture, "PNG", exif=exif))
+    assert rough.picture is None
+    assert full.picture is not None
+    seen = glance(rough, full)
+    assert seen.transforms[0] == 1
+    assert seen.tile < 0.8
+    assert seen.pixel < 0.6
+
+
+def test_equal_tables_prove_no_direction() -> None:
+    """A re-save with the tables it had is made from the original, and the original from it."""
+    original = saved(PHOTO, 80)
+    again = saved(Image.open(io.BytesIO(original)).convert("RGB"), 80)
+    assert original != again
+    evidence = prove(original, again)
+    assert evidence.verdict in COPY_VERDICTS
+    assert not evidence.direction_proved
+
+
+def test_a_lossless_file_that_lost_something_was_not_made_from_the_other() -> None:
+    picture = stored(SEEN, "PNG")
+    for quality in (60, 90):
+        chain = saved(SEEN, 88, quality)
+        for evidence in (prove(picture, chain), replace(prove(chain, picture), original="a")):
+            assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+        assert prove(chain, picture).original == "b"
