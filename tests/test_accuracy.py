@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 from tests.drawing import scene
 
 COMMAND = (sys.executable, "-m", "twinwatch")
-ONLY = ("Pillow", "twice")
+ONLY = ("Pillow", "byte copy")
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=12, metavar="N", help="how many photos (12)")
     parser.add_argument("--megapixels", type=float, default=3.0, metavar="N", help="leave larger photos out (3)")
     parser.add_argument("--seed", type=int, default=1, help="draws photos, chains and edits (1)")
-    parser.add_argument("--thin", type=int, default=2, metavar="N", help="give each photo every N-th case (2)")
+    parser.add_argument("--thin", type=int, default=3, metavar="N", help="give each photo every N-th case (3)")
     parser.add_argument("--quick", action="store_true", help="three small photos, every eighth case")
     parser.add_argument("--hardneg", type=int, default=2, metavar="N", help="seeds of hardneg.py to run (2)")
     parser.add_argument(
@@ -125,7 +125,8 @@ def _photo_folders(options: argparse.Namespace) -> tuple[list[Path], str]:
         return options.photos_from, "a folder that was given"
     found = corpus.photo_folders(options.corpus)
     if found:
-        return found, f"the folders {', '.join(folder.name for folder in found)} of a corpus of real pictures"
+        names = ", ".join(str(folder.relative_to(options.corpus / "corpus")) for folder in found)
+        return found, f"the folders {names} of a corpus of real pictures"
     return photos.sample_folders(), "the sample pictures of scikit-image and scikit-learn"
 
 
@@ -133,7 +134,8 @@ def _settings(options: argparse.Namespace) -> str:
     numbers = (
         f"--photos {options.photos} --megapixels {options.megapixels:g} --seed {options.seed} --thin {options.thin}"
     )
-    return f'make accuracy ARGS="{numbers} --hardneg {options.hardneg}"'
+    given = " DIR=/photos" if options.photos_from else ""
+    return f'make accuracy{given} ARGS="{numbers} --hardneg {options.hardneg}"'
 
 
 def _write(run: page.Run, out: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from benchmarks.accuracy.profiles import profile
-from benchmarks.accuracy.recipe import MakingError, Source
+from benchmarks.accuracy.recipe import MakingError, Source, key
 
 _SUFFIXES = {"deep": ".png", "alpha": ".png", "opaque": ".png", "rgb": ".png"}
 _TURNS = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
@@ -26,7 +26,7 @@ def base(name: str, photo: Source, folder: Path) -> Source:
         return photo
     if name == "rgb" and photo.suffix in (".jpg", ".jpeg", ".png"):
         return photo  # what the codecs' own encoders can read
-    path = folder / f"base-{name}{_SUFFIXES.get(name, '.jpg')}"
+    path = folder / f"base-{name}-{key(name)}{_SUFFIXES.get(name, '.jpg')}"
     if not path.exists():
         part = path.with_name(f".{os.getpid()}-{path.name}")
         with Image.open(photo.path) as opened:
@@ -41,12 +41,19 @@ def _jpeg(picture: Image.Image, path: Path, _name: str) -> None:
     picture.save(path, quality=93, subsampling=0)
 
 
+def _aligned(picture: Image.Image, path: Path, _name: str) -> None:
+    """Write whole JPEG blocks only, so that the file can be turned without loss."""
+    whole = (picture.width // 16 * 16, picture.height // 16 * 16)
+    picture.crop((0, 0, *whole)).save(path, quality=93)
+
+
 def _turned(picture: Image.Image, path: Path, name: str) -> None:
     orientation = int(name.removeprefix("turned"))
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif[0x010F] = "Camera"
-    picture.transpose(_TURNS[orientation]).save(path, quality=93, exif=exif)
+    whole = picture.crop((0, 0, picture.width // 16 * 16, picture.height // 16 * 16))
+    whole.transpose(_TURNS[orientation]).save(path, quality=93, exif=exif)
 
 
 def _tagged(picture: Image.Image, path: Path, name: str) -> None:
@@ -101,6 +108,7 @@ def copy_of(photo: Path, folder: Path) -> Path:
 
 _MAKERS: dict[str, Callable[[Image.Image, Path, str], None]] = {
     "jpeg": _jpeg,
+    "aligned": _aligned,
     **{f"turned{orientation}": _turned for orientation in _TURNS},
     "p3": _tagged,
     "adobe": _tagged,

@@ -36,13 +36,14 @@ def _recompressed() -> Iterator[Recipe]:
     for sampling in _SAMPLINGS:
         yield _cjpeg(f.RECOMPRESS, f"q80-{sampling}", f"-quality 80 -sample {sampling}")
     yield _cjpeg(f.RECOMPRESS, "q75-progressive", "-quality 75 -progressive -optimize")
-    yield _cjpeg(f.RECOMPRESS, "q70-arithmetic-free-smooth", "-quality 70 -smooth 5")
+    yield _cjpeg(f.RECOMPRESS, "q70-smooth", "-quality 70 -smooth 5")
     yield _cjpeg(f.RECOMPRESS, "q60-restart", "-quality 60 -restart 1 -baseline")
     yield _cjpeg(f.RECOMPRESS, "q90-then-luma-70", "-quality 90,70")
     for dct in ("fast", "float"):
         decode = f"{{djpeg}} -dct {dct} -nosmooth -pnm -outfile {{tmp}}.ppm {{src}}"
         yield _cjpeg(f.RECOMPRESS, f"djpeg-{dct}-nosmooth", "-quality 82", (decode,))
-    yield _cjpeg(f.DEPTH, "grey-q80", "-quality 80 -grayscale", ("{djpeg} -grayscale -outfile {tmp}.ppm {src}",))
+    job = ("{djpeg} -grayscale -outfile {tmp}.ppm {src}", _CJPEG % "-quality 80 -grayscale")
+    yield Recipe(f.DEPTH, "grey-q80", "cjpeg", How.COMMANDS, ".jpg", job, base="grey")
 
 
 def _scaled() -> Iterator[Recipe]:
@@ -66,9 +67,9 @@ def _lossless() -> Iterator[Recipe]:
         line = f"{{jpegtran}} {options} -outfile {{out}} {{src}}"
         yield Recipe(f.BYTES, name, "jpegtran", How.COMMANDS, ".jpg", (line,), base="jpeg")
     for angle in (90, 180, 270):
-        line = f"{{jpegtran}} -copy none -trim -rotate {angle} -outfile {{out}} {{src}}"
-        yield Recipe(f.ROTATION, f"lossless{angle}", "jpegtran", How.COMMANDS, ".jpg", (line,), base="jpeg")
-    line = "{jpegtran} -copy all -trim -rotate 90 -outfile {out} {src}"
+        line = f"{{jpegtran}} -copy none -perfect -rotate {angle} -outfile {{out}} {{src}}"
+        yield Recipe(f.ROTATION, f"lossless{angle}", "jpegtran", How.COMMANDS, ".jpg", (line,), base="aligned")
+    line = "{jpegtran} -copy all -perfect -rotate 90 -outfile {out} {src}"
     yield Recipe(f.ORIENTATION, "lossless-tag-left", "jpegtran", How.COMMANDS, ".jpg", (line,), base="turned6")
     for name, options in (
         ("strip-all", "-all="),

@@ -46,7 +46,7 @@ def carry_out(recipe: Recipe, source: Source, out: Path) -> None:
 
 def recipes() -> Iterator[Recipe]:
     """Yield every recipe of Pillow's."""
-    yield Recipe(f.BYTES, "other-name", "twice", How.PILLOW, ".jpg", ("copy",), base="jpeg")
+    yield Recipe(f.BYTES, "other-name", "byte copy", How.PILLOW, ".jpg", ("copy",), base="jpeg")
     yield from _recompressed()
     yield from _resized()
     yield from _formats()

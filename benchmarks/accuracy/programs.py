@@ -86,7 +86,7 @@ class Programs:
         node = shutil.which("node")
         for name, install in NODE_PACKAGES.items():
             self._note(name, _node_package(name, node, node_folder), f"apt install nodejs npm; {install}")
-        self.found["twice"] = Found("twice", "", "")  # a byte copy needs no program
+        self.found["byte copy"] = Found("byte copy", "", "")  # needs no program
 
     def __contains__(self, name: str) -> bool:
         return name in self.found
