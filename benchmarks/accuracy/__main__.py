@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks.accuracy import build, corpus, drawn, kitchen, page, peers, photos, plots, scoring
-from benchmarks.accuracy.programs import Programs
+from benchmarks.accuracy.programs import Programs, look
 from benchmarks.accuracy.recipe import Label, Pair
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ def main() -> int:
     options = _options()
     work: Path = options.work
     work.mkdir(parents=True, exist_ok=True)
-    programs = Programs(options.node or work / "node")
+    programs = look(options.node or work / "node")
     _say("encoders: " + ", ".join(f"{one.name} {one.version}" for one in programs.found.values() if one.version))
     for name, how in programs.missing.items():
         _say(f"  {name} is not installed and will be left out: {how}")
@@ -49,6 +49,8 @@ def main() -> int:
     copies, unlike = run.of(Label.COPY), run.of(Label.NOT_COPY)
     missed, taken = (sum(answer.wrong for answer in answers) for answers in (copies, unlike))
     _say(f"missed {missed} of {len(copies)} copies, took {taken} of {len(unlike)} look-alikes")
+    build.write_pairs((answer.pair for answer in answers if answer.wrong), work / "wrong.csv")
+    _say(f"the pairs that went wrong: {work / 'wrong.csv'}")
     _say(f"written: {options.out / 'accuracy.md'}")
     return 1 if taken else 0
 
@@ -146,7 +148,7 @@ def _write(run: page.Run, out: Path) -> None:
     plots.residuals(*residuals, pictures / "residual.svg")
     cells = scoring.count(copies, lambda answer: (answer.pair.family, answer.pair.program))
     names = [family for family in page.families_in_order(copies) if not family.startswith(corpus.REAL)]
-    columns = sorted({program for family, program in cells if family in names})
+    columns = sorted({program for family, program in cells if family in names}, key=str.lower)
     plots.by_program(names, columns, cells, pictures / "programs.svg")
     plots.peers(page.points(run), page.OURS, pictures / "peers.svg")
     (out / "accuracy.md").write_text(page.page(run, "accuracy"))

@@ -72,7 +72,7 @@ def _copies(programs: Programs, copies: list[Recipe], photo: Source, folder: Pat
         except MakingError as error:
             built.trouble.append((recipe.program, recipe.case, str(error)))
             continue
-        wanted.append((recipe, source, folder / _file_name(programs, recipe, source, seed_of(source))))
+        wanted.append((recipe, source, folder / _file_name(programs, recipe, source, _told_by(source))))
     failed = make_all(programs, wanted)
     for recipe, source, path in wanted:
         if path in failed:
@@ -93,7 +93,7 @@ def _pair(source: Source, path: Path, recipe: Recipe, photo: str) -> Pair:
     return Pair(str(source.path), str(path), label, family, recipe.case, recipe.program, photo)
 
 
-def seed_of(source: Source) -> str:
+def _told_by(source: Source) -> str:
     """Return what tells one source file's copies from another's in the cache."""
     return f"{source.path.name} {source.path.stat().st_size}"
 
@@ -160,8 +160,7 @@ def _edited(edit: Edit, picture: Image.Image, rng: random.Random, start: Path) -
 
 def write_pairs(pairs: Iterable[Pair], path: Path) -> None:
     """Write the table of pairs that `twinwatch compare --pairs` reads."""
-    names = [one.name for one in fields(Pair)]
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, [*names, "encoder"])
+        writer = csv.DictWriter(file, [one.name for one in fields(Pair)])
         writer.writeheader()
-        writer.writerows({**asdict(pair), "encoder": pair.program} for pair in pairs)
+        writer.writerows(asdict(pair) for pair in pairs)

@@ -14,7 +14,8 @@ from benchmarks.accuracy.recipe import Label
 from benchmarks.accuracy.scoring import Answer, Count, at_most, count
 
 OURS = "twinwatch"
-MADE, REAL = "made here", "of real pictures"
+MADE, PHOTOS, DRAWINGS = "made here", "of real photos", "of real drawings"
+_DRAWINGS = ("flags", "emoji-google")  # sources of the corpus that are no photos
 _NEAREST = 15  # look-alikes shown that came nearest to the bound
 
 
@@ -218,21 +219,24 @@ much and takes many look-alikes with it is not half good.
 
 ![Recall and false alarms of twinwatch and its peers]({plots}/peers.svg)
 """
-    what = {peer.name: f"{peer.what}; {peer.package} {version(peer.package)}" for peer in PEERS}
-    rows = []
-    for name, said in judged.items():
-        counts = [_judged(run, said, label, kind) for label in (Label.COPY, Label.NOT_COPY) for kind in kinds(run)]
-        told = [f"{share(one)} ({one.set_aside} of {one.pairs})" if one.pairs else "-" for one in counts]
-        rows.append((name, *told, what.get(name, "this program")))
-    heads = [f"{what}, {kind}" for what in ("copies found", "look-alikes taken") for kind in kinds(run)]
-    yield from table(("program", *heads, "what was run"), rows)
+    columns = [(label, kind) for label in (Label.COPY, Label.NOT_COPY) for kind in kinds(run)]
+    sizes = [_judged(run, judged[OURS], label, kind).pairs for label, kind in columns]
+    heads = [
+        f"{'copies found' if label is Label.COPY else 'look-alikes taken'}, {kind} ({size})"
+        for (label, kind), size in zip(columns, sizes, strict=True)
+    ]
+    rows = [[name, *(share(_judged(run, said, *column)) for column in columns)] for name, said in judged.items()]
+    yield from table(("program", *heads), rows)
+    ran = [(peer.name, peer.what, f"{peer.package} {version(peer.package)}") for peer in PEERS if peer.name in judged]
+    yield from table(("rule", "what was run", "version"), ran)
     chosen = [name for name in _SHOWN if name in judged]
     yield "Copies found, by family:\n"
     yield from table(("family", *chosen), _by_family(run, judged, chosen, Label.COPY))
     yield "Look-alikes taken, by source:\n"
     yield from table(("source", *chosen), _by_family(run, judged, chosen, Label.NOT_COPY))
     yield """imagededup was not run, as it needs PyTorch; its PHash is imagehash's `phash` (both of a 32x32 DCT), shown
-at its default of 10. difPy's own comparison subtracts unsigned bytes, which wrap around; MSE < 200 does not.
+at its default of 10. difPy's own comparison subtracts unsigned bytes, which wrap around; MSE < 200 does not. What a
+peer cannot read, as JPEG XL, it does not find.
 """
 
 
@@ -248,13 +252,16 @@ _SHOWN = (
 
 
 def kinds(run: Run) -> list[str]:
-    """Return the kinds of pairs there are: made for this, or found."""
-    return [kind for kind in (MADE, REAL) if any(kind_of(answer) == kind for answer in run.answers)]
+    """Return the kinds of pairs there are."""
+    there = {kind_of(answer) for answer in run.answers}
+    return [kind for kind in (MADE, PHOTOS, DRAWINGS) if kind in there]
 
 
 def kind_of(answer: Answer) -> str:
-    """Return whether a pair was made for this or is of real pictures."""
-    return REAL if answer.pair.family.startswith(corpus.REAL) else MADE
+    """Return whether a pair was made for this, or is of real photos or drawings."""
+    if not answer.pair.family.startswith(corpus.REAL):
+        return MADE
+    return DRAWINGS if answer.pair.family.removeprefix(corpus.REAL) in _DRAWINGS else PHOTOS
 
 
 def _judged(run: Run, said: Sequence[bool], label: Label, of: str) -> Count:

@@ -29,7 +29,7 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
 
     A score of infinity is a pair that was refused before there was a residual.
     """
-    figure, (left, right) = _figure(2, (11, 4.3))
+    figure, (left, right) = _figure(2, (11, 5.0))
     for kinds, colour in ((copies, _OURS), (unlike, _UNLIKE)):
         for (name, scores), style in zip(kinds.items(), ("-", "--", ":"), strict=False):
             seen = sorted(min(_HIGHEST, max(_LOWEST, score)) for score in scores)
@@ -42,7 +42,7 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
     left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     left.yaxis.set_major_formatter(FuncFormatter(_percent))
     left.text(1.05, 0.1, "bound", rotation=90, color=_BOUND, va="center")
-    left.legend(loc="center right", fontsize=8)
+    left.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=8, frameon=False)
     every = [score for kind in unlike.values() for score in kind]
     for (name, scores), style in zip(copies.items(), ("-", "--", ":"), strict=False):
         bounds = sorted({score for score in [*scores, *every] if math.isfinite(score)})
@@ -55,7 +55,7 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
     right.set_ylabel("share of the copies within it")
     right.xaxis.set_major_formatter(FuncFormatter(_percent))
     right.yaxis.set_major_formatter(FuncFormatter(_percent))
-    right.legend(loc="lower right", fontsize=8)
+    right.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=8, frameon=False)
     _save(figure, path)
 
 
@@ -83,7 +83,7 @@ def by_program(
 
 def peers(panels: Mapping[str, Mapping[str, tuple[float, float]]], ours: str, path: Path) -> None:
     """Draw recall over false alarms, a panel for each kind of pairs: name -> (false alarms, recall) as shares."""
-    figure, all_axes = _figure(len(panels), (5.4 * len(panels), 4.6))
+    figure, all_axes = _figure(len(panels), (4.6 * len(panels), 4.6))
     for axes, (title, points) in zip(all_axes, panels.items(), strict=True):
         for number, (name, (alarms, found)) in enumerate(points.items()):
             own = name == ours

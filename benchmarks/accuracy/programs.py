@@ -6,7 +6,7 @@ import importlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,27 +69,20 @@ MODULES = {
     "OpenCV": ("cv2", "pip install opencv-python-headless"),
 }
 
+BYTE_COPY = "byte copy"  # needs no program
 NODE_PACKAGES = {"sharp": "npm install sharp", "jimp": "npm install jimp"}
 
 
+@dataclass(frozen=True, slots=True)
 class Programs:
-    """What is installed. `found` maps names to what was found, `missing` to the command that would install it."""
+    """What is installed: `found` maps names to what was found, `missing` to the command that would install it.
 
-    def __init__(self, node_folder: Path | None = None) -> None:
-        self.node_folder = node_folder
-        self.found: dict[str, Found] = {}
-        self.missing: dict[str, str] = {}
-        for program in PROGRAMS:
-            self._note(program.name, _look_for(program), program.install)
-        for name, (module, install) in MODULES.items():
-            self._note(name, _module(name, module), install)
-        node = shutil.which("node")
-        for name, install in NODE_PACKAGES.items():
-            self._note(name, _node_package(name, node, node_folder), f"apt install nodejs npm; {install}")
-        self.found["byte copy"] = Found("byte copy", "", "")  # needs no program
+    `node_folder` holds the node_modules of Node's packages.
+    """
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.found
+    found: Mapping[str, Found]
+    missing: Mapping[str, str]
+    node_folder: Path | None
 
     def has(self, names: Iterable[str]) -> bool:
         """Tell whether all of them are there."""
@@ -98,11 +91,17 @@ class Programs:
     def path(self, name: str) -> str:
         return self.found[name].path
 
-    def _note(self, name: str, found: Found | None, install: str) -> None:
-        if found is None:
-            self.missing[name] = install
-        else:
-            self.found[name] = found
+
+def look(node_folder: Path | None) -> Programs:
+    """Look for every encoder."""
+    node = shutil.which("node")
+    looked = {program.name: (_look_for(program), program.install) for program in PROGRAMS}
+    looked |= {name: (_module(name, module), install) for name, (module, install) in MODULES.items()}
+    for name, install in NODE_PACKAGES.items():
+        looked[name] = (_node_package(name, node, node_folder), f"apt install nodejs npm; {install}")
+    found = {name: one for name, (one, _) in looked.items() if one is not None}
+    missing = {name: install for name, (one, install) in looked.items() if one is None}
+    return Programs(found | {BYTE_COPY: Found(BYTE_COPY, "", "")}, missing, node_folder)
 
 
 def _look_for(program: Program) -> Found | None:
