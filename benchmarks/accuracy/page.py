@@ -215,7 +215,9 @@ def _peers(run: Run, plots: str) -> Iterator[str]:
     judged = {OURS: [answer.set_aside for answer in run.answers], **run.peers}
     yield f"""## Beside its peers, on the same pairs
 Their thresholds are those their users have. Recall and false alarms each stand for themselves: a program that finds
-much and takes many look-alikes with it is not half good.
+much and takes many look-alikes with it is not half good. The look-alikes are hard ones on purpose: edits of the same
+photo, and real pictures that were chosen because their pHash is near. Among any two photos of a library, hashes err far
+less often; these figures say what happens when pictures do look alike.
 
 ![Recall and false alarms of twinwatch and its peers]({plots}/peers.svg)
 """
