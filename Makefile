@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh Debian with git, make and Python >= 3.11:
 #   make run [DIR=/path/to/mirror]     install into .venv and watch a folder; without DIR: a demonstration
 #   make test                          every check and every test
+# A third one measures, and takes a while:
+#   make accuracy [DIR=/photos]        how many copies are found and look-alikes taken: docs/accuracy.md
 # `make check` is the only definition of the checks; CI and people call the same.
 
 PYTHON ?= python3
@@ -8,8 +10,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.installed
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests fresh lock clean
+.PHONY: run test check lint types layers tests accuracy fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -28,7 +33,7 @@ lint: $(DEV_STAMP)
 
 types: $(DEV_STAMP)
 	$(BIN)/mypy -p twinwatch
-	$(BIN)/mypy tests demo
+	$(BIN)/mypy tests demo benchmarks
 
 layers: $(DEV_STAMP)
 	$(BIN)/lint-imports
@@ -39,6 +44,20 @@ tests: $(DEV_STAMP)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 > /dev/null
+
+# WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
+WORK ?= $(CACHE)
+NODE_PACKAGES := sharp@0.35.5 jimp@1.6.1
+
+accuracy: $(BENCH_STAMP)
+	mkdir -p '$(WORK)/node'
+	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix '$(WORK)/node' $(NODE_PACKAGES); fi || \
+		echo "sharp and jimp could not be installed, and are left out" >&2
+ifdef DIR
+	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
+else
+	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' $(ARGS)
+endif
 
 CORE := */photo.py,*/matching.py,*/verdict.py,*/settle.py,*/brake.py,*/reconcile.py,*/naming/*
 
@@ -55,9 +74,18 @@ $(DEV_STAMP): requirements/dev.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@ $(STAMP)
 
+$(BENCH)/bin/python:
+	sh packaging/make-venv.sh "$(PYTHON)" "$(BENCH)"
+
+$(BENCH_STAMP): requirements/bench.lock pyproject.toml | $(BENCH)/bin/python
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
 lock:
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif -o requirements/run.lock
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif --group dev -o requirements/dev.lock
+	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif --extra jxl --group bench -o requirements/bench.lock
 
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,81 @@
+"""All recipes together: what every installed program makes, and the chains of several programs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from benchmarks.accuracy import (
+    chromium_copies,
+    families,
+    jpeg_copies,
+    magick_copies,
+    node_copies,
+    opencv_copies,
+    pillow_copies,
+    tool_copies,
+)
+from benchmarks.accuracy.programs import Programs
+from benchmarks.accuracy.recipe import How, Recipe
+
+_CHAINS = {2: 6, 3: 4, 4: 2, 5: 2}  # chains of so many saves: how many for each photo
+_RESIZED_CHAINS = 4
+_TWO_HOPS = 4
+SEVERAL = "several"
+
+
+def recipes(programs: Programs) -> list[Recipe]:
+    """Return every recipe whose program is installed."""
+    modules = (
+        pillow_copies,
+        magick_copies,
+        jpeg_copies,
+        tool_copies,
+        opencv_copies,
+        node_copies,
+        chromium_copies,
+    )
+    return [recipe for module in modules for recipe in module.recipes() if programs.has(recipe.programs())]
+
+
+def chains(known: list[Recipe], rng: random.Random) -> Iterator[Recipe]:
+    """Yield generations of JPEGs by programs drawn at random, some with a resize between, and messengers' two hops."""
+    saves = _plain(known, (families.RECOMPRESS,))
+    resizes = _plain(known, (families.RESIZE, families.RESIZE_STAGED))
+    hops = _plain(known, (families.MESSENGER,))
+    for length, count in _CHAINS.items():
+        for _ in range(count):
+            yield _chain(families.GENERATIONS, [_drawn(saves, rng) for _ in range(length)])
+    for _ in range(_RESIZED_CHAINS):
+        yield _chain(families.GENERATIONS, [_drawn(saves, rng), _drawn(resizes, rng), _drawn(saves, rng)])
+    for _ in range(_TWO_HOPS):
+        yield _chain(families.MESSENGER, [_drawn(hops, rng), _drawn(hops, rng)])
+
+
+def savers(known: list[Recipe], rng: random.Random) -> list[Recipe]:
+    """Return three ways to save a look-alike: plain, re-encoded by one program, resized by another, drawn anew."""
+    plain = next(recipe for recipe in known if recipe.program == "Pillow" and recipe.case == "q90")
+    saves = _plain(known, (families.RECOMPRESS, families.LOSSY, families.LOSSLESS))
+    resizes = _plain(known, (families.RESIZE, families.RESIZE_STAGED, families.RESIZE_LINEAR, families.MESSENGER))
+    return [plain, _drawn(saves, rng), _drawn(resizes, rng)]
+
+
+def _plain(known: list[Recipe], of: tuple[str, ...]) -> dict[str, list[Recipe]]:
+    """Return the recipes of these families that any picture can be given to, by program."""
+    found: dict[str, list[Recipe]] = {}
+    for recipe in known:
+        readable = recipe.base == "photo" or (recipe.base == "jpeg" and recipe.program == "cjpeg")
+        if recipe.family in of and readable and recipe.label == "copy" and recipe.program != "jimp":
+            found.setdefault(recipe.program, []).append(recipe)
+    return found
+
+
+def _drawn(choice: dict[str, list[Recipe]], rng: random.Random) -> Recipe:
+    """Draw a program first, so that one with many recipes is not drawn more often."""
+    return rng.choice(choice[rng.choice(sorted(choice))])
+
+
+def _chain(family: str, steps: list[Recipe]) -> Recipe:
+    case = ">".join(f"{step.program}-{step.case}" for step in steps)
+    label = min((step.label for step in steps), key=lambda one: one != "policy")
+    return Recipe(family, case, SEVERAL, How.CHAIN, steps[-1].suffix, label=label, steps=tuple(steps))
