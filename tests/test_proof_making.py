@@ -66,7 +66,11 @@ def test_the_generations_between_are_named() -> None:
     tables = decode(saved(SEEN, 78)).tables
     assert tables is not None
     window = SEEN.crop((128, 128, 384, 384))
-    finish = lambda image: encode_jpeg(image, tables)  # noqa: E731
+
+    def finish(image: Image.Image) -> Image.Image:
+        assert tables is not None
+        return encode_jpeg(image, tables)
+
     aim = finish(Generation(52, 2).applied(window))
     assert generations.earlier([window], finish, [aim]) == (Generation(52, 2),)
     assert generations.earlier([window], finish, [finish(window)]) == ()

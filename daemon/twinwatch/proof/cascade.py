@@ -5,6 +5,7 @@ Same bytes, same JPEG scans, same structure, near at a glance, same pixels, and 
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -30,6 +31,18 @@ _TURNS = {
     7: "mirrored and turned by a quarter",
     8: "turned by a quarter",
 }
+_LIMITS = {
+    "luma": "a place is lighter or darker",
+    "chroma": "a place has another colour",
+    "detail": "a place has other detail",
+    "area": "an area has another brightness or colour",
+    "tone": "it is lighter or darker all over, or has another contrast",
+    "tint": "its colours are shifted all over",
+    "vividness": "its colours are stronger or paler all over",
+    "grain": "its grain is another one, as that of the next shot is",
+}
+"""What exceeded its allowance, for a person; the keys are `Judgement.limit`."""
+
 _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 Measures = dict[str, float | int | str]
@@ -106,6 +119,7 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
         "score": found.score,
         "limit": found.limit,
         "exact": found.exact,
+        "equal": found.equal,
         "worst_luma": found.worst_luma,
         "worst_chroma": found.worst_chroma,
         "wide": found.wide,
@@ -114,16 +128,23 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
         "direction": "proved" if best.direction_proved else "likely",
     }
     x, y = found.at
-    where = f"differs by up to {found.worst_luma} of 255 in brightness, {found.worst_chroma} in colour, at ({x}, {y})"
+    where = f"worst at ({x}, {y}): {found.worst_luma} of 255 in brightness, {found.worst_chroma} in colour"
     if not found.proved:
-        words = f"neither was made from the other: {where} of {{{'b' if best.side == 'a' else 'a'}}}"
+        copy = f"{{{'b' if best.side == 'a' else 'a'}}}"
+        why = "most of it came out equal, this place did not" if found.edited else _LIMITS.get(found.limit, "")
+        words = f"neither was made from the other: {why}; in {copy} {where}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     tables = ", the copy's own JPEG tables" if other.tables else ""
     turned = f", {_TURNS[best.transform]}" if best.transform != 1 else ""
     made = f"{other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}"
-    left = where if found.worst_luma or found.worst_chroma else "no difference"
+    left = f"{where}; {_percent(found.equal)} of the blocks are equal" if found.equal < 1 else "no difference"
     words = f"made again from {{{best.side}}} ({made}): {left}"
     return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
+
+
+def _percent(share: float) -> str:
+    """Write a share that is not the whole, never rounded up to it."""
+    return f"{math.floor(share * 10000) / 100:g} %"
 
 
 def _by_tails(data_a: bytes, head_a: Header, data_b: bytes, head_b: Header) -> Evidence:

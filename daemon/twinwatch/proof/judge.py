@@ -104,6 +104,7 @@ class Judgement:
     tone: float
     worst_signed: float
     exact: float  # share of the tiles with detail that came out equal
+    equal: float  # the same of all tiles
     edited: bool  # most of the picture was made exactly and the rest was not: the mark of a local edit
 
     @property
@@ -112,7 +113,7 @@ class Judgement:
         return self.score <= 1.0 and not self.edited
 
 
-NOTHING_LEFT = Judgement(0.0, "", (0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, False)
+NOTHING_LEFT = Judgement(0.0, "", (0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, False)
 """Every pixel came out equal."""
 
 
@@ -169,6 +170,7 @@ def judge(
         tone=round(max(tone), 2),
         worst_signed=round(moved, 2),
         exact=exact,
+        equal=round(float((rough.max(axis=2) < _EQUAL).mean()), 6),
         edited=exact > _MOSTLY_EXACT and moved > bounds.flip,
     )
 

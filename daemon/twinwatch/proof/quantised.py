@@ -6,13 +6,14 @@ up to a step away from the file in every coefficient and still be what was encod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 _BLOCK = 8
+_STRIP = 256  # rows of pixels
 _NEAREST = 0.5  # of a step: rounding to the nearest
 _TRUNCATED = 1.0  # of a step towards zero: encoders that trade precision for size (mozjpeg's trellis, ffmpeg)
 _CONVERSION = 0.3  # coefficient units: RGB and back, in whole numbers, twice
@@ -29,22 +30,36 @@ _BASIS = np.array(
 
 
 def unexplained(target: Image.Image, made: Image.Image, table: Sequence[int]) -> NDArray[np.float32]:
-    """Return what no rounding explains in each 8x8 block of luma, root mean square in grey levels.
+    """Return what rounding to the nearest step leaves of each 8x8 block of luma, root mean square in grey levels.
 
     `target` is the decoded JPEG, `made` the re-creation before encoding, both RGB of one size and with the corner of a
     block at (0, 0); `table` the 64 luma steps in natural order. Shape (rows, columns) of blocks, the last ones padded.
     """
-    steps = np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
-    return _left(_coefficients(target) - _coefficients(made), _NEAREST * steps)
+    steps = _steps(table)
+    return np.concatenate([_left(theirs - ours, _NEAREST * steps) for theirs, ours in _strips(target, made)])
 
 
 def explained(target: Image.Image, made: Image.Image, table: Sequence[int]) -> NDArray[np.bool_]:
     """Tell of each 8x8 block whether rounding alone may have made the difference; arguments as for `unexplained`."""
-    theirs, ours = _coefficients(target), _coefficients(made)
-    steps = np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
-    left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps)
-    energy = np.square(ours).sum(axis=(2, 3)) - np.square(ours[:, :, 0, 0])
-    return np.asarray(left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK)
+    steps = _steps(table)
+    told = []
+    for theirs, ours in _strips(target, made):
+        left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps)
+        energy = np.square(ours).sum(axis=(2, 3)) - np.square(ours[:, :, 0, 0])
+        told.append(left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK)
+    return np.concatenate(told)
+
+
+def _steps(table: Sequence[int]) -> NDArray[np.float32]:
+    return np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
+
+
+def _strips(*images: Image.Image) -> Iterator[list[NDArray[np.float32]]]:
+    """Yield the coefficients of all images strip by strip: those of a whole picture would fill the memory."""
+    width, height = images[0].size
+    for top in range(0, height, _STRIP):
+        box = (0, top, width, min(top + _STRIP, height))
+        yield [_coefficients(image.crop(box)) for image in images]
 
 
 def _left(difference: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[np.float32]:
