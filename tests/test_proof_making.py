@@ -72,8 +72,8 @@ def test_the_generations_between_are_named() -> None:
         return encode_jpeg(image, tables)
 
     aim = finish(Generation(52, 2).applied(window))
-    assert generations.earlier([window], finish, [aim]) == (Generation(52, 2),)
-    assert generations.earlier([window], finish, [finish(window)]) == ()
+    assert generations.earlier([window], finish, [aim])[1] == (Generation(52, 2),)
+    assert generations.earlier([window], finish, [finish(window)])[1] == ()
 
 
 def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
@@ -131,7 +131,7 @@ def test_a_palette_is_a_copy_and_hides_no_edit(how: str) -> None:
         assert evidence.verdict not in COPY_VERDICTS, evidence
 
 
-@pytest.mark.parametrize("quality", [35, 60, 90])
+@pytest.mark.parametrize("quality", [15, 60, 90])
 @pytest.mark.parametrize("format_", ["AVIF", "WEBP"])
 def test_codecs_that_hide_their_tables_are_calibrated_by_their_own_noise(format_: str, quality: int) -> None:
     copy = prove(ORIGINAL, stored(SEEN, format_, quality=quality))

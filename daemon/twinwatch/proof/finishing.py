@@ -17,6 +17,12 @@ class Generation:
     quality: int
     subsampling: int
 
+    @property
+    def luma_step(self) -> int:
+        """Return the step of the luma DC coefficient: 16 at quality 50, scaled as IJG's jpeg_quality_scaling does."""
+        scale = 5000 // self.quality if self.quality < 50 else 200 - 2 * self.quality
+        return max(1, (16 * scale + 50) // 100)
+
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so and decode it again; returns RGB."""
         stored = io.BytesIO()

@@ -23,10 +23,11 @@ Chain = tuple[Generation, ...]
 
 def earlier(
     windows: Sequence[Image.Image], finish: Callable[[Image.Image], Image.Image], aims: Sequence[Image.Image]
-) -> Chain:
+) -> tuple[float, Chain]:
     """Return the generations that, applied to the windows before `finish`, bring them nearest to their aims.
 
-    All RGB, each window as large as its aim; `finish` is the file's own quantisation. Empty when none is worth it.
+    With how far they stay (mean absolute, grey levels). All RGB, each window as large as its aim; `finish` is the
+    file's own quantisation. Empty when none is worth it.
     """
     wanted = [np.asarray(aim).astype(np.int16) for aim in aims]
 
@@ -52,7 +53,7 @@ def earlier(
         if found > left * _WORTH:
             break
         left, chain = _refined(found, best, distance)
-    return chain
+    return left, chain
 
 
 def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> tuple[float, Chain]:

@@ -23,8 +23,8 @@ class Bounds:
     `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean
     absolute difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma.
     `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
-    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: copies 0-0.8 and 0-2.6 (decoders
-    that differ in their colour matrix), brightness +3 % 5-7, saturation +10 % 5 in chroma.
+    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: JPEG copies up to 1.5 and 2.1, other
+    codecs up to 2.6 in chroma (colour matrices differ); brightness +3 % 5-7, saturation +12 % 1 to 5 in chroma.
     `vivid` bounds how much paler and how much more vivid the colours may be, as shares of their own spread. Codecs
     drop weak colours and never strengthen them (measured on 620 copies by 15 programs: -0.08 to +0.03, WebP, HEIF and
     AVIF from -0.13, palettes -0.13 to +0.08); saturation +12 % 0.055 to 0.10, a grey version -0.9.
@@ -37,8 +37,8 @@ class Bounds:
     rough: tuple[float, float]
     wide: tuple[float, float]
     grain: float
-    tone: tuple[float, float] = (1.5, 2.7)
-    vivid: tuple[float, float] = (0.085, 0.045)
+    tone: tuple[float, float] = (1.5, 2.2)
+    vivid: tuple[float, float] = (0.075, 0.045)
     flip: float = 2.5
     calibrated: bool = False
 
@@ -54,7 +54,13 @@ KNOWN_TABLES = Bounds(signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), w
 """The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
 
 HIDDEN_TABLES = Bounds(
-    signed=(5.0, 0.2), chroma=(8.0, 0.5), rough=(6.3, 0.55), wide=(2.2, 5.0), grain=0.16, vivid=(0.17, 0.045)
+    signed=(5.0, 0.2),
+    chroma=(8.0, 0.5),
+    rough=(6.3, 0.55),
+    wide=(2.2, 5.0),
+    grain=0.16,
+    vivid=(0.17, 0.045),
+    calibrated=True,
 )
 """WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file. Odd JPEG subsamplings, too."""
 
@@ -83,7 +89,8 @@ _NO_CORRELATION = 0.05
 _EQUAL = 0.05  # grey levels
 _MOSTLY_EXACT = 0.5
 _ROUNDED = 0.5  # of the allowance: what a tile counts that rounding explains
-_MIDDLING, _TIGHTEST, _LOOSEST = 1.2, 0.7, 1.5
+_MIDDLING = (1.0, 3.0)  # noise in luma and chroma that the bounds of a codec are for
+_TIGHTEST, _LOOSEST = 0.7, 1.5
 _MOST_FLIP = 4.5  # grey levels: one DC step at quality 25
 
 
@@ -144,14 +151,16 @@ def judge(
         luma = np.where(explained, 0, luma)
         for name in ("luma", "detail"):
             parts[name] = np.where(explained, np.minimum(parts[name], _ROUNDED), parts[name])
-    loosened = _noise(left) if bounds.calibrated else 1.0
-    excess = np.maximum.reduce(list(parts.values())) / loosened
+    loosened = _loosened(left) if bounds.calibrated else (1.0, 1.0)
+    for name, part in parts.items():
+        parts[name] = part / loosened[name == "chroma"]
+    excess = np.maximum.reduce(list(parts.values()))
     row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
     areas, tone = _areas(signed), tone_change(left)
     costs = wide(more[:, :, :2])
-    scores = {name: float(part.max()) / loosened for name, part in parts.items()}
+    scores = {name: float(part.max()) for name, part in parts.items()}
     if window is None:
-        scores["area"] = float((areas / (np.array(bounds.wide) + costs)).max())
+        scores["area"] = float((areas / (np.array(bounds.wide) * loosened + costs)).max())
         scores["tone"] = tone[0] / bounds.tone[0]
         scores["tint"] = tone[1] / bounds.tone[1]
         vivid = vividness(left)
@@ -175,13 +184,15 @@ def judge(
     )
 
 
-def _noise(left: Residual) -> float:
-    """Return by how much this file's quality loosens or tightens the bounds of its codec.
+def _loosened(left: Residual) -> tuple[float, float]:
+    """Return by how much this file's quality loosens or tightens the bounds of its codec, in luma and in chroma.
 
-    Measured, as `noise` tells it: HEIF and AVIF at 60 and WebP at 80 give 0.4 to 1.6, AVIF at 35 1.4 to 2.3. A local
-    edit does not move it; a shift (3.5 to 10) or a tone (2.4 to 8), which do, exceed the loosest bounds as well.
+    Measured, as `noise` tells it: HEIF and AVIF at 60 and WebP at 80 give 0.4 to 1.6 in luma and 1 to 3 in chroma, AVIF
+    at 35 1.4 to 2.3 and 3 to 5.7. A local edit does not move it; a shift (3.5 to 10) or a tone (2.4 to 8), which do,
+    exceed the loosest bounds as well.
     """
-    return min(max(noise(left) / _MIDDLING, _TIGHTEST), _LOOSEST)
+    luma, chroma = (found / middling for found, middling in zip(noise(left), _MIDDLING, strict=True))
+    return min(max(luma, _TIGHTEST), _LOOSEST), min(max(chroma, _TIGHTEST), _LOOSEST)
 
 
 def recoloured(left: Residual) -> float:

@@ -15,16 +15,17 @@ from PIL import Image, ImageChops
 from twinwatch.imaging.fingerprint import oriented
 from twinwatch.proof import judge, recreate
 from twinwatch.proof.finishing import quantise
+from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
 from twinwatch.proof.quantised import explained
-from twinwatch.proof.residual import residual
+from twinwatch.proof.residual import TILE, residual
 
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
 
 _CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
 _RIGHT = 0.5  # share of the tiles that come out equal: this recipe was it, and no other is needed
-_QUIET = 1.6
+_QUIET = 0.9
 """Grey levels of unexplained noise in the calmest windows. Measured: JPEG copies 0 to 1, after coarser generations up
 to 2.4; the same scene taken again from a tripod 0.6 to 2.9, however it was saved at the same size."""
 
@@ -95,6 +96,8 @@ class Way:
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
+        if found[0].scaler.startswith("nearest") and not best.judgement.proved:
+            best = self._picked(ready, target, best)
         if target.tables is None or best.judgement.exact > _RIGHT or best.judgement.score > _CHAIN_HOPE:
             return best
         noise = recreate.noise(ready, target, found[0])
@@ -102,11 +105,20 @@ class Way:
             return best
         # Nothing but earlier generations leaves noise that the file's own tables do not explain, unless another camera
         # shot did.
-        recipe = recreate.with_generations(ready, target, found[0])
+        recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             return min(best, _whole(ready, target, recipe, self._bounds), key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / _QUIET, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > _QUIET else best
+
+    def _picked(self, ready: Image.Image, target: recreate.Target, best: Made) -> Made:
+        """Try the very pixels that the target was made of, where most of them were found."""
+        pixels = picked(ready, target.image)
+        if pixels is None:
+            return best
+        made = _whole(pixels, target, recreate.Recipe("same size"), self._bounds)
+        made = replace(made, how="nearest, rounded as in the copy")
+        return min(best, made, key=lambda made: made.judgement.score)
 
 
 def ways(source: Picture, target: Picture, turn: int) -> list[Way]:
@@ -151,6 +163,8 @@ def _in_windows(
 def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
     """Make the whole picture by one recipe."""
     again = recreate.made(ready, target, recipe)
+    if recipe.before:  # a coefficient that another encoder rounded the other way moves by a step of that generation
+        bounds = bounds.with_step(max(one.luma_step for one in recipe.before) + TILE)
     if recipe.dither is None and same(target.image, again):
         return Made(recipe.words, judge.NOTHING_LEFT)
     if target.palette is None:

@@ -68,6 +68,10 @@ def wide(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(whole.mean(axis=(1, 3)))
 
 
-def noise(left: Residual) -> float:
-    """Return the roughness that a hundredth of the tiles exceed, beside what detail excuses, in grey levels."""
-    return float(np.percentile(left.rough[:, :, 0] / (1 + 0.3 * left.spread), 99))
+def noise(left: Residual) -> tuple[float, float]:
+    """Return what a hundredth of the tiles exceed: roughness of luma beside what detail excuses, and mean chroma.
+
+    Grey levels.
+    """
+    luma = float(np.percentile(left.rough[:, :, 0] / (1 + 0.3 * left.spread), 99))
+    return luma, float(np.percentile(np.abs(left.signed[:, :, 1:]).max(axis=2), 99))

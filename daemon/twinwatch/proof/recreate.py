@@ -6,6 +6,7 @@ recipe that comes nearest makes the whole. Pure functions of pixels; nothing her
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,7 +83,7 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
 
 def noise(source: Image.Image, target: Target, recipe: Recipe) -> float:
     """Return what the target's tables do not explain in its calmest windows, in grey levels; 0 without tables."""
-    if target.tables is None or target.tables.subsampling is None:
+    if target.tables is None:
         return 0.0
     plain = replace(target, tables=None)
     found = []
@@ -93,26 +94,27 @@ def noise(source: Image.Image, target: Target, recipe: Recipe) -> float:
     return float(blocks[: max(1, len(blocks) // 2)].mean())
 
 
-def with_generations(source: Image.Image, target: Target, recipe: Recipe) -> Recipe:
-    """Return the recipe with the JPEGs that the copy was before, as far as they can be told."""
-    boxes = windows(target.image)
+def with_generations(source: Image.Image, target: Target, found: Sequence[Recipe]) -> Recipe:
+    """Return a recipe with the JPEGs that the copy was before, as far as they can be told.
+
+    `found` are the recipes without, the nearest first. A fitted filter may stand for the scaler or for what the
+    generations left: so the nearest recipe without one is tried as well.
+    """
     tables = target.tables
     if tables is None or tables.subsampling is None:
-        return recipe
+        return found[0]
     plain = Target(target.image)
-    arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in boxes]
+    arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in windows(target.image)]
 
     def finish(image: Image.Image) -> Image.Image:
         return encode_jpeg(image, tables)
 
-    return replace(
-        recipe,
-        before=generations.earlier(
-            [made(source, plain, recipe, around) for around in arounds],
-            finish,
-            [target.image.crop(around) for around in arounds],
-        ),
-    )
+    longer = []
+    for recipe in dict.fromkeys((found[0], next(one for one in found if one.kernel is None))):
+        ours = [made(source, plain, recipe, around) for around in arounds]
+        left, chain = generations.earlier(ours, finish, [target.image.crop(around) for around in arounds])
+        longer.append(replace(recipe, distance=left, before=chain))
+    return min(longer, key=lambda recipe: recipe.distance)
 
 
 def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
