@@ -23,8 +23,8 @@ class Bounds:
     `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean
     absolute difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma.
     `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
-    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: JPEG copies up to 1.5 and 2.1, other
-    codecs up to 2.6 in chroma (colour matrices differ); brightness +3 % 5-7, saturation +12 % 1 to 5 in chroma.
+    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: JPEG copies up to 1.5 and 2.1,
+    other codecs up to 2.6 in chroma (colour matrices differ); brightness +3 % 5-7, saturation +12 % 1 to 5 in chroma.
     `vivid` bounds how much paler and how much more vivid the colours may be, as shares of their own spread. Codecs
     drop weak colours and never strengthen them (measured on 620 copies by 15 programs: -0.08 to +0.03, WebP, HEIF and
     AVIF from -0.13, palettes -0.13 to +0.08); saturation +12 % 0.055 to 0.10, a grey version -0.9.
@@ -59,6 +59,7 @@ HIDDEN_TABLES = Bounds(
     rough=(6.3, 0.55),
     wide=(2.2, 5.0),
     grain=0.16,
+    tone=(1.5, 2.7),
     vivid=(0.17, 0.045),
     calibrated=True,
 )
