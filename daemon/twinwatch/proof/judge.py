@@ -37,7 +37,7 @@ class Bounds:
     rough: tuple[float, float]
     wide: tuple[float, float]
     grain: float
-    tone: tuple[float, float] = (1.5, 2.2)
+    tone: tuple[float, float] = (1.5, 2.7)
     vivid: tuple[float, float] = (0.075, 0.045)
     flip: float = 2.5
     calibrated: bool = False
@@ -50,7 +50,9 @@ class Bounds:
 LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5), grain=0.42)
 """PNG, BMP, TIFF: nothing was lost, only the scaler can be unknown; where the picture is flat it must be equal."""
 
-KNOWN_TABLES = Bounds(signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), wide=(2.2, 5.5), grain=0.42)
+KNOWN_TABLES = Bounds(
+    signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), wide=(2.2, 5.5), grain=0.42, tone=(1.5, 2.2)
+)
 """The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
 
 HIDDEN_TABLES = Bounds(
@@ -59,7 +61,6 @@ HIDDEN_TABLES = Bounds(
     rough=(6.3, 0.55),
     wide=(2.2, 5.0),
     grain=0.16,
-    tone=(1.5, 2.7),
     vivid=(0.17, 0.045),
     calibrated=True,
 )

@@ -25,9 +25,10 @@ _MOST_RECOLOURED = 9.0
 
 _CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
 _RIGHT = 0.5  # share of the tiles that come out equal: this recipe was it, and no other is needed
-_QUIET = 0.9
-"""Grey levels of unexplained noise in the calmest windows. Measured: JPEG copies 0 to 1, after coarser generations up
-to 2.4; the same scene taken again from a tripod 0.6 to 2.9, however it was saved at the same size."""
+_QUIET, _QUIET_SCALED = 0.9, 1.6
+"""Grey levels of unexplained noise in the calmest windows, at the same size and scaled by a scaler that is only
+approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
+from a tripod 0.6 to 2.9."""
 
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
@@ -101,15 +102,16 @@ class Way:
         if target.tables is None or best.judgement.exact > _RIGHT or best.judgement.score > _CHAIN_HOPE:
             return best
         noise = recreate.noise(ready, target, found[0])
-        if best.judgement.proved and noise <= _QUIET:
+        quiet = _QUIET if ready.size == target.image.size else _QUIET_SCALED
+        if best.judgement.proved and noise <= quiet:
             return best
         # Nothing but earlier generations leaves noise that the file's own tables do not explain, unless another camera
         # shot did.
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             return min(best, _whole(ready, target, recipe, self._bounds), key=lambda made: made.judgement.score)
-        strange = replace(best.judgement, score=max(best.judgement.score, round(noise / _QUIET, 3)), limit="grain")
-        return replace(best, judgement=strange) if noise > _QUIET else best
+        strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
+        return replace(best, judgement=strange) if noise > quiet else best
 
     def _picked(self, ready: Image.Image, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
