@@ -86,7 +86,11 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
 
 
 def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
-    """Look at every plausible way, the likelier direction first, until one makes the windows exactly."""
+    """Look at every plausible way, the likelier direction first, until one makes the windows exactly.
+
+    Where most tiles come out equal the recipe is right, and no other is looked at: of two sizes not even the other
+    direction. Of one size it may still outweigh this one (see `decisive`).
+    """
     looked: list[_Looked] = []
     for transform in transforms:
         for side in _likely_original(a, b):
@@ -95,8 +99,11 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
                 continue
             for way in making.ways(source, target, transform if side == "a" else INVERSE[transform]):
                 looked.append(_Looked(side, transform, way, way.look(), len(looked)))
-                if looked[-1].seen.judgement.score <= _EXACT:
+                seen = looked[-1].seen.judgement
+                if seen.score <= _EXACT or (seen.exact > _MOSTLY_EXACT and _rescaled(source, target)):
                     return looked
+                if seen.exact > _MOSTLY_EXACT:
+                    break
     return looked
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -63,11 +64,10 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
     boxes = windows(target.image)
     dithers = (None,) if target.palette is None else (False, True, None)
     tried: list[Recipe] = []
-    for name in scalers(source.size, target.image.size):
-        for dither in dithers:
-            tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
-            if tried[-1].distance <= _EXACT:
-                break
+    for name, dither in product(scalers(source.size, target.image.size), dithers):
+        tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
+        if tried[-1].distance <= _EXACT:
+            break
     tried.sort(key=lambda recipe: recipe.distance)
     best = [_measured(source, target, recipe, boxes) for recipe in tried[:_FINALISTS]]
     best.sort(key=lambda recipe: recipe.distance)
