@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageEnhance
+from PIL import Image, ImageCms, ImageDraw, ImageEnhance
 
 from tests.drawing import descriptor, edited, scene, shifted, stamped, stored
 from twinwatch import proof
@@ -91,6 +91,16 @@ def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
     dropped = prove(wide, stored(Image.open(io.BytesIO(wide)).convert("RGB"), quality=80, icc_profile=None))
     assert (dropped.verdict, dropped.original) == (Verdict.RE_ENCODED, "a"), dropped
     assert "profile dropped" in dropped.words
+
+
+def test_a_dropped_profile_shows_only_where_there_is_colour() -> None:
+    """The windows of a nearly grey picture come out equal either way."""
+    grey = scene(7, (1600, 1200)).convert("L").convert("RGB")
+    ImageDraw.Draw(grey).ellipse((700, 30, 840, 130), fill=(60, 190, 70))
+    wide = stored(grey, quality=95, icc_profile=wide_profile())
+    evidence = prove(wide, stored(Image.open(io.BytesIO(wide)).convert("RGB"), quality=75, icc_profile=None))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+    assert "profile dropped" in evidence.words
 
 
 @pytest.mark.parametrize("share", [0.25, 0.6])

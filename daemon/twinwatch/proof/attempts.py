@@ -88,8 +88,8 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
 def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
     """Look at every plausible way, the likelier direction first, until one makes the windows exactly.
 
-    Where most tiles come out equal the recipe is right, and no other is looked at: of two sizes not even the other
-    direction. Of one size it may still outweigh this one (see `decisive`).
+    Where most tiles come out equal the scaler is right, and no other decoding is looked at: of two sizes not even the
+    other direction. Of one size it may still outweigh this one (see `decisive`).
     """
     looked: list[_Looked] = []
     for transform in transforms:
@@ -97,13 +97,16 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
             source, target = (a, b) if side == "a" else (b, a)
             if not _may_be_made(source, target):
                 continue
+            right = exact = False
             for way in making.ways(source, target, transform if side == "a" else INVERSE[transform]):
+                if right and way.shrunk > 1:
+                    continue
                 looked.append(_Looked(side, transform, way, way.look(), len(looked)))
                 seen = looked[-1].seen.judgement
-                if seen.score <= _EXACT or (seen.exact > _MOSTLY_EXACT and _rescaled(source, target)):
-                    return looked
-                if seen.exact > _MOSTLY_EXACT:
-                    break
+                exact = exact or seen.score <= _EXACT
+                right = right or exact or seen.exact > _MOSTLY_EXACT
+            if exact or (right and _rescaled(source, target)):
+                return looked
     return looked
 
 

@@ -54,7 +54,7 @@ class Way:
         self.target = target
         self._turn = turn
         self._dropped = dropped
-        self._shrunk = shrunk
+        self.shrunk = shrunk
         self._bounds = _bounds(target)
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
@@ -76,12 +76,12 @@ class Way:
             for background, found in zip(self._backgrounds, self._recipes, strict=True)
         ]
         worst = max(made, key=lambda made: made.judgement.score)
-        loaded = f"loaded at 1/{self._shrunk}, " if self._shrunk > 1 else ""
+        loaded = f"loaded at 1/{self.shrunk}, " if self.shrunk > 1 else ""
         dropped = ", its colour profile dropped" if self._dropped else ""
         return replace(worst, how=f"{loaded}{worst.how}{dropped}")
 
     def _scene(self, background: int | None) -> tuple[Image.Image, recreate.Target]:
-        source = self.source if self._shrunk == 1 else replace(self.source, image=self.source.shrunk(self._shrunk))
+        source = self.source if self.shrunk == 1 else replace(self.source, image=self.source.shrunk(self.shrunk))
         ready = _turned(source, self.target, self._turn, background)
         if not self._dropped:
             ready = with_profile(ready, self.source.profile, self.target.profile)
@@ -126,13 +126,13 @@ class Way:
 def ways(source: Picture, target: Picture, turn: int) -> list[Way]:
     """Return the ways worth trying: from all pixels or, of a JPEG, from an eighth; colours converted or not."""
     found = [Way(source, target, turn)]
-    shrunk = [part for part in (8, 4, 2) if min(source.size) >= part * min(target.size) - part]
-    if source.tables is not None and shrunk:
-        found.append(Way(source, target, turn, shrunk=shrunk[0]))
     if source.profile is not None and target.profile is None:
         ready = source.rgb(255)
         if _apart(ready, with_profile(ready, source.profile, None)) <= _MOST_RECOLOURED:
             found.append(Way(source, target, turn, dropped=True))
+    shrunk = [part for part in (8, 4, 2) if min(source.size) >= part * min(target.size) - part]
+    if source.tables is not None and shrunk:
+        found.append(Way(source, target, turn, shrunk=shrunk[0]))
     return found
 
 
