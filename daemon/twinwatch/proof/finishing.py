@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PIL import Image
 
@@ -18,10 +19,9 @@ class Generation:
     subsampling: int
 
     @property
-    def luma_step(self) -> int:
-        """Return the step of the luma DC coefficient: 16 at quality 50, scaled as IJG's jpeg_quality_scaling does."""
-        scale = 5000 // self.quality if self.quality < 50 else 200 - 2 * self.quality
-        return max(1, (16 * scale + 50) // 100)
+    def table(self) -> tuple[int, ...]:
+        """Return the 64 luma steps of this quality, natural order."""
+        return _table(self.quality)
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so and decode it again; returns RGB."""
@@ -49,6 +49,14 @@ def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image
     """Give every pixel a colour of this palette (a mode P image), with or without error diffusion; returns RGB."""
     how = Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
     return image.quantize(palette=palette, dither=how).convert("RGB")
+
+
+@lru_cache(maxsize=128)
+def _table(quality: int) -> tuple[int, ...]:
+    stored = io.BytesIO()
+    Image.new("L", (8, 8)).save(stored, "JPEG", quality=quality)
+    tables: dict[int, list[int]] = getattr(Image.open(stored, formats=("JPEG",)), "quantization", {})
+    return tuple(tables[0])
 
 
 def _decoded(stored: io.BytesIO) -> Image.Image:

@@ -64,7 +64,10 @@ HIDDEN_TABLES = Bounds(
     vivid=(0.17, 0.045),
     calibrated=True,
 )
-"""WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file. Odd JPEG subsamplings, too."""
+"""WebP, HEIF, AVIF, JPEG XL: what their encoder did is not written in the file."""
+
+ODD_SAMPLING = replace(HIDDEN_TABLES, tone=KNOWN_TABLES.tone, vivid=KNOWN_TABLES.vivid)
+"""A JPEG whose chroma is sampled as Pillow cannot write it (4:4:0, 4:1:1): judged unencoded, but it moves no tone."""
 
 PALETTE = Bounds(
     signed=(2.0, 0.15),

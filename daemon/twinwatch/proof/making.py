@@ -166,7 +166,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
     """Make the whole picture by one recipe."""
     again = recreate.made(ready, target, recipe)
     if recipe.before:  # a coefficient that another encoder rounded the other way moves by a step of that generation
-        bounds = bounds.with_step(max(one.luma_step for one in recipe.before) + TILE)
+        bounds = bounds.with_step(max(one.table[0] for one in recipe.before) + TILE)
     if recipe.dither is None and same(target.image, again):
         return Made(recipe.words, judge.NOTHING_LEFT)
     if target.palette is None:
@@ -175,7 +175,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
         if target.tables is not None and not judgement.proved and judgement.score <= _CHAIN_HOPE:
             # Another encoder rounds the same coefficients to the neighbouring step.
             before = recreate.made(ready, replace(target, tables=None), recipe)
-            rounded = explained(target.image, before, target.tables.tables[0])
+            rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
             judgement = judge.judge(left, bounds, explained=rounded)
         return Made(recipe.words, judgement)
     plain = recreate.made(ready, target, replace(recipe, dither=None))
@@ -206,6 +206,8 @@ def _bounds(target: Picture) -> judge.Bounds:
         return judge.PALETTE
     if target.lossless:
         return judge.LOSSLESS
-    if target.tables is None or target.tables.subsampling is None:
+    if target.tables is None:
         return judge.HIDDEN_TABLES
+    if target.tables.subsampling is None:
+        return judge.ODD_SAMPLING
     return judge.KNOWN_TABLES.with_step(target.tables.tables[0][0])

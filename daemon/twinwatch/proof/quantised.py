@@ -39,12 +39,18 @@ def unexplained(target: Image.Image, made: Image.Image, table: Sequence[int]) ->
     return np.concatenate([_left(theirs - ours, _NEAREST * steps) for theirs, ours in _strips(target, made)])
 
 
-def explained(target: Image.Image, made: Image.Image, table: Sequence[int]) -> NDArray[np.bool_]:
-    """Tell of each 8x8 block whether rounding alone may have made the difference; arguments as for `unexplained`."""
+def explained(
+    target: Image.Image, made: Image.Image, table: Sequence[int], earlier: Sequence[Sequence[int]] = ()
+) -> NDArray[np.bool_]:
+    """Tell of each 8x8 block whether rounding alone may have made the difference; arguments as for `unexplained`.
+
+    `earlier` are the tables of the generations before: another encoder may have rounded those the other way.
+    """
     steps = _steps(table)
+    flips = np.max([_steps(one) for one in earlier], axis=0) if earlier else np.zeros_like(steps)
     told = []
     for theirs, ours in _strips(target, made):
-        left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps)
+        left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps + flips)
         energy = np.square(ours).sum(axis=(2, 3)) - np.square(ours[:, :, 0, 0])
         told.append(left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK)
     return np.concatenate(told)
