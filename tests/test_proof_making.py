@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageDraw, ImageEnhance
+from PIL import Image, ImageCms, ImageDraw, ImageEnhance, ImageFont
 
 from tests.drawing import descriptor, edited, scene, shifted, stamped, stored
 from twinwatch import proof
@@ -251,3 +251,48 @@ def test_a_lossless_file_that_lost_something_was_not_made_from_the_other() -> No
         for evidence in (prove(picture, chain), replace(prove(chain, picture), original="a")):
             assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
         assert prove(chain, picture).original == "b"
+
+
+def page(changed: bool) -> Image.Image:
+    """Draw a screenshot of small text; one digit of it may be another one."""
+    picture = Image.new("RGB", (800, 600), (255, 255, 255))
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(11)
+    rng = np.random.default_rng(2)
+    for row in range(38):
+        amounts = "  ".join(f"item {int(n):04d} EUR" for n in rng.integers(0, 9999, 6))
+        if changed and row == 20:
+            amounts = amounts.replace("6", "9", 1)
+        pen.text((10, 8 + 15 * row), amounts, font=font, fill=(0, 0, 0))
+    return picture
+
+
+SAVED = {
+    "png": lambda picture: stored(picture, "PNG"),
+    "jpeg": lambda picture: stored(picture, quality=85),
+    "webp": lambda picture: stored(picture, "WEBP", quality=80),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_one_digit_of_a_screenshot_is_another_picture(how: str) -> None:
+    original = stored(page(changed=False), "TIFF")
+    assert prove(original, SAVED[how](page(changed=False))).verdict in COPY_VERDICTS
+    evidence = prove(original, SAVED[how](page(changed=True)))
+    assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+@pytest.mark.parametrize("quality", [60, 75, 90])
+def test_another_colour_of_the_eyes_is_another_picture(quality: int) -> None:
+    recoloured = SEEN.copy()
+    mask = Image.new("L", SEEN.size)
+    ImageDraw.Draw(mask).ellipse((300, 300, 316, 316), fill=255)
+    recoloured.paste(ImageEnhance.Color(SEEN).enhance(0.4), (0, 0), mask)
+    for one, other in ((SEEN, recoloured), (recoloured, SEEN)):
+        evidence = prove(stored(one, "PNG"), stored(other, quality=quality))
+        assert evidence.verdict not in COPY_VERDICTS, evidence
+
+
+def test_two_lossless_files_of_one_size_are_equal_or_two_pictures() -> None:
+    faint = Image.fromarray((np.asarray(SEEN).astype(int) + np.array((1, 0, -1))).clip(0, 255).astype(np.uint8))
+    evidence = prove(stored(SEEN, "PNG"), stored(faint, "BMP"))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence

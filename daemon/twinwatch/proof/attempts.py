@@ -17,7 +17,8 @@ from twinwatch.proof.picture import INVERSE, Picture
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _MOSTLY_EXACT = 0.5  # of the tiles with detail
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
-_DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one JPEG differ by less
+_DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
+_JPEG_DECODERS = 10.0  # the same where one of them does not smooth the chroma of a JPEG (GraphicsMagick: up to 8.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,19 @@ class Attempt:
     transform: int
     how: str
     judgement: Judgement
-    disproved: bool = False  # as a direction: the other may still be the original
+    doubtful: bool = False  # as a direction: the target's format would have kept what is lost
+    disproved: bool = False  # the same beyond what decoders differ in
     both_ways: bool = False  # the other makes this one as well
 
     @property
     def exact(self) -> bool:
         """Tell whether the target came out as it is."""
-        return self.judgement.score <= _EXACT and not self.judgement.edited
+        return self.judgement.score <= _EXACT and self.proved
+
+    @property
+    def proved(self) -> bool:
+        """Tell whether the target was made from the source."""
+        return self.judgement.proved and not self.disproved
 
     @property
     def direction_proved(self) -> bool:
@@ -80,7 +87,7 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
         tried.append(attempt)
         # An original remade from its copy may be equal but for a few tiles, as an edit is: only the other direction,
         # when it is exact, outweighs that.
-        if attempt.judgement.proved and not attempt.disproved and not any(one.judgement.edited for one in tried):
+        if attempt.proved and not attempt.doubtful and not any(one.judgement.edited for one in tried):
             return attempt
     return _most_telling(tried)
 
@@ -111,17 +118,18 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
 
 
 def _attempt(looked: _Looked, made: making.Made, *, both_ways: bool) -> Attempt:
-    disproved = _keeps_all(looked.way.source, looked.way.target) and made.judgement.worst_luma > _DECODERS
-    return Attempt(looked.side, looked.transform, made.how, made.judgement, disproved, both_ways)
+    lost = made.judgement.worst_luma if _keeps_all(looked.way.source, looked.way.target) else 0.0
+    disproved = lost > (_JPEG_DECODERS if looked.way.source.tables is not None else _DECODERS)
+    return Attempt(looked.side, looked.transform, made.how, made.judgement, lost > _DECODERS, disproved, both_ways)
 
 
 def _most_telling(tried: Sequence[Attempt]) -> Attempt | None:
-    """Choose among attempts of which none settled it: an edit, a proof whose direction is doubtful, the nearest."""
+    """Choose among attempts of which none settled it: an edit, a proof, the nearest."""
     for attempt in tried:
         if attempt.judgement.edited:
             return attempt
     for attempt in tried:
-        if attempt.judgement.proved:
+        if attempt.proved:
             return attempt
     return min(tried, key=lambda attempt: attempt.judgement.score, default=None)
 
@@ -163,5 +171,7 @@ def _may_be_made(source: Picture, target: Picture) -> bool:
         return False
     if source.see_through() != target.see_through():
         return False
+    if source.lossless and source.header.bits <= 8 and _keeps_all(source, target):
+        return False  # their pixels were compared: two lossless files of one size are equal or are two pictures
     colour_gained = target.profile is not None and source.profile is None
     return not colour_gained

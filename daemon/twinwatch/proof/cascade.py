@@ -129,7 +129,7 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
     }
     x, y = found.at
     where = f"worst at ({x}, {y}): {found.worst_luma} of 255 in brightness, {found.worst_chroma} in colour"
-    if not found.proved:
+    if not best.proved:
         copy = f"{{{'b' if best.side == 'a' else 'a'}}}"
         why = "most of it came out equal, this place did not" if found.edited else _LIMITS.get(found.limit, "")
         words = f"neither was made from the other: {why}; in {copy} {where}"

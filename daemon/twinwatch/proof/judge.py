@@ -28,7 +28,8 @@ class Bounds:
     `vivid` bounds how much paler and how much more vivid the colours may be, as shares of their own spread. Codecs
     drop weak colours and never strengthen them (measured on 620 copies by 15 programs: -0.08 to +0.03, WebP, HEIF and
     AVIF from -0.13, palettes -0.13 to +0.08); saturation +12 % 0.055 to 0.10, a grey version -0.9.
-    `flip` is the mean of a tile, in grey levels, that another encoder's rounding may move in an exact re-creation.
+    `flip` is what a tile may move by where most of the picture came out equal, roughness of luma and mean of chroma in
+    grey levels: two decoders of one JPEG, or another encoder's rounding of chroma. Everything else there was edited.
     `calibrated` bounds are for a codec of middling quality and follow the noise that this file shows everywhere.
     """
 
@@ -39,12 +40,12 @@ class Bounds:
     grain: float
     tone: tuple[float, float] = (1.5, 2.7)
     vivid: tuple[float, float] = (0.075, 0.045)
-    flip: float = 2.5
+    flip: tuple[float, float] = (1.5, 3.0)
     calibrated: bool = False
 
-    def with_step(self, luma_step: float) -> Bounds:
-        """Return the bounds for a JPEG whose luma DC coefficient is quantised in these steps (eighths of a level)."""
-        return replace(self, flip=min(_MOST_FLIP, max(self.flip, luma_step / TILE + 0.5)))
+    def with_step(self, chroma_step: float) -> Bounds:
+        """Return the bounds for a JPEG whose chroma DC coefficient is quantised in these steps (eighths of a level)."""
+        return replace(self, flip=(self.flip[0], min(_MOST_FLIP, max(self.flip[1], 1.5 * chroma_step / TILE))))
 
 
 LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5), grain=0.42)
@@ -92,11 +93,13 @@ _INFORMATIVE_SPREAD = 4.0  # a tile with less luma deviation could belong to any
 _GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, whosever it was
 _NO_CORRELATION = 0.05
 _EQUAL = 0.05  # grey levels
-_MOSTLY_EXACT = 0.5
+_MOSTLY_EXACT, _ALL_BUT_EXACT = 0.5, 0.9
 _ROUNDED = 0.5  # of the allowance: what a tile counts that rounding explains
 _MIDDLING = (1.0, 3.0)  # noise in luma and chroma that the bounds of a codec are for
 _TIGHTEST, _LOOSEST = 0.7, 1.5
-_MOST_FLIP = 4.5  # grey levels: one DC step at quality 25
+_MOST_FLIP = 8.0  # grey levels: chroma at quality 25
+_OUTLIER = 6.2  # times the noise of the file: copies up to 4.1, a page of small text 6, with one other digit 8.7
+_FAINT = 0.4  # the same measure, in grey levels: below it nothing stands out
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,6 @@ def judge(
         "detail": rough[:, :, 0] / (_allowed(bounds.rough, spread) + more[:, :, 2]),
     }
     if explained is not None:
-        luma = np.where(explained, 0, luma)
         for name in ("luma", "detail"):
             parts[name] = np.where(explained, np.minimum(parts[name], _ROUNDED), parts[name])
     loosened = _loosened(left) if bounds.calibrated else (1.0, 1.0)
@@ -171,9 +173,11 @@ def judge(
         vivid = vividness(left)
         scores["vividness"] = vivid / bounds.vivid[1] if vivid > 0 else -vivid / bounds.vivid[0]
         scores["grain"] = _strangeness(left, bounds.grain)
+        if bounds.calibrated:
+            scores["detail"] = max(scores["detail"], _outlier(left))
     limit = max(scores, key=lambda name: scores[name])
     corner = window or (0, 0)
-    exact, moved = _exact_share(left), float(luma.max())
+    exact, equal = _exact_share(left), round(float((rough.max(axis=2) < _EQUAL).mean()), 6)
     return Judgement(
         score=round(scores[limit], 3),
         limit=limit,
@@ -182,10 +186,10 @@ def judge(
         worst_chroma=round(float(np.max(rough[:, :, 1:])), 2),
         wide=round(float(areas.max()), 2),
         tone=round(max(tone), 2),
-        worst_signed=round(moved, 2),
+        worst_signed=round(float(luma.max()), 2),
         exact=exact,
-        equal=round(float((rough.max(axis=2) < _EQUAL).mean()), 6),
-        edited=exact > _MOSTLY_EXACT and moved > bounds.flip,
+        equal=equal,
+        edited=_touched(left, bounds, explained, max(exact, equal)),
     )
 
 
@@ -205,6 +209,28 @@ def recoloured(left: Residual) -> float:
     areas, tone = _areas(left.signed), tone_change(left)
     scores = (float(areas.max()) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
     return round(max(scores), 3)
+
+
+def _touched(left: Residual, bounds: Bounds, explained: NDArray[np.bool_] | None, exact: float) -> bool:
+    """Tell whether any tile differs by more than decoders and rounding differ, in a picture made exactly elsewhere.
+
+    Where less of it came out equal, the other encoder's rounding differs more.
+    """
+    if exact <= _MOSTLY_EXACT:
+        return False
+    flips = 1 if exact > _ALL_BUT_EXACT else 2
+    luma, chroma = left.rough[:, :, 0], np.abs(left.signed[:, :, 1:]).max(axis=2)
+    if explained is not None:
+        luma = np.where(explained, 0, luma)
+    return bool((luma > flips * bounds.flip[0]).any() or (chroma > flips * bounds.flip[1]).any())
+
+
+def _outlier(left: Residual) -> float:
+    """Return how far the worst tile stands out from the noise that a codec left everywhere, as a score."""
+    strength = left.rough[:, :, 0] / (1 + 0.3 * left.spread)
+    usual = float(np.percentile(strength[left.spread >= _INFORMATIVE_SPREAD], 99, method="lower"))
+    worst = float(strength.max())
+    return worst / max(usual * _OUTLIER, _FAINT) if worst > _FAINT else 0.0
 
 
 def _exact_share(left: Residual) -> float:

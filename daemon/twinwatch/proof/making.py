@@ -18,7 +18,7 @@ from twinwatch.proof.finishing import quantise
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
 from twinwatch.proof.quantised import explained
-from twinwatch.proof.residual import TILE, residual
+from twinwatch.proof.residual import residual
 
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
@@ -165,8 +165,6 @@ def _in_windows(
 def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
     """Make the whole picture by one recipe."""
     again = recreate.made(ready, target, recipe)
-    if recipe.before:  # a coefficient that another encoder rounded the other way moves by a step of that generation
-        bounds = bounds.with_step(max(one.table[0] for one in recipe.before) + TILE)
     if recipe.dither is None and same(target.image, again):
         return Made(recipe.words, judge.NOTHING_LEFT)
     if target.palette is None:
@@ -210,4 +208,4 @@ def _bounds(target: Picture) -> judge.Bounds:
         return judge.HIDDEN_TABLES
     if target.tables.subsampling is None:
         return judge.ODD_SAMPLING
-    return judge.KNOWN_TABLES.with_step(target.tables.tables[0][0])
+    return judge.KNOWN_TABLES.with_step(target.tables.tables[-1][0])
