@@ -138,13 +138,16 @@ def judge(
     window: tuple[int, int] | None = None,
     excuse: NDArray[np.float32] | None = None,
     explained: NDArray[np.bool_] | None = None,
+    *,
+    scaled: bool = False,
 ) -> Judgement:
     """Weigh every tile of a residual against its allowance, and the picture as a whole.
 
     `window` is the corner (x, y) of the part that the residual covers; of a part, only the tiles are weighed. `excuse`,
     shape (rows, columns, 3), is what the target's palette costs in each tile, in grey levels: in mean luma, in mean
     chroma, in the roughness of luma. `explained`, shape (rows, columns), are tiles whose luma differs only
-    as the target's own rounding may make it differ.
+    as the target's own rounding may make it differ. Of a `scaled` picture flat ground comes out equal by any scaler:
+    only tiles with detail tell whether it was the right one.
     """
     signed, rough, spread = left.signed, left.rough, left.spread
     luma = np.abs(signed[:, :, 0])
@@ -189,7 +192,7 @@ def judge(
         worst_signed=round(float(luma.max()), 2),
         exact=exact,
         equal=equal,
-        edited=_touched(left, bounds, explained, max(exact, equal)),
+        edited=_touched(left, bounds, explained, exact if scaled else max(exact, equal)),
     )
 
 

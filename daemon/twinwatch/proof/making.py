@@ -165,22 +165,23 @@ def _in_windows(
 def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
     """Make the whole picture by one recipe."""
     again = recreate.made(ready, target, recipe)
+    scaled = ready.size != target.image.size
     if recipe.dither is None and same(target.image, again):
         return Made(recipe.words, judge.NOTHING_LEFT)
     if target.palette is None:
         left = residual(target.image, again)
-        judgement = judge.judge(left, bounds)
+        judgement = judge.judge(left, bounds, scaled=scaled)
         if target.tables is not None and not judgement.proved and judgement.score <= _CHAIN_HOPE:
             # Another encoder rounds the same coefficients to the neighbouring step.
             before = recreate.made(ready, replace(target, tables=None), recipe)
             rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
-            judgement = judge.judge(left, bounds, explained=rounded)
+            judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
         return Made(recipe.words, judgement)
     plain = recreate.made(ready, target, replace(recipe, dither=None))
     excuse, without = _palette_cost(plain, target.palette), residual(target.image, plain)
     judgement = min(
         # Our error diffusion meets theirs in no pixel: then the colours before it are the better measure.
-        (judge.judge(left, bounds, excuse=excuse) for left in (residual(target.image, again), without)),
+        (judge.judge(left, bounds, excuse=excuse, scaled=scaled) for left in (residual(target.image, again), without)),
         key=lambda judgement: judgement.score,
     )
     # The nearest colour of a palette may be another one: it must not hide a tone.
