@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageCms, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from tests.drawing import descriptor, edited, scene, shifted, stamped, stored
 from twinwatch import proof
@@ -296,3 +296,12 @@ def test_two_lossless_files_of_one_size_are_equal_or_two_pictures() -> None:
     faint = Image.fromarray((np.asarray(SEEN).astype(int) + np.array((1, 0, -1))).clip(0, 255).astype(np.uint8))
     evidence = prove(stored(SEEN, "PNG"), stored(faint, "BMP"))
     assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "AVIF"])
+def test_a_picture_without_detail_in_any_tile_is_judged_and_not_called_broken(format_: str) -> None:
+    """Large soft photographs have their detail in the whole, and hardly a grey level in eight pixels."""
+    soft = scene(7, (400, 300), grain=0).resize((3200, 2400), R.BICUBIC).filter(ImageFilter.GaussianBlur(60))
+    evidence = prove(stored(soft, quality=95), stored(soft, format_, quality=80))
+    assert evidence.verdict is not Verdict.UNDECODABLE, evidence
+    assert "score" in evidence.measures

@@ -15,7 +15,6 @@ from twinwatch.proof.judge import Judgement
 from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
-_MOSTLY_EXACT = 0.5  # of the tiles with detail
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
 _DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
 _JPEG_DECODERS = 10.0  # the same where one of them does not smooth the chroma of a JPEG (GraphicsMagick: up to 8.9)
@@ -64,7 +63,7 @@ class _Looked:
         Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
         """
         judgement = self.seen.judgement
-        if judgement.exact > _MOSTLY_EXACT or judgement.score <= _EXACT:
+        if judgement.mostly_exact or judgement.score <= _EXACT:
             return 0, self.place
         if _rescaled(self.way.source, self.way.target):
             return 1, judgement.score
@@ -111,7 +110,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
                 looked.append(_Looked(side, transform, way, way.look(), len(looked)))
                 seen = looked[-1].seen.judgement
                 exact = exact or seen.score <= _EXACT
-                right = right or exact or seen.exact > _MOSTLY_EXACT
+                right = right or exact or seen.mostly_exact
             if exact or (right and _rescaled(source, target)):
                 return looked
     return looked

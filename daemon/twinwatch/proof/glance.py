@@ -18,15 +18,15 @@ from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header
 from twinwatch.proof.picture import Picture, decode, loaded
 
-_SIDE = 64  # of the miniatures that tell the orientation, pixels
 Plane = NDArray[np.float32]
 
+_SIDE = 64  # of the miniatures that tell the orientation, pixels
 _COARSE = 240  # long side of the coarse pictures, pixels
 _SHARE = 0.5  # of the smaller picture's size: what the scaler did is averaged out
 _TILE = 4  # coarse pixels
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
 
-# Measured on 860 copies of 12 photos by 60 kinds of software and on 560 look-alikes (4 sources), as `Coarse` tells it:
+# Measured on 860 copies of 12 photos by 60 kinds of software and on 560 look-alikes (4 sources), as `Glance` tells it:
 # copies tile <= 3.3 and pixel <= 6.0; with a palette of 256 colours <= 8.7 and 10.3; video frames 41 and 38 or more,
 # other shots of a shelf 9.2 and 5.2 or more.
 _MOST_TILE, _MOST_PIXEL = 6.0, 10.0

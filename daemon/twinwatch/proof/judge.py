@@ -117,10 +117,14 @@ class Judgement:
     worst_chroma: float
     wide: float
     tone: float
-    worst_signed: float
     exact: float  # share of the tiles with detail that came out equal
     equal: float  # the same of all tiles
     edited: bool  # most of the picture was made exactly and the rest was not: the mark of a local edit
+
+    @property
+    def mostly_exact(self) -> bool:
+        """Tell whether most tiles with detail came out equal: this recipe was it, and no other is needed."""
+        return self.exact > _MOSTLY_EXACT
 
     @property
     def proved(self) -> bool:
@@ -128,7 +132,7 @@ class Judgement:
         return self.score <= 1.0 and not self.edited
 
 
-NOTHING_LEFT = Judgement(0.0, "", (0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, False)
+NOTHING_LEFT = Judgement(0.0, "", (0, 0), 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, False)
 """Every pixel came out equal."""
 
 
@@ -189,7 +193,6 @@ def judge(
         worst_chroma=round(float(np.max(rough[:, :, 1:])), 2),
         wide=round(float(areas.max()), 2),
         tone=round(max(tone), 2),
-        worst_signed=round(float(luma.max()), 2),
         exact=exact,
         equal=equal,
         edited=_touched(left, bounds, explained, exact if scaled else max(exact, equal)),
@@ -231,7 +234,8 @@ def _touched(left: Residual, bounds: Bounds, explained: NDArray[np.bool_] | None
 def _outlier(left: Residual) -> float:
     """Return how far the worst tile stands out from the noise that a codec left everywhere, as a score."""
     strength = left.rough[:, :, 0] / (1 + 0.3 * left.spread)
-    usual = float(np.percentile(strength[left.spread >= _INFORMATIVE_SPREAD], 99, method="lower"))
+    detailed = strength[left.spread >= _INFORMATIVE_SPREAD]
+    usual = float(np.percentile(detailed if detailed.size else strength, 99, method="lower"))
     worst = float(strength.max())
     return worst / max(usual * _OUTLIER, _FAINT) if worst > _FAINT else 0.0
 

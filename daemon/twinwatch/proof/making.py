@@ -24,7 +24,6 @@ _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
 
 _CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
-_RIGHT = 0.5  # share of the tiles that come out equal: this recipe was it, and no other is needed
 _QUIET, _QUIET_SCALED = 0.9, 1.6
 """Grey levels of unexplained noise in the calmest windows, at the same size and scaled by a scaler that is only
 approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
@@ -99,7 +98,7 @@ class Way:
         best = min(tried, key=lambda made: made.judgement.score)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)
-        if target.tables is None or best.judgement.exact > _RIGHT or best.judgement.score > _CHAIN_HOPE:
+        if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
             return best
         noise = recreate.noise(ready, target, found[0])
         quiet = _QUIET if ready.size == target.image.size else _QUIET_SCALED
