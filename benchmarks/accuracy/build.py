@@ -18,6 +18,7 @@ from benchmarks.accuracy.edits import EDITS, MIRRORED, Edit, visible
 from benchmarks.accuracy.making import Wanted, make_all
 from benchmarks.accuracy.programs import Programs
 from benchmarks.accuracy.recipe import How, Label, MakingError, Pair, Recipe, Source, key
+from benchmarks.accuracy.subtle import SUBTLE, seen_at
 
 Said = Callable[[str], None]
 
@@ -114,19 +115,17 @@ def _look_alikes(
     wanted: list[tuple[Wanted, str, str, Path]] = []
     with Image.open(photo.path) as opened:
         picture = opened.convert("RGB")
-    for family, edits in EDITS.items():
+    for family, edits in (EDITS | SUBTLE).items():
         for name, edit in edits.items():
             drawn = random.Random(f"{rng.random()} {name}")
-            savers = kitchen.savers(known, drawn)
+            savers = kitchen.losing(known, drawn) if family in SUBTLE else kitchen.savers(known, drawn)
             token = drawn.random()
             if thin > 1 and token > 1 / thin:
                 continue
             before, after = _edited(edit, picture, drawn, folder / f"edit-{name}-{key(token)}")
-            if not _can_be_seen(before or photo.path, after):
-                continue  # grey of a grey picture
             with Image.open(after) as made:
                 source = Source(after, made.width, made.height, photo.name)
-            for saver in savers:
+            for saver in _showing(savers, before or photo.path, source, subtle=family in SUBTLE):
                 path = folder / f"not-{name}-{_file_name(programs, saver, source, f'{token}')}"
                 wanted.append(((saver, source, path), family, name, before or photo.path))
     failed = make_all(programs, [item for item, *_ in wanted])
@@ -140,9 +139,12 @@ def _look_alikes(
     return built
 
 
-def _can_be_seen(before: Path, after: Path) -> bool:
-    with Image.open(before) as first, Image.open(after) as second:
-        return visible(first, second)
+def _showing(savers: list[Recipe], before: Path, edited: Source, *, subtle: bool) -> list[Recipe]:
+    """Return the savers in whose files the edit can be seen: grey of a grey picture is none."""
+    with Image.open(before) as first, Image.open(edited.path) as second:
+        if not subtle:
+            return savers if visible(first, second) else []
+        return [one for one in savers if seen_at(one.size(edited.width, edited.height), first, second)]
 
 
 def _edited(edit: Edit, picture: Image.Image, rng: random.Random, start: Path) -> tuple[Path | None, Path]:

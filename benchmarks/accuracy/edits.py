@@ -108,7 +108,8 @@ def _balance(picture: Image.Image) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
-def _noised(picture: Image.Image, rng: random.Random, sigma: float) -> Image.Image:
+def noised(picture: Image.Image, rng: random.Random, sigma: float) -> Image.Image:
+    """Add a camera's noise: Gaussian, this many grey levels in each channel."""
     noise = np.random.default_rng(rng.randrange(2**32)).normal(0, sigma, (picture.height, picture.width, 3))
     return Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
 
@@ -119,16 +120,16 @@ def _burst(picture: Image.Image, rng: random.Random) -> Image.Image:
     width, height = picture.size
     cut = [0.02 + rng.uniform(0, 0.015) for _ in range(4)]
     box = (int(width * cut[0]), int(height * cut[1]), int(width * (1 - cut[2])), int(height * (1 - cut[3])))
-    return _noised(turned.crop(box).resize(picture.size, Image.Resampling.LANCZOS), rng, 4)
+    return noised(turned.crop(box).resize(picture.size, Image.Resampling.LANCZOS), rng, 4)
 
 
 def _tripod(picture: Image.Image, rng: random.Random) -> tuple[Image.Image, Image.Image]:
-    return _noised(picture, rng, 5), _noised(picture, rng, 5)
+    return noised(picture, rng, 5), noised(picture, rng, 5)
 
 
 def _night(picture: Image.Image, rng: random.Random) -> tuple[Image.Image, Image.Image]:
     dark = ImageEnhance.Brightness(picture).enhance(0.12)
-    return _noised(dark, rng, 6), _noised(dark, rng, 6)
+    return noised(dark, rng, 6), noised(dark, rng, 6)
 
 
 def _shift(picture: Image.Image, across: int, down: int) -> Image.Image:
@@ -157,11 +158,13 @@ def _rotated(picture: Image.Image, angle: float) -> Image.Image:
     return turned.crop((8, 8, picture.width - 8, picture.height - 8)).resize(picture.size, Image.Resampling.BICUBIC)
 
 
-def _simple(change: Callable[[Image.Image], Image.Image]) -> Edit:
+def without_random(change: Callable[[Image.Image], Image.Image]) -> Edit:
+    """Make an edit of a change that is always the same."""
     return lambda picture, _rng: (None, change(picture))
 
 
-def _random(change: Callable[[Image.Image, random.Random], Image.Image]) -> Edit:
+def with_random(change: Callable[[Image.Image, random.Random], Image.Image]) -> Edit:
+    """Make an edit of a change that is drawn anew each time."""
     return lambda picture, rng: (None, change(picture, rng))
 
 
@@ -172,43 +175,43 @@ def _blacker(picture: Image.Image) -> str:
 
 EDITS: dict[str, dict[str, Edit]] = {
     "local edit": {
-        "clone0.5": _random(lambda p, r: clone(p, r, 0.005, 30)),
-        "clone0.5-soft": _random(lambda p, r: clone(p, r, 0.006, 15)),
-        "clone3": _random(lambda p, r: clone(p, r, 0.03, 30)),
-        "hue": _random(_hue),
+        "clone0.5": with_random(lambda p, r: clone(p, r, 0.005, 30)),
+        "clone0.5-soft": with_random(lambda p, r: clone(p, r, 0.006, 15)),
+        "clone3": with_random(lambda p, r: clone(p, r, 0.03, 30)),
+        "hue": with_random(_hue),
         "white-on-white": _bright_text,
     },
     "text, stamp, watermark": {
-        "caption": _simple(lambda p: written(p, "me at 3 am", (0.1, 0.82), 0.11, _blacker(p))),
-        "date-stamp": _simple(lambda p: written(p, "'19  7 24", (0.7, 0.9), 0.05, (255, 140, 40))),
+        "caption": without_random(lambda p: written(p, "me at 3 am", (0.1, 0.82), 0.11, _blacker(p))),
+        "date-stamp": without_random(lambda p: written(p, "'19  7 24", (0.7, 0.9), 0.05, (255, 140, 40))),
         "clock": _clock,
-        "watermark": _simple(_watermark),
+        "watermark": without_random(_watermark),
     },
     "tone": {
-        "bright+3": _simple(lambda p: ImageEnhance.Brightness(p).enhance(1.03)),
-        "bright-3": _simple(lambda p: ImageEnhance.Brightness(p).enhance(0.97)),
-        "bright+10": _simple(lambda p: ImageEnhance.Brightness(p).enhance(1.1)),
-        "contrast+8": _simple(lambda p: ImageEnhance.Contrast(p).enhance(1.08)),
-        "saturation+12": _simple(lambda p: ImageEnhance.Color(p).enhance(1.12)),
-        "white-balance": _simple(_balance),
-        "grey": _simple(lambda p: p.convert("L").convert("RGB")),
-        "sky": _simple(_sky),
+        "bright+3": without_random(lambda p: ImageEnhance.Brightness(p).enhance(1.03)),
+        "bright-3": without_random(lambda p: ImageEnhance.Brightness(p).enhance(0.97)),
+        "bright+10": without_random(lambda p: ImageEnhance.Brightness(p).enhance(1.1)),
+        "contrast+8": without_random(lambda p: ImageEnhance.Contrast(p).enhance(1.08)),
+        "saturation+12": without_random(lambda p: ImageEnhance.Color(p).enhance(1.12)),
+        "white-balance": without_random(_balance),
+        "grey": without_random(lambda p: p.convert("L").convert("RGB")),
+        "sky": without_random(_sky),
     },
     "crop, border": {
-        "crop3": _simple(lambda p: _cropped(p, 0.03)),
-        "crop10": _simple(lambda p: _cropped(p, 0.10)),
-        "border": _simple(_bordered),
-        "squared": _simple(_squared),
+        "crop3": without_random(lambda p: _cropped(p, 0.03)),
+        "crop10": without_random(lambda p: _cropped(p, 0.10)),
+        "border": without_random(_bordered),
+        "squared": without_random(_squared),
     },
     "shift, small rotation": {
-        "shift2": _simple(lambda p: _shift(p, 2, 0)),
-        "shift2-2": _simple(lambda p: _shift(p, 2, 2)),
-        "rotate0.5": _simple(lambda p: _rotated(p, 0.5)),
-        "rotate1": _simple(lambda p: _rotated(p, 1.0)),
+        "shift2": without_random(lambda p: _shift(p, 2, 0)),
+        "shift2-2": without_random(lambda p: _shift(p, 2, 2)),
+        "rotate0.5": without_random(lambda p: _rotated(p, 0.5)),
+        "rotate1": without_random(lambda p: _rotated(p, 1.0)),
     },
-    MIRRORED: {"mirror": _simple(ImageOps.mirror)},
+    MIRRORED: {"mirror": without_random(ImageOps.mirror)},
     "burst, night": {
-        "burst": _random(_burst),
+        "burst": with_random(_burst),
         "tripod": _tripod,
         "night": _night,
     },

@@ -22,6 +22,7 @@ _CHAINS = {2: 6, 3: 4, 4: 2, 5: 2}  # chains of so many saves: how many for each
 _RESIZED_CHAINS = 4
 _TWO_HOPS = 4
 SEVERAL = "several"
+_LOSING = (families.LOSSY, families.PALETTE, families.MESSENGER, families.RESIZE)
 
 
 def recipes(programs: Programs) -> list[Recipe]:
@@ -60,11 +61,17 @@ def savers(known: list[Recipe], rng: random.Random) -> list[Recipe]:
     return [plain, _drawn(saves, rng), _drawn(resizes, rng)]
 
 
-def _plain(known: list[Recipe], of: tuple[str, ...]) -> dict[str, list[Recipe]]:
+def losing(known: list[Recipe], rng: random.Random) -> list[Recipe]:
+    """Return four ways to save a small edit that lose much: a hidden codec, a palette, a messenger, a smaller size."""
+    choices = [_plain(known, (family,), ("photo", "rgb")) for family in _LOSING]
+    return [_drawn(choice, rng) for choice in choices if choice]
+
+
+def _plain(known: list[Recipe], of: tuple[str, ...], bases: tuple[str, ...] = ("photo",)) -> dict[str, list[Recipe]]:
     """Return the recipes of these families that any picture can be given to, by program."""
     found: dict[str, list[Recipe]] = {}
     for recipe in known:
-        readable = recipe.base == "photo" or (recipe.base == "jpeg" and recipe.program == "cjpeg")
+        readable = recipe.base in bases or (recipe.base == "jpeg" and recipe.program == "cjpeg")
         if recipe.family in of and readable and recipe.label == "copy" and recipe.program != "jimp":
             found.setdefault(recipe.program, []).append(recipe)
     return found

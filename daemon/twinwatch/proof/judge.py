@@ -107,7 +107,7 @@ class Judgement:
     """`score` is the worst of all as a multiple of its allowance: a copy up to 1.
 
     `at` is the worst tile's pixel (x, y), `limit` names what made the score: luma, chroma, detail (of a
-    tile), area (of 64x64 pixels), tone, tint, vividness, grain.
+    tile), text (of a tile), area (of 64x64 pixels), tone, tint, vividness, grain.
     """
 
     score: float
@@ -168,13 +168,11 @@ def judge(
     loosened = _loosened(left) if bounds.calibrated else (1.0, 1.0)
     for name, part in parts.items():
         parts[name] = part / loosened[name == "chroma"]
-    excess = np.maximum.reduce(list(parts.values()))
-    row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
-    areas, tone = _areas(signed), tone_change(left)
+    moved, tone = areas(signed), tone_change(left)
     costs = wide(more[:, :, :2])
     scores = {name: float(part.max()) for name, part in parts.items()}
     if window is None:
-        scores["area"] = float((areas / (np.array(bounds.wide) * loosened + costs)).max())
+        scores["area"] = float((moved / (np.array(bounds.wide) * loosened + costs)).max())
         scores["tone"] = tone[0] / bounds.tone[0]
         scores["tint"] = tone[1] / bounds.tone[1]
         vivid = vividness(left)
@@ -182,20 +180,37 @@ def judge(
         scores["grain"] = _strangeness(left, bounds.grain)
         if bounds.calibrated:
             scores["detail"] = max(scores["detail"], _outlier(left))
+    found = summed_up(left, parts, scores, float(moved.max()), max(tone), window or (0, 0))
+    made = found.exact if scaled else max(found.exact, found.equal)
+    return replace(found, edited=_touched(left, bounds, explained, made))
+
+
+def summed_up(
+    left: Residual,
+    parts: dict[str, NDArray[np.float32]],
+    scores: dict[str, float],
+    wide_move: float,
+    tone: float,
+    corner: tuple[int, int] = (0, 0),
+) -> Judgement:
+    """Return the judgement of which the worst of `scores` decides; `parts` are the maps of the tiles' own.
+
+    `corner` (x, y) is where the residual lies in the picture; nothing is called edited here.
+    """
+    excess = np.maximum.reduce(list(parts.values()))
+    row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
     limit = max(scores, key=lambda name: scores[name])
-    corner = window or (0, 0)
-    exact, equal = _exact_share(left), round(float((rough.max(axis=2) < _EQUAL).mean()), 6)
     return Judgement(
         score=round(scores[limit], 3),
         limit=limit,
         at=(corner[0] + column * TILE, corner[1] + row * TILE),
-        worst_luma=round(float(np.max(rough[:, :, 0])), 2),
-        worst_chroma=round(float(np.max(rough[:, :, 1:])), 2),
-        wide=round(float(areas.max()), 2),
-        tone=round(max(tone), 2),
-        exact=exact,
-        equal=equal,
-        edited=_touched(left, bounds, explained, exact if scaled else max(exact, equal)),
+        worst_luma=round(float(np.max(left.rough[:, :, 0])), 2),
+        worst_chroma=round(float(np.max(left.rough[:, :, 1:])), 2),
+        wide=round(wide_move, 2),
+        tone=round(tone, 2),
+        exact=_exact_share(left),
+        equal=round(float((left.rough.max(axis=2) < _EQUAL).mean()), 6),
+        edited=False,
     )
 
 
@@ -212,8 +227,8 @@ def _loosened(left: Residual) -> tuple[float, float]:
 
 def recoloured(left: Residual) -> float:
     """Return how far a palette moved the colours, as a share of what 256 colours may; `left` is without it."""
-    areas, tone = _areas(left.signed), tone_change(left)
-    scores = (float(areas.max()) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
+    moved, tone = areas(left.signed), tone_change(left)
+    scores = (float(moved.max()) / _PALETTE_WIDE, tone[0] / PALETTE.tone[0], tone[1] / PALETTE.tone[1])
     return round(max(scores), 3)
 
 
@@ -253,7 +268,7 @@ def _strangeness(left: Residual, least: float) -> float:
     return found if share >= _GRAIN_KEPT and found > 1 else 0.0
 
 
-def _areas(signed: NDArray[np.float32]) -> NDArray[np.float32]:
+def areas(signed: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return by how much each 64x64 pixels moved in luma and in chroma, shape (rows, columns, 2)."""
     moved = np.abs(wide(signed))
     return np.stack([moved[:, :, 0], moved[:, :, 1:].max(axis=2)], axis=2)

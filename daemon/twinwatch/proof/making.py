@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from twinwatch.imaging.fingerprint import oriented
-from twinwatch.proof import judge, recreate
-from twinwatch.proof.finishing import quantise
+from twinwatch.proof import judge, recoded, recreate
+from twinwatch.proof.finishing import quantise, stand_in
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
 from twinwatch.proof.quantised import explained
@@ -55,6 +55,7 @@ class Way:
         self._dropped = dropped
         self.shrunk = shrunk
         self._bounds = _bounds(target)
+        self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
 
@@ -96,6 +97,8 @@ class Way:
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
+        if self._codec is not None and not best.judgement.mostly_exact and best.judgement.score <= _CHAIN_HOPE:
+            return self._recoded(ready, target, found[tried.index(best)], best, self._codec)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
@@ -111,6 +114,19 @@ class Way:
             return min(best, _whole(ready, target, recipe, self._bounds), key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
+
+    def _recoded(
+        self, ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, plain: Made, codec: str
+    ) -> Made:
+        """Store the re-creation by a codec that loses as much, and judge by what that loses; `plain` is without it."""
+        stored = recreate.with_recoding(ready, target, recipe, codec)
+        again, before = (recreate.made(ready, target, one) for one in (stored, recipe))
+        bounds = recoded.WITHOUT_CHROMA if self.target.header.format == "JXL" else recoded.OF_STAND_IN
+        found = recoded.judge(residual(target.image, again), residual(again, before), bounds)
+        # Whose grain it is shows better without our own noise in it.
+        if plain.judgement.limit == "grain" and plain.judgement.score > max(1.0, found.score):
+            found = replace(found, score=plain.judgement.score, limit="grain")
+        return Made(stored.words, found)
 
     def _picked(self, ready: Image.Image, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
