@@ -305,3 +305,33 @@ def test_a_picture_without_detail_in_any_tile_is_judged_and_not_called_broken(fo
     evidence = prove(stored(soft, quality=95), stored(soft, format_, quality=80))
     assert evidence.verdict is not Verdict.UNDECODABLE, evidence
     assert "score" in evidence.measures
+
+
+def colour_noise(picture: Image.Image, deviation: float) -> Image.Image:
+    """Return a grey version with coarse noise of colour alone, as an old film has it: codecs leave most of it out."""
+    grey = np.asarray(picture.convert("L").convert("RGB")).astype(np.float32)
+    shape = (picture.height // 2, picture.width // 2, 3)
+    noise = np.random.default_rng(4).normal(0, deviation, shape).repeat(2, 0).repeat(2, 1)
+    return Image.fromarray((grey + noise - noise.mean(axis=2, keepdims=True)).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("format_", "quality", "deviation"), [("WEBP", 60, 8), ("AVIF", 35, 14), ("WEBP", 30, 20)])
+def test_faint_colours_that_a_codec_leaves_out_make_no_other_picture(
+    format_: str, quality: int, deviation: float
+) -> None:
+    original = stored(colour_noise(PHOTO, deviation), quality=95)
+    seen = Image.open(io.BytesIO(original)).convert("RGB")
+    evidence = prove(original, stored(seen, format_, quality=quality))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+@pytest.mark.parametrize(("format_", "quality"), [("WEBP", 60), ("AVIF", 50)])
+def test_a_faint_wire_is_not_a_codecs_noise(format_: str, quality: int) -> None:
+    wired = SEEN.copy()
+    sky = wired.getpixel((60, 70))
+    assert isinstance(sky, tuple)
+    ImageDraw.Draw(wired).line((60, 70, 320, 95), fill=tuple(level - 30 for level in sky), width=2)
+    evidence = prove(ORIGINAL, stored(wired, format_, quality=quality))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+    plain = prove(ORIGINAL, stored(SEEN, format_, quality=quality))
+    assert plain.verdict is Verdict.RE_ENCODED, plain

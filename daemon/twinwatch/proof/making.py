@@ -24,6 +24,8 @@ _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
 
 _CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
+_RECODING_HOPE = 4.0
+"""Times the allowance without recoding: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
 _QUIET, _QUIET_SCALED = 0.9, 1.6
 """Grey levels of unexplained noise in the calmest windows, at the same size and scaled by a scaler that is only
 approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
@@ -97,7 +99,7 @@ class Way:
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
-        if self._codec is not None and not best.judgement.mostly_exact and best.judgement.score <= _CHAIN_HOPE:
+        if self._codec is not None and not best.judgement.mostly_exact and best.judgement.score <= _RECODING_HOPE:
             return self._recoded(ready, target, found[tried.index(best)], best, self._codec)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)

@@ -29,7 +29,7 @@ class Noise:
     """
 
     luma: float = 3.3  # copies 0.7 to 2.9, pages of text in AVIF up to 4.6
-    chroma: float = 4.6  # copies 1.1 to 3.7
+    chroma: float = 4.0  # copies 1.0 to 3.2
     detail: float = 4.5  # copies 1.2 to 4.3
     area: tuple[float, float] = (2.4, 2.6)  # copies up to 2.4 and 2.0
     tone: tuple[float, float] = (1.9, 1.7)  # copies up to 1.6 and 1.2; hue by 6 degrees and warmer light 2.0 and more
@@ -37,10 +37,10 @@ class Noise:
 
 
 OF_STAND_IN = Noise()
-WITHOUT_CHROMA = Noise(chroma=6.5, area=(2.4, 3.2))
-"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 5.3 in chroma, 2.9 over an area."""
+WITHOUT_CHROMA = Noise(chroma=5.7, area=(2.4, 3.2))
+"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.7 in chroma, 2.9 over an area."""
 
-_ROUNDING = 0.7  # grey levels that are never noise of a codec
+_ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
 _USUAL = 90  # percentile of these tiles
 _FEWEST = 9  # tiles with contrast: fewer tell nothing of what is usual
@@ -54,7 +54,7 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
     signed = np.abs(left.signed)
     parts = {
         "luma": signed[:, :, 0] / (_ROUNDING + luma / 2) / noise.luma,
-        "chroma": signed[:, :, 1:].max(axis=2) / (_ROUNDING + chroma / 2) / noise.chroma,
+        "chroma": signed[:, :, 1:].max(axis=2) / (_ROUNDING_OF_COLOUR + chroma / 2) / noise.chroma,
         "detail": left.rough[:, :, 0] / (_ROUNDING + luma) / noise.detail,
         "text": _missing_contrast(left) / noise.text,
     }
