@@ -82,6 +82,11 @@ def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image
     return image.quantize(palette=palette, dither=how).convert("RGB")
 
 
+def own_palette(image: Image.Image, like: Image.Image) -> Image.Image:
+    """Give the picture a palette made for it, with as many colours as `like` (a mode P image) uses; returns RGB."""
+    return image.quantize(len(like.getcolors(256) or ()) or 256).convert("RGB")
+
+
 @lru_cache(maxsize=128)
 def _table(quality: int) -> tuple[int, ...]:
     stored = io.BytesIO()

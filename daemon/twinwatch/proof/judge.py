@@ -23,8 +23,9 @@ class Bounds:
     `signed` bounds the mean difference of an 8x8 tile in luma, `chroma` the same in Cb and Cr, `rough` the mean
     absolute difference in luma, `wide` the mean difference over 64x64 pixels in luma and in chroma.
     `grain` is the least correlation of the grain, where the target has half as much as the re-creation or more.
-    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: JPEG copies up to 1.5 and 2.1,
-    other codecs up to 2.6 in chroma (colour matrices differ); brightness +3 % 5-7, saturation +12 % 1 to 5 in chroma.
+    `tone` bounds how far one curve for the whole picture moves it, luma and chroma: JPEG copies up to 1.4 in both,
+    through several generations up to 2.1, other codecs up to 2.6 in chroma (colour matrices differ); brightness +3 %
+    5-7, saturation +12 % 1 to 5 in chroma, hue turned by 6 degrees or slightly warmer light 1.8 to 2.6.
     `vivid` bounds how much paler and how much more vivid the colours may be, as shares of their own spread. Codecs
     drop weak colours and never strengthen them (measured on 620 copies by 15 programs: -0.08 to +0.03, WebP, HEIF and
     AVIF from -0.13, palettes -0.13 to +0.08); saturation +12 % 0.055 to 0.10, a grey version -0.9.
@@ -52,9 +53,12 @@ LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(
 """PNG, BMP, TIFF: nothing was lost, only the scaler can be unknown; where the picture is flat it must be equal."""
 
 KNOWN_TABLES = Bounds(
-    signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), wide=(2.2, 5.5), grain=0.42, tone=(1.5, 2.2)
+    signed=(3.8, 0.2), chroma=(8.5, 0.4), rough=(5.5, 0.45), wide=(2.2, 5.5), grain=0.42, tone=(1.5, 1.5)
 )
 """The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
+
+GENERATIONS_TONE = (1.5, 2.2)
+"""The bounds of `tone` where earlier JPEGs were found: each may round the colours the same way."""
 
 HIDDEN_TABLES = Bounds(
     signed=(5.0, 0.2),

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from twinwatch.imaging.fingerprint import oriented
-from twinwatch.proof import judge, recoded, recreate
-from twinwatch.proof.finishing import quantise, stand_in
+from twinwatch.proof import judge, paletted, recoded, recreate
+from twinwatch.proof.finishing import stand_in
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
 from twinwatch.proof.quantised import explained
@@ -113,7 +112,8 @@ class Way:
         # shot did.
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
-            return min(best, _whole(ready, target, recipe, self._bounds), key=lambda made: made.judgement.score)
+            bounds = replace(self._bounds, tone=judge.GENERATIONS_TONE)
+            return min(best, _whole(ready, target, recipe, bounds), key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
 
@@ -172,7 +172,7 @@ def _in_windows(
     judged = []
     plain = replace(recipe, dither=None) if target.palette is not None else recipe
     for box, window in recreate.made_windows(ready, target, plain):
-        excuse = None if target.palette is None else _palette_cost(window, target.palette)
+        excuse = None if target.palette is None else paletted.cost(window, target.palette)
         left = residual(target.image.crop(box), window)
         judged.append(judge.judge(left, bounds, window=(box[0], box[1]), excuse=excuse))
     worst = max(judged, key=lambda judgement: judgement.score)
@@ -181,40 +181,21 @@ def _in_windows(
 
 def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
     """Make the whole picture by one recipe."""
-    again = recreate.made(ready, target, recipe)
+    again = recreate.made(ready, target, replace(recipe, dither=None))
     scaled = ready.size != target.image.size
-    if recipe.dither is None and same(target.image, again):
+    if same(target.image, again):
         return Made(recipe.words, judge.NOTHING_LEFT)
-    if target.palette is None:
-        left = residual(target.image, again)
-        judgement = judge.judge(left, bounds, scaled=scaled)
-        if target.tables is not None and not judgement.proved and judgement.score <= _CHAIN_HOPE:
-            # Another encoder rounds the same coefficients to the neighbouring step.
-            before = recreate.made(ready, replace(target, tables=None), recipe)
-            rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
-            judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
-        return Made(recipe.words, judgement)
-    plain = recreate.made(ready, target, replace(recipe, dither=None))
-    excuse, without = _palette_cost(plain, target.palette), residual(target.image, plain)
-    judgement = min(
-        # Our error diffusion meets theirs in no pixel: then the colours before it are the better measure.
-        (judge.judge(left, bounds, excuse=excuse, scaled=scaled) for left in (residual(target.image, again), without)),
-        key=lambda judgement: judgement.score,
-    )
-    # The nearest colour of a palette may be another one: it must not hide a tone.
-    return Made(recipe.words, replace(judgement, score=max(judgement.score, judge.recoloured(without))))
-
-
-def _palette_cost(image: Image.Image, palette: Image.Image) -> NDArray[np.float32]:
-    """Return what this palette costs each tile, as `judge` excuses it: shape (rows, columns, 3).
-
-    To the tile's own cost comes the picture's mean: what programs call the nearest colour differs even where one fits.
-    """
-    nearest = residual(quantise(image, palette, dither=False), image).rough
-    diffused = residual(quantise(image, palette, dither=True), image).rough
-    luma = np.maximum(nearest[:, :, 0], diffused[:, :, 0])
-    own = np.stack([luma, nearest[:, :, 1:].max(axis=2), diffused[:, :, 0]], axis=2)
-    return np.asarray(own + own.mean(axis=(0, 1)))
+    if target.palette is not None:
+        dither = bool(recipe.dither)
+        return Made(recipe.words, paletted.judge(target.image, again, target.palette, dither=dither, scaled=scaled))
+    left = residual(target.image, again)
+    judgement = judge.judge(left, bounds, scaled=scaled)
+    if target.tables is not None and not judgement.proved and judgement.score <= _CHAIN_HOPE:
+        # Another encoder rounds the same coefficients to the neighbouring step.
+        before = recreate.made(ready, replace(target, tables=None), recipe)
+        rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
+        judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
+    return Made(recipe.words, judgement)
 
 
 def _bounds(target: Picture) -> judge.Bounds:
