@@ -19,7 +19,7 @@ from twinwatch.proof.finishing import Generation, encode_jpeg
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.glance import glance, sketch
 from twinwatch.proof.picture import JpegTables, decode
-from twinwatch.proof.quantised import explained, unexplained
+from twinwatch.proof.quantised import excused_at_edges, explained, unexplained
 
 R = Image.Resampling
 PHOTO = scene(7, (800, 600))
@@ -335,3 +335,37 @@ def test_a_faint_wire_is_not_a_codecs_noise(format_: str, quality: int) -> None:
     assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
     plain = prove(ORIGINAL, stored(SEEN, format_, quality=quality))
     assert plain.verdict is Verdict.RE_ENCODED, plain
+
+
+def test_blocks_cut_by_the_edge_may_differ_as_whole_ones_do() -> None:
+    whole = np.array([[True, True, False], [True, True, False], [False, False, False]])
+    rough = np.array([[2.0, 5.0, 4.9], [0, 0, 5.1], [5.0, 6.0, 0]], dtype=np.float32)
+    assert excused_at_edges(whole, rough, (24, 24)).tolist() == whole.tolist()
+    assert excused_at_edges(whole, rough, (24, 22)).tolist()[2] == [True, False, True]
+    assert excused_at_edges(whole, rough, (20, 24))[:, 2].tolist() == [True, False, True]
+
+
+def test_a_generation_of_another_programs_tables_is_found() -> None:
+    """ffmpeg scales the matrix of MPEG, which no IJG quality comes near."""
+    window = SEEN.crop((300, 200, 428, 328))
+    tables = decode(stored(window, quality=85)).tables
+    assert tables is not None
+
+    def finish(image: Image.Image) -> Image.Image:
+        return encode_jpeg(image, tables)
+
+    first = Generation(9, 2, mpeg=True)
+    assert first.table[:8] == (8, 18, 21, 24, 29, 30, 32, 38)
+    left, chain = generations.earlier([window], finish, [finish(first.applied(window))])
+    assert (left, chain) == (0.0, (first,))
+
+
+def test_sampling_factors_that_all_components_share_are_no_sampling() -> None:
+    plain = stored(SEEN.crop((0, 0, 160, 160)), quality=70, subsampling=0)
+    frame = plain.index(b"\xff\xc0")
+    odd = bytearray(plain)
+    for component in range(3):
+        odd[frame + 11 + 3 * component] = 0x12  # as ffmpeg writes 4:4:4; the scans would have to follow
+    tables = decode(bytes(odd)).tables
+    assert tables is not None
+    assert tables.subsampling == 0

@@ -18,22 +18,44 @@ _STRIP = 512  # rows encoded at a time: libaom would want gigabytes for a whole 
 _OPTIONS: dict[str, dict[str, int]] = {"WEBP": {"method": 4}, "AVIF": {"speed": 10, "max_threads": 1}}
 
 
+_MPEG_INTRA = (
+    *(8, 16, 19, 22, 26, 27, 29, 34, 16, 16, 22, 24, 27, 29, 34, 37, 19, 22, 26, 27, 29, 34, 34, 38),
+    *(22, 22, 26, 27, 29, 34, 37, 40, 22, 26, 27, 29, 32, 35, 40, 48, 26, 27, 29, 32, 35, 40, 48, 58),
+    *(26, 27, 29, 34, 38, 46, 56, 69, 27, 29, 35, 38, 46, 56, 69, 83),
+)
+"""The default intra matrix of MPEG-1 (ISO/IEC 11172-2, 2.4.3.2) in natural order: ffmpeg scales it for its JPEGs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A JPEG that a copy was before it became the file in hand: IJG quality 1-100, Pillow's subsampling 0-2."""
+    """A JPEG that a copy was before it became the file in hand: IJG quality 1-100, Pillow's subsampling 0-2.
+
+    With `mpeg`, by a program that scales MPEG's matrix: then `quality` is its quantiser scale, 1 (best) to 31.
+    """
 
     quality: int
     subsampling: int
+    mpeg: bool = False
 
     @property
     def table(self) -> tuple[int, ...]:
         """Return the 64 luma steps of this quality, natural order."""
+        if self.mpeg:
+            return (8, *(min(255, max(1, step * self.quality >> 3)) for step in _MPEG_INTRA[1:]))
         return _table(self.quality)
+
+    @property
+    def words(self) -> str:
+        """Name the generation for a person."""
+        return f"scale {self.quality} of MPEG's matrix" if self.mpeg else f"quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so and decode it again; returns RGB."""
         stored = io.BytesIO()
-        image.save(stored, "JPEG", quality=self.quality, subsampling=self.subsampling)
+        if self.mpeg:
+            image.save(stored, "JPEG", qtables=[list(self.table)] * 2, subsampling=self.subsampling)
+        else:
+            image.save(stored, "JPEG", quality=self.quality, subsampling=self.subsampling)
         return _decoded(stored)
 
 

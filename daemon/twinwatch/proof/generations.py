@@ -7,6 +7,7 @@ one more generation brings the windows nearer: first the coarsest, which left th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -15,8 +16,16 @@ from twinwatch.proof.finishing import Generation
 
 _MOST = 3  # generations: those before leave next to nothing behind these
 _QUALITIES = range(40, 97, 4)
+_SCALES = (2, 3, 4, 5, 7, 9, 12, 15)  # of MPEG's matrix
 _NEIGHBOURS = (-2, -1, 1, 2)
 _WORTH = 0.97  # of the distance before: a generation that brings less is noise
+
+_CHOICE = [
+    Generation(quality, subsampling, mpeg)
+    for subsampling in (2, 0)
+    for mpeg, qualities in ((False, _QUALITIES), (True, _SCALES))
+    for quality in qualities
+]
 
 Chain = tuple[Generation, ...]
 
@@ -43,14 +52,9 @@ def earlier(
     chain: Chain = ()
     left = distance(chain)
     for _ in range(_MOST):
-        grown = [
-            (*chain[:place], Generation(quality, subsampling), *chain[place:])
-            for subsampling in (2, 0)
-            for quality in _QUALITIES
-            for place in {0, len(chain)}
-        ]
+        grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
         found, best = min(((distance(one), one) for one in grown), key=lambda pair: pair[0])
-        if found > left * _WORTH:
+        if found >= left * _WORTH:
             break
         left, chain = _refined(found, best, distance)
     return left, chain
@@ -60,10 +64,10 @@ def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> t
     """Move one quality at a time by a step or two for as long as it helps."""
     while True:
         near = [
-            (*chain[:place], Generation(generation.quality + step, generation.subsampling), *chain[place + 1 :])
+            (*chain[:place], replace(generation, quality=generation.quality + step), *chain[place + 1 :])
             for place, generation in enumerate(chain)
             for step in _NEIGHBOURS
-            if 1 <= generation.quality + step <= 100
+            if 1 <= generation.quality + step <= (31 if generation.mpeg else 100)
         ]
         found, best = min(((distance(one), one) for one in near), key=lambda pair: pair[0])
         if found >= left:

@@ -16,7 +16,7 @@ from twinwatch.proof import judge, paletted, recoded, recreate
 from twinwatch.proof.finishing import stand_in
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
-from twinwatch.proof.quantised import explained
+from twinwatch.proof.quantised import excused_at_edges, explained
 from twinwatch.proof.residual import residual
 
 _MOST_RECOLOURED = 9.0
@@ -113,7 +113,10 @@ class Way:
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             bounds = replace(self._bounds, tone=judge.GENERATIONS_TONE)
-            return min(best, _whole(ready, target, recipe, bounds), key=lambda made: made.judgement.score)
+            through = _whole(ready, target, recipe, bounds)
+            # More that is equal tells of the right cause, whatever tile was the worst before.
+            better = through.judgement.proved and through.judgement.equal > best.judgement.equal
+            return through if better else min(best, through, key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
 
@@ -194,6 +197,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
         # Another encoder rounds the same coefficients to the neighbouring step.
         before = recreate.made(ready, replace(target, tables=None), recipe)
         rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
+        rounded = excused_at_edges(rounded, left.rough[:, :, 0], target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
     return Made(recipe.words, judgement)
 

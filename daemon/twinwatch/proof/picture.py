@@ -6,6 +6,7 @@ All pixels of one side live here once, as Pillow images of 8-bit RGB in the stor
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,7 +194,9 @@ def _tables(image: Image.Image) -> JpegTables | None:
         by_component = tuple(tuple(int(q) for q in steps[layer[3]]) for layer in layers)
     except (LookupError, TypeError):
         return None
-    sampling = tuple((int(layer[1]), int(layer[2])) for layer in layers)
+    # Factors that all components share say only how blocks are grouped: ffmpeg writes 4:4:4 as 1x2, 1x2, 1x2.
+    across, down = (math.gcd(*(int(layer[axis]) for layer in layers)) or 1 for axis in (1, 2))
+    sampling = tuple((int(layer[1]) // across, int(layer[2]) // down) for layer in layers)
     known: dict[tuple[tuple[int, int], ...], int] = {
         ((1, 1), (1, 1), (1, 1)): 0,
         ((2, 1), (1, 1), (1, 1)): 1,

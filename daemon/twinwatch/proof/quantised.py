@@ -56,6 +56,21 @@ def explained(
     return np.concatenate(told)
 
 
+def excused_at_edges(whole: NDArray[np.bool_], rough: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Excuse the blocks that the edge of a picture of this size cuts, where they differ no more than excused ones do.
+
+    Their coefficients speak of pixels too that nobody can see. `whole` is what `explained` told, `rough` the mean
+    absolute difference of each tile in luma; both of one shape.
+    """
+    cut = np.zeros_like(whole)
+    if size[1] % _BLOCK:
+        cut[-1] = True
+    if size[0] % _BLOCK:
+        cut[:, -1] = True
+    told = rough[whole & ~cut]
+    return whole | (cut & (rough <= told.max())) if told.size else whole
+
+
 def _steps(table: Sequence[int]) -> NDArray[np.float32]:
     return np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
 

@@ -30,14 +30,14 @@ class Noise:
 
     luma: float = 3.3  # copies 0.7 to 2.9, pages of text in AVIF up to 4.6
     chroma: float = 4.0  # copies 1.0 to 3.2
-    detail: float = 4.5  # copies 1.2 to 4.3
-    area: tuple[float, float] = (2.4, 2.6)  # copies up to 2.4 and 2.0
+    detail: float = 6.0  # copies 1.2 to 4.3, AVIF of quality 35 up to 5.5
+    area: tuple[float, float] = (2.8, 2.8)  # copies up to 2.5 and 2.1
     tone: tuple[float, float] = (1.9, 1.7)  # copies up to 1.6 and 1.2; hue by 6 degrees and warmer light 2.0 and more
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
 
 
 OF_STAND_IN = Noise()
-WITHOUT_CHROMA = Noise(chroma=5.7, area=(2.4, 3.2))
+WITHOUT_CHROMA = Noise(chroma=5.7, area=(2.8, 3.2))
 """JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.7 in chroma, 2.9 over an area."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference

@@ -54,9 +54,7 @@ class Recipe:
         """Name the recipe for a person."""
         fitted_ = ", fitted filter" if self.kernel is not None else ""
         palette = {None: "", False: ", the copy's own palette", True: ", the copy's own palette dithered"}[self.dither]
-        before = (
-            f", JPEG quality {' then '.join(str(one.quality) for one in self.before)} before" if self.before else ""
-        )
+        before = f", JPEG {' then '.join(one.words for one in self.before)} before" if self.before else ""
         stored = self.recoding
         lost = f", losing as much as {stored.codec} of quality {stored.quality}" if stored is not None else ""
         return f"{self.scaler}{fitted_}{palette}{before}{lost}"
