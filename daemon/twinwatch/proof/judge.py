@@ -57,8 +57,9 @@ KNOWN_TABLES = Bounds(
 )
 """The encoder's tables were in the file (JPEG); earlier generations' and the scaler were not."""
 
-GENERATIONS_TONE = (1.5, 2.2)
-"""The bounds of `tone` where earlier JPEGs were found: each may round the colours the same way."""
+LOOSER_TONE = (1.5, 2.2)
+"""The bounds of a JPEG's `tone` where earlier JPEGs were found, or where the source is of a codec that drops weak
+colours: each may have moved them the same way."""
 
 HIDDEN_TABLES = Bounds(
     signed=(5.0, 0.2),

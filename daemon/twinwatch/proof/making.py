@@ -55,7 +55,7 @@ class Way:
         self._turn = turn
         self._dropped = dropped
         self.shrunk = shrunk
-        self._bounds = _bounds(target)
+        self._bounds = _bounds(source, target)
         self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
@@ -112,7 +112,7 @@ class Way:
         # shot did.
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
-            bounds = replace(self._bounds, tone=judge.GENERATIONS_TONE)
+            bounds = replace(self._bounds, tone=judge.LOOSER_TONE)
             through = _whole(ready, target, recipe, bounds)
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
@@ -202,7 +202,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
     return Made(recipe.words, judgement)
 
 
-def _bounds(target: Picture) -> judge.Bounds:
+def _bounds(source: Picture, target: Picture) -> judge.Bounds:
     if target.palette is not None:
         return judge.PALETTE
     if target.lossless:
@@ -211,4 +211,5 @@ def _bounds(target: Picture) -> judge.Bounds:
         return judge.HIDDEN_TABLES
     if target.tables.subsampling is None:
         return judge.ODD_SAMPLING
-    return judge.KNOWN_TABLES.with_step(target.tables.tables[-1][0])
+    known = judge.KNOWN_TABLES.with_step(target.tables.tables[-1][0])
+    return known if source.lossless or source.tables is not None else replace(known, tone=judge.LOOSER_TONE)

@@ -29,8 +29,10 @@ def grain(left: Residual) -> tuple[float, float]:
     return together / max((ours_all * theirs_all) ** 0.5, 1e-6), theirs_all / ours_all
 
 
-def tone_change(left: Residual) -> tuple[float, float]:
+def tone_change(left: Residual, paler: float = 0.0) -> tuple[float, float]:
     """Return how far one tone curve for the whole picture would move it, in luma and in chroma, in grey levels.
+
+    Colours that lost no more than the share `paler` of their spread count as kept.
 
     A straight line from the re-creation's tile means to the target's: codec noise averages out over the picture, while
     brightness, contrast and saturation stay. The move is the line's offset plus its slope over the spread.
@@ -41,6 +43,8 @@ def tone_change(left: Residual) -> tuple[float, float]:
         off = level - level.mean()
         variance = float((off * off).mean())
         slope = float((off * difference).mean()) / (variance + 1.0)
+        if channel and slope < 0:
+            slope = min(0.0, slope + paler)
         moves.append(abs(float(difference.mean())) + 2 * abs(slope) * variance**0.5)
     return moves[0], max(moves[1:])
 
