@@ -11,8 +11,8 @@ from PIL import Image
 from twinwatch.proof.picture import JpegTables
 
 _STAND_INS = {"WEBP": "WEBP", "AVIF": "AVIF", "HEIF": "AVIF", "JXL": "AVIF"}
-"""The encoder of ours, by a file's format, that loses what the file's own lost. x265 would cost twelve times what libaom
-costs; for HEIF of quality 35 and 60 libaom's loss stands as near as for AVIF itself (`recoded.Noise`)."""
+"""The encoder of ours, by a file's format, that loses what the file's own lost. x265 would cost twelve times
+as much; for HEIF of quality 35 and 60 libaom's loss stands as near as for AVIF itself (`recoded.Noise`)."""
 
 _STRIP = 512  # rows encoded at a time: libaom would want gigabytes for a whole one of 48 megapixels
 _OPTIONS: dict[str, dict[str, int]] = {"WEBP": {"method": 4}, "AVIF": {"speed": 10, "max_threads": 1}}
