@@ -15,7 +15,7 @@ _STAND_INS = {"WEBP": "WEBP", "AVIF": "AVIF", "HEIF": "AVIF", "JXL": "AVIF"}
 as much; for HEIF of quality 35 and 60 libaom's loss stands as near as for AVIF itself (`recoded.Noise`)."""
 
 _STRIP = 512  # rows encoded at a time: libaom would want gigabytes for a whole one of 48 megapixels
-_OPTIONS: dict[str, dict[str, int]] = {"WEBP": {"method": 4}, "AVIF": {"speed": 10, "max_threads": 1}}
+_OPTIONS: dict[str, dict[str, int]] = {"WEBP": {"method": 0}, "AVIF": {"speed": 10, "max_threads": 1}}
 
 
 _MPEG_INTRA = (
@@ -65,6 +65,11 @@ class Recoding:
 
     codec: str  # Pillow's name
     quality: int
+
+    @property
+    def words(self) -> str:
+        """Name the recoding for a person."""
+        return f"{self.codec} of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so, strip by strip, and decode it again; returns RGB."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.imaging.fingerprint import oriented
-from twinwatch.proof import judge, paletted, recoded, recreate
+from twinwatch.proof import judge, paletted, recoded, recoding, recreate
 from twinwatch.proof.finishing import stand_in
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
@@ -40,6 +40,7 @@ class Made:
 
     how: str
     judgement: judge.Judgement
+    image: Image.Image | None = None  # the whole, before any palette or hidden codec
 
 
 class Way:
@@ -98,8 +99,9 @@ class Way:
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
-        if self._codec is not None and not best.judgement.mostly_exact and best.judgement.score <= _RECODING_HOPE:
-            return self._recoded(ready, target, found[tried.index(best)], best, self._codec)
+        hopeful = not best.judgement.mostly_exact and best.judgement.score <= _RECODING_HOPE
+        if self._codec is not None and best.image is not None and hopeful:
+            return self._recoded(target.image, best, best.image, self._codec)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
@@ -120,18 +122,20 @@ class Way:
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
 
-    def _recoded(
-        self, ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, plain: Made, codec: str
-    ) -> Made:
-        """Store the re-creation by a codec that loses as much, and judge by what that loses; `plain` is without it."""
-        stored = recreate.with_recoding(ready, target, recipe, codec)
-        again, before = (recreate.made(ready, target, one) for one in (stored, recipe))
+    def _recoded(self, target: Image.Image, plain: Made, before: Image.Image, codec: str) -> Made:
+        """Store the re-creation `before` by a codec that loses as much, and judge by what that loses.
+
+        `plain` is what it was judged without.
+        """
+        ours, theirs = ([image.crop(box) for box in recreate.windows(target)] for image in (before, target))
+        stored = recoding.fitted(ours, theirs, codec)
+        again = stored.applied(before)
         bounds = recoded.WITHOUT_CHROMA if self.target.header.format == "JXL" else recoded.OF_STAND_IN
-        found = recoded.judge(residual(target.image, again), residual(again, before), bounds)
+        found = recoded.judge(residual(target, again), residual(again, before), bounds)
         # Whose grain it is shows better without our own noise in it.
         if plain.judgement.limit == "grain" and plain.judgement.score > max(1.0, found.score):
             found = replace(found, score=plain.judgement.score, limit="grain")
-        return Made(stored.words, found)
+        return Made(f"{plain.how}, losing as much as {stored.words}", found)
 
     def _picked(self, ready: Image.Image, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
@@ -187,7 +191,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
     again = recreate.made(ready, target, replace(recipe, dither=None))
     scaled = ready.size != target.image.size
     if same(target.image, again):
-        return Made(recipe.words, judge.NOTHING_LEFT)
+        return Made(recipe.words, judge.NOTHING_LEFT, again)
     if target.palette is not None:
         dither = bool(recipe.dither)
         return Made(recipe.words, paletted.judge(target.image, again, target.palette, dither=dither, scaled=scaled))
@@ -199,7 +203,7 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
         rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
         rounded = excused_at_edges(rounded, left.rough[:, :, 0], target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
-    return Made(recipe.words, judgement)
+    return Made(recipe.words, judgement, again)
 
 
 def _bounds(source: Picture, target: Picture) -> judge.Bounds:

@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 from PIL import Image, ImageFilter
 
-from twinwatch.proof import generations, recoding
-from twinwatch.proof.finishing import Generation, Recoding, encode_jpeg, quantise
+from twinwatch.proof import generations
+from twinwatch.proof.finishing import Generation, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import unexplained
@@ -47,7 +47,6 @@ class Recipe:
     kernel: ImageFilter.Kernel | None = None
     dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
     before: tuple[Generation, ...] = ()  # between scaling and the target's own tables
-    recoding: Recoding | None = None  # last of all, for a codec that hides its tables
 
     @property
     def words(self) -> str:
@@ -55,9 +54,7 @@ class Recipe:
         fitted_ = ", fitted filter" if self.kernel is not None else ""
         palette = {None: "", False: ", the copy's own palette", True: ", the copy's own palette dithered"}[self.dither]
         before = f", JPEG {' then '.join(one.words for one in self.before)} before" if self.before else ""
-        stored = self.recoding
-        lost = f", losing as much as {stored.codec} of quality {stored.quality}" if stored is not None else ""
-        return f"{self.scaler}{fitted_}{palette}{before}{lost}"
+        return f"{self.scaler}{fitted_}{palette}{before}"
 
 
 def recipes(source: Image.Image, target: Target) -> list[Recipe]:
@@ -118,13 +115,6 @@ def with_generations(source: Image.Image, target: Target, found: Sequence[Recipe
     return min(longer, key=lambda recipe: recipe.distance)
 
 
-def with_recoding(source: Image.Image, target: Target, recipe: Recipe, codec: str) -> Recipe:
-    """Return the recipe with this codec of ours at the quality that loses as much as the target's, in its windows."""
-    boxes = windows(target.image)
-    ours = [_window(source, target, recipe, box) for box in boxes]
-    return replace(recipe, recoding=recoding.fitted(ours, [target.image.crop(box) for box in boxes], codec))
-
-
 def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
     """Make the target, or a window of it, from the source."""
     size = target.image.size
@@ -135,8 +125,6 @@ def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = 
         scaled = generation.applied(scaled)
     if recipe.dither is not None and target.palette is not None:
         return quantise(scaled, target.palette, dither=recipe.dither)
-    if recipe.recoding is not None:
-        return recipe.recoding.applied(scaled)
     return encode_jpeg(scaled, target.tables) if target.tables is not None else scaled
 
 
