@@ -68,6 +68,7 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
         with _opened_home(root_fd, manifest) as home_fd:
             _remove_empty(manifest, slot_fd, home_fd)
+            _part_doubles(manifest, slot_fd, home_fd)
             if entry(slot_fd, manifest.photo.name) is not None:
                 # A restore that was cut short has companions at home already: they stay with their photo.
                 brought = _bring(manifest.files[:-1], home_fd, slot_fd)
@@ -175,6 +176,21 @@ def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None
             os.unlink(file.name, dir_fd=slot_fd)  # in our own folder, and not what the manifest says was moved
         elif found is not None and home_fd is not None:
             remove_placeholder(home_fd, file.name)
+
+
+def _part_doubles(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
+    """Where a file has both its names, take the one in the slot away: its old place wins, and nothing of a person's.
+
+    After a power cut btrfs may show a renamed file in both folders, as a hard link, until both were synced.
+    """
+    if home_fd is None:
+        return
+    for file in manifest.files:
+        held, home = entry(slot_fd, file.name), entry(home_fd, file.name)
+        if held is not None and home is not None and held.same_inode(home) and min(held.links, home.links) > 1:
+            sync_directory(home_fd)
+            os.unlink(file.name, dir_fd=slot_fd)
+            sync_directory(slot_fd)
 
 
 def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> bool:

@@ -72,7 +72,8 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
 
     First everything in the slot is read in full, it must be what was held, and so is a file with the keeper's very
     bytes: the recorded keeper, or one of `keepers`; neither a file in quarantine nor another name of the held one
-    counts. Raises MoveRefusedError when either fails, with nothing deleted.
+    counts. What was read may be in memory only: it is synced to its disk first, as a power cut would take the last
+    copy. Raises MoveRefusedError when any of this fails, with nothing deleted.
     """
     manifest = _manifest(slot)
     recorded = manifest.keeper_root / manifest.keeper
@@ -91,7 +92,7 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
                 for path in (recorded, *keepers(manifest.keeper_digest))
             ):
                 raise MoveRefusedError(
-                    f"the keeper {recorded} is gone or has changed: this may be the last copy",
+                    f"the keeper {recorded} is gone, has changed or cannot be read: this may be the last copy",
                     f"put it back with: twinwatch quarantine restore {slot.name}",
                 )
             index.journal.set_state(slot.name, MoveState.PURGED)
@@ -231,11 +232,28 @@ def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: 
         return False
     try:
         stat = file_stat(os.fstat(fd))
-        return not any(stat.may_be_same_file(other) for other in held) and digest_of(fd) == digest
+        if any(stat.may_be_same_file(other) for other in held) or digest_of(fd) != digest:
+            return False
+        _make_durable(fd, real)
     except OSError:
         return False
     finally:
         os.close(fd)
+    return True
+
+
+def _make_durable(fd: int, folder: Path) -> None:
+    """Sync a file and the names that lead to it, as far as its file system reaches; raise OSError."""
+    sync_directory(fd)
+    device = os.fstat(fd).st_dev
+    for above in (folder, *folder.parents):
+        try:
+            with opened(above) as above_fd:
+                if os.fstat(above_fd).st_dev != device:
+                    return
+                sync_directory(above_fd)
+        except RootError:  # a folder above the root that we may not list: its name is none of the sync client's
+            return
 
 
 def _refused(manifest: Manifest, error: OSError) -> MoveRefusedError:

@@ -1,0 +1,85 @@
+"""`python -m tests.torture`: runs families of faults, prints a line for each figure, and records them when asked to."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.torture import powercut
+from tests.torture.disks import JOURNALED, UnavailableError, isolate
+from tests.torture.figures import Figure, as_json, record
+from tests.torture.profile import Profile
+
+Family = Callable[[Profile], Iterator[Figure]]
+
+FAMILIES: dict[str, Family] = {
+    "powercut": powercut.power_cuts,
+    **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
+    **{
+        f"powercut-controls-{system.name}": functools.partial(powercut.controls, systems=[system]) for system in JOURNALED
+    },
+    "powercut-controls": powercut.controls,
+}
+OF_ALL = ("powercut", "powercut-controls")
+
+
+def main() -> int:
+    """Return 1 when a law was broken, or a control was not caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of {', '.join(FAMILIES)}; all without any")
+    parser.add_argument("--quick", action="store_true", help="a few of each, in a minute or two")
+    parser.add_argument("--full", action="store_true", help="as many as the targets ask for (the default)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the full number, such as 0.1")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same faults")
+    parser.add_argument("--folder", type=Path, help="where to work; a new one in memory without")
+    parser.add_argument("--record", action="store_true", help="write docs/safety/figures.json and the page made of it")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    given = parser.parse_args()
+    if unknown := set(given.families) - set(FAMILIES):
+        parser.error(f"no such family: {', '.join(sorted(unknown))}")
+    try:
+        isolate()
+    except UnavailableError as error:
+        sys.stderr.write(f"without mounts ({error}): what needs them is left out\n")
+    shared = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="torture-", dir=shared if shared.is_dir() else None))
+    folder.mkdir(parents=True, exist_ok=True)
+    profile = Profile(folder, given.seed, given.quick and not given.full, given.share)
+    words = [word for word in sys.argv[1:] if word not in ("--record", "--json")]
+    command = shlex.join(["python", "-m", "tests.torture", *words])
+    try:
+        return _run(given.families or list(OF_ALL), profile, command, as_lines=given.json, keep=given.record)
+    finally:
+        if given.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(families: list[str], profile: Profile, command: str, *, as_lines: bool, keep: bool) -> int:
+    ok = True
+    for name in families:
+        began = time.monotonic()
+        try:
+            for figure in FAMILIES[name](profile):
+                ok = ok and figure.ok
+                row = as_json(figure, command)
+                print(json.dumps(row) if as_lines else figure.line(), flush=True)
+                if keep:
+                    record([row])
+        except UnavailableError as error:
+            print(json.dumps({"skipped": name, "why": str(error)}) if as_lines else f"{name}: skipped, {error}")
+        else:
+            if not as_lines:
+                print(f"     {name}: {time.monotonic() - began:.0f} s", flush=True)
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
