@@ -24,7 +24,8 @@ FAMILIES: dict[str, Family] = {
     "powercut": powercut.power_cuts,
     **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
     **{
-        f"powercut-controls-{system.name}": functools.partial(powercut.controls, systems=[system]) for system in JOURNALED
+        f"powercut-controls-{system.name}": functools.partial(powercut.controls, systems=[system])
+        for system in JOURNALED
     },
     "powercut-controls": powercut.controls,
 }

@@ -91,9 +91,9 @@ def page(rows: Iterable[dict[str, Any]]) -> str:
     lines = [
         "# What came of the faults that were made",
         "",
-        "Written by `make torture ARGS=--record` from `docs/safety/figures.json`; do not edit. Each row is the last run",
-        "of one fault on the real program: how often it was made, and how often one of these laws was broken after the",
-        "program had been started again:",
+        "Written by `make torture ARGS=--record` from `docs/safety/figures.json`; do not edit. Each row is the last",
+        "run of one fault on the real program: how often it was made, and how often one of these laws was broken",
+        "after the program had been started again:",
         "",
         *(f"- *{law}*: {words}" for law, words in LAWS.items()),
         "",

@@ -1,4 +1,4 @@
-"""A small photo library that is tortured, and its oracle: every file that people put there is there, once, unchanged."""
+"""A small photo library to be tortured, and its oracle: every file that people put there is there, once, unchanged."""
 
 from __future__ import annotations
 
@@ -113,22 +113,22 @@ class Library:
     def look(self) -> Found:
         """Read everything on the disk."""
         found = Found()
-        for folder, folders, names in os.walk(self.root):
+        root, place = os.fspath(self.root), os.fspath(self.place)
+        for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if name != STATE_FOLDER]
+            below = os.path.relpath(folder, root)
             for name in names:
-                path = Path(folder) / name
-                found.home[str(path.relative_to(self.root))] = path.read_bytes()
-        for slot in self.place.iterdir() if self.place.is_dir() else ():
-            manifest = slot / "manifest.json"
+                found.home[os.path.normpath(os.path.join(below, name))] = _read(os.path.join(folder, name))
+        for slot in os.listdir(place) if os.path.isdir(place) else ():
             try:
-                below = json.loads(manifest.read_bytes())["folder"]
+                below = json.loads(_read(os.path.join(place, slot, "manifest.json")))["folder"]
             except (OSError, ValueError, KeyError):
                 below = ""
-            for held in slot.iterdir():
-                if "manifest.json" not in held.name:
-                    where = str(Path(below) / held.name)
-                    found.held.setdefault(where, []).append(held.read_bytes())
-                    found.slots[where] = slot.name
+            for name in os.listdir(os.path.join(place, slot)):
+                if "manifest.json" not in name:
+                    where = os.path.normpath(os.path.join(below, name))
+                    found.held.setdefault(where, []).append(_read(os.path.join(place, slot, name)))
+                    found.slots[where] = slot
         return found
 
     def judge(self, allowed: Mapping[str, set[str]] | None = None, *, settled: bool = True) -> Counter[str]:
@@ -176,3 +176,8 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

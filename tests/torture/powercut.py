@@ -20,31 +20,31 @@ from pathlib import Path
 from tests.torture import processes
 from tests.torture.disks import JOURNALED, FileSystem, copy_image, mounted, require
 from tests.torture.figures import Figure
-from tests.torture.library import GONE, HELD
 from tests.torture.profile import Profile
 from tests.torture.recording import Recorder, Recording
-from twinwatch.config import load
+from twinwatch.config import Config, load
 from twinwatch.errors import TwinwatchError
 from twinwatch.index import MoveState
 from twinwatch.service.assembly import Assembly
 
 BLOCK = 4096  # bytes that a disk writes as a whole; what is longer may be torn between two of them
-CUTS_OF_ONE_RECORDING = 2000
+CUTS_OF_ONE_RECORDING = 1000
 TOOLS = ("nbdkit", "nbdfuse", "mount", "fusermount3")
 
 
 def power_cuts(profile: Profile, systems: Sequence[FileSystem] = JOURNALED) -> Iterator[Figure]:
-    """Yield a figure for each file system, and one for a program whose every fsync is a lie."""
+    """Yield a figure for each file system after each recording, all of its cuts so far."""
     for system in systems:
         require(*TOOLS, system.make[0])
-        wanted, broken, done = profile.times(10_000, quick=60), Counter[str](), 0
-        while done < wanted:
-            seed = profile.seed + done
-            recording = _recorded(profile, system, seed)
+    wanted = profile.times(10_000, quick=60)
+    broken: dict[str, Counter[str]] = {system.name: Counter() for system in systems}
+    for done in range(0, wanted, CUTS_OF_ONE_RECORDING):
+        for system in systems:
+            recording = _recorded(profile, system, profile.seed + done)
             batch = min(CUTS_OF_ONE_RECORDING, wanted - done)
-            broken += Cutter(recording, profile.folder / system.name, seed).cut(batch)
-            done += batch
-        yield Figure("F4", f"power cut in hold, restore, purge: {system.name}", done, "10,000", broken)
+            broken[system.name] += Cutter(recording, profile.folder / system.name, profile.seed + done).cut(batch)
+            case = f"power cut in hold, restore, purge: {system.name}"
+            yield Figure("F4", case, done + batch, "10,000", broken[system.name])  # so far: the next takes its place
 
 
 def controls(profile: Profile, systems: Sequence[FileSystem] = JOURNALED) -> Iterator[Figure]:
@@ -63,7 +63,7 @@ def _recorded(profile: Profile, system: FileSystem, seed: int, without: str = ""
     folder = profile.folder / system.name
     shutil.rmtree(folder, ignore_errors=True)
     program = [sys.executable, "-m", "tests.torture.unsynced", without] if without else list(processes.PROGRAM)
-    return Recorder(folder, system, program).record(seed, pairs=profile.times(12, quick=4))
+    return Recorder(folder, system, program).record(seed, pairs=4 if profile.quick else 8)
 
 
 def _sites(profile: Profile, system: FileSystem) -> list[str]:
@@ -85,6 +85,7 @@ class Cutter:
         """`folder` gets the images; the same seed cuts at the same points."""
         self._recording = recording
         self._events = recording.events()
+        self._config: Config | None = None
         self._base, self._image = folder / "base.img", folder / "cut.img"
         self._chance = random.Random(seed)
         copy_image(recording.start, self._base)
@@ -126,18 +127,19 @@ class Cutter:
         try:
             with mounted(self._image, recording.library.base, recording.options):
                 broken = recording.library.judge(recording.allowed(position), settled=False)
-                broken += recovered(recording, position)
+                self._config = self._config or load(recording.library.config, [])
+                broken += recovered(recording, self._config, position)
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"{error.stderr}\n")
             return Counter(unmountable=1)
         return broken
 
 
-def recovered(recording: Recording, position: int) -> Counter[str]:
+def recovered(recording: Recording, config: Config, position: int) -> Counter[str]:
     """Start again as the program does, and judge what is there then."""
     library, broken = recording.library, Counter[str]()
     try:
-        with Assembly(load(library.config, []), library.state, report=_ignore, failed=_ignore) as assembly:
+        with Assembly(config, library.state, report=_ignore, failed=_ignore) as assembly:
             (watched,) = assembly.watched
             assembly.look(watched)
             assembly.recover(watched)
@@ -151,8 +153,7 @@ def recovered(recording: Recording, position: int) -> Counter[str]:
         return Counter(unresolved=1)
     allowed = recording.allowed(position)
     broken += library.judge(allowed)
-    there = {copy for copy in library.groups if copy in library.look().held}
-    broken["untrue"] += len(held ^ there)
+    broken["untrue"] += len(held ^ (library.groups.keys() & library.look().held.keys()))
     return +broken
 
 
@@ -163,6 +164,3 @@ def _ignore(*_: object) -> None:
 def _write(target: int, log: int, end: int, offset: int, length: int) -> None:
     if length:
         os.pwrite(target, os.pread(log, length, end - length), offset)
-
-
-__all__ = ["GONE", "HELD", "Cutter", "controls", "power_cuts", "recovered"]

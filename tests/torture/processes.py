@@ -62,7 +62,7 @@ def run(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'daemon'}", **(environment or {})},
     )
     if heard is None:
         out, err = process.communicate(text, timeout=PATIENCE)
