@@ -22,10 +22,8 @@ from tests.torture.disks import JOURNALED, FileSystem, copy_image, mounted, requ
 from tests.torture.figures import Figure
 from tests.torture.profile import Profile
 from tests.torture.recording import Recorder, Recording
+from tests.torture.recovery import judge_recovered
 from twinwatch.config import Config, load
-from twinwatch.errors import TwinwatchError
-from twinwatch.index import MoveState
-from twinwatch.service.assembly import Assembly
 
 BLOCK = 4096  # bytes that a disk writes as a whole; what is longer may be torn between two of them
 CUTS_OF_ONE_RECORDING = 1000
@@ -128,37 +126,11 @@ class Cutter:
             with mounted(self._image, recording.library.base, recording.options):
                 broken = recording.library.judge(recording.allowed(position), settled=False)
                 self._config = self._config or load(recording.library.config, [])
-                broken += recovered(recording, self._config, position)
+                broken += judge_recovered(recording.library, self._config, recording.allowed(position))
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"{error.stderr}\n")
             return Counter(unmountable=1)
         return broken
-
-
-def recovered(recording: Recording, config: Config, position: int) -> Counter[str]:
-    """Start again as the program does, and judge what is there then."""
-    library, broken = recording.library, Counter[str]()
-    try:
-        with Assembly(config, library.state, report=_ignore, failed=_ignore) as assembly:
-            (watched,) = assembly.watched
-            assembly.look(watched)
-            assembly.recover(watched)
-            if watched.words or assembly.recover(watched) or assembly.index.verify():
-                broken["unresolved"] += 1
-            if assembly.index.journal.rows(MoveState.MOVING):
-                broken["unresolved"] += 1
-            held = {str(row.path) for row in assembly.index.journal.rows(MoveState.HELD)}
-    except TwinwatchError as error:
-        sys.stderr.write(f"{error}\n")
-        return Counter(unresolved=1)
-    allowed = recording.allowed(position)
-    broken += library.judge(allowed)
-    broken["untrue"] += len(held ^ (library.groups.keys() & library.look().held.keys()))
-    return +broken
-
-
-def _ignore(*_: object) -> None:
-    return None
 
 
 def _write(target: int, log: int, end: int, offset: int, length: int) -> None:
