@@ -89,10 +89,21 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
         _note(index, slot, manifest, outcome, root.id)
     if over or outcome in (MoveState.RESTORED, MoveState.CANCELLED):
         with opened_place(slot.place) as place_fd:
+            if state is MoveState.PURGED and over:
+                _finish_purge(place_fd, slot.name, manifest)
             remove_slot(place_fd, slot.name)
     if over or (outcome is state is MoveState.RESTORED):
         return
     yield Recovered(slot.name, root.path / manifest.path, outcome, words)
+
+
+def _finish_purge(place_fd: int, name: str, manifest: Manifest) -> None:
+    """Delete the companions that a purge cut short has left behind; their photo is gone already."""
+    with opened_slot(place_fd, name) as slot_fd:
+        for file in manifest.files[:-1]:
+            found = entry(slot_fd, file.name)
+            if found is not None and (found.inode, found.size) == (file.inode, file.bytes):
+                os.unlink(file.name, dir_fd=slot_fd)
 
 
 def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root_id: RootId) -> None:

@@ -104,16 +104,21 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
 
 
 def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int:
+    """Delete the photo, then its companions: until it is gone all is whole, and what is left then recovery deletes."""
     freed = 0
-    try:
-        for file in manifest.files:
-            found = entry(slot_fd, file.name)
-            if found is not None:
-                os.unlink(file.name, dir_fd=slot_fd)
-                freed += found.size
-    except OSError:
-        undone()
-        raise
+    for file in reversed(manifest.files):
+        found = entry(slot_fd, file.name)
+        if found is None:
+            continue
+        try:
+            os.unlink(file.name, dir_fd=slot_fd)
+        except OSError:
+            if file is manifest.photo:
+                undone()
+            raise
+        freed += found.size
+        if file is manifest.photo and len(manifest.files) > 1:
+            sync_directory(slot_fd)
     return freed
 
 
