@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import powercut, syscalls
+from tests.torture import daemonkills, powercut, syscalls
 from tests.torture.disks import JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -23,6 +23,7 @@ Family = Callable[[Profile], Iterator[Figure]]
 FAMILIES: dict[str, Family] = {
     "kills": syscalls.kills,
     "errors": syscalls.errors,
+    "daemon": daemonkills.random_kills,
     "powercut": powercut.power_cuts,
     **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
     **{
