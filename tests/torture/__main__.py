@@ -13,17 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonkills, powercut, syscalls
+from tests.torture import daemonkills, diskfaults, powercut, syscalls
 from tests.torture.disks import JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
 
 Family = Callable[[Profile], Iterator[Figure]]
 
+DISK_FAULTS = sorted({fault.number for fault in diskfaults.FAULTS})
+
 FAMILIES: dict[str, Family] = {
     "kills": syscalls.kills,
     "errors": syscalls.errors,
     "daemon": daemonkills.random_kills,
+    "disk": diskfaults.disk_faults,
+    **{f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number) for number in DISK_FAULTS},
     "powercut": powercut.power_cuts,
     **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
     **{
