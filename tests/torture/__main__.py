@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonkills, diskfaults, powercut, syscalls
+from tests.torture import daemonkills, diskfaults, filesystems, powercut, syscalls
 from tests.torture.disks import JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -26,6 +26,8 @@ FAMILIES: dict[str, Family] = {
     "kills": syscalls.kills,
     "errors": syscalls.errors,
     "daemon": daemonkills.random_kills,
+    "roundtrips": filesystems.round_trips,
+    "filesystems": filesystems.matrix,
     "disk": diskfaults.disk_faults,
     **{f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number) for number in DISK_FAULTS},
     "powercut": powercut.power_cuts,

@@ -13,7 +13,7 @@ from tests.torture.disks import BTRFS, EXT4, XFS, FileSystem, copy_image, make_i
 from tests.torture.library import Library
 
 NTFS = FileSystem("ntfs", 64, ("mkfs.ntfs", "-q", "-Q", "-F"))
-EXFAT = FileSystem("exfat", 64, ("mkfs.exfat", "-q"))
+EXFAT = FileSystem("exfat", 64, ("mkfs.exfat",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Ground:
     system: FileSystem = EXT4
     layer: Callable[[Path, Path], None] | None = None  # mounts the second folder over the first
     tools: tuple[str, ...] = ()
+    keeps: bool = True  # what is on it survives an unmount
 
 
 def _bindfs(lower: Path, where: Path) -> None:
@@ -49,12 +50,17 @@ def _bind(lower: Path, where: Path) -> None:
     run("mount", "--bind", lower / "all", where)
 
 
+def _tmpfs(_lower: Path, where: Path) -> None:
+    run("mount", "-t", "tmpfs", "tmpfs", where)
+
+
 GROUNDS = {
     ground.name: ground
     for ground in (
         Ground("ext4"),
         Ground("xfs", XFS),
         Ground("btrfs", BTRFS),
+        Ground("tmpfs", layer=_tmpfs, keeps=False),
         Ground("overlay", layer=_overlay),
         Ground("bind mount", layer=_bind),
         Ground("bindfs", layer=_bindfs, tools=("bindfs",)),

@@ -203,11 +203,11 @@ def kills(profile: Profile) -> Iterator[Figure]:
     """F1 and F25: SIGKILL before each changing call of each act, then the real program again."""
     sweep = Sweep(profile.folder / "kills")
     for act in ACTS:
-        calls = _some(sweep.calls(act), profile, quick=4)
-        yield _kill(sweep, act, calls, "F25" if act.start == "new" else "F1", "ext4")
+        calls = some(sweep.calls(act), profile, quick=4)
+        yield kill_figure(sweep, act, calls, "F25" if act.start == "new" else "F1", "ext4")
 
 
-def _kill(sweep: Sweep, act: Act, calls: Sequence[Call], fault: str, where: str) -> Figure:
+def kill_figure(sweep: Sweep, act: Act, calls: Sequence[Call], fault: str, where: str) -> Figure:
     broken: Counter[str] = Counter()
     times = 0
     for call in calls:
@@ -219,7 +219,8 @@ def _kill(sweep: Sweep, act: Act, calls: Sequence[Call], fault: str, where: str)
         if found:
             sys.stderr.write(f"{act.name}, killed before {call}: {dict(found)}\n")
     case = f"SIGKILL before each changing system call: {act.name}, {where}"
-    return Figure(fault, case, times, "every call", broken, f"{len(calls)} calls")
+    target = "every call" if fault != "F24" else "a sample"
+    return Figure(fault, case, times, target, broken, f"{len(calls)} calls")
 
 
 def errors(profile: Profile) -> Iterator[Figure]:
@@ -234,7 +235,7 @@ def errors(profile: Profile) -> Iterator[Figure]:
             for for_ever in (False, True)
             if not (for_ever and (call.name in ONCE_ONLY or error in MISSING_CALLS))
         ]
-        chosen = _some(grid, profile, quick=6)
+        chosen = some(grid, profile, quick=6)
         broken: Counter[str] = Counter()
         for call, error, for_ever in chosen:
             found = sweep.failed(act, call, error, for_ever=for_ever)
@@ -248,8 +249,9 @@ def errors(profile: Profile) -> Iterator[Figure]:
 T = TypeVar("T")
 
 
-def _some(everything: list[T], profile: Profile, quick: int) -> list[T]:
-    wanted = quick if profile.quick else max(quick, round(len(everything) * profile.share))
+def some(everything: list[T], profile: Profile, full: int | None = None, *, quick: int) -> list[T]:
+    """Return all of them, or a sample: of `full` at most, of the profile's share, or of `quick`."""
+    wanted = quick if profile.quick else max(quick, round((full or len(everything)) * profile.share))
     if wanted >= len(everything):
         return everything
     chosen = random.Random(profile.seed).sample(range(len(everything)), wanted)
