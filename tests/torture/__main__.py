@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonkills, diskfaults, filesystems, powercut, syscalls
+from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, powercut, syscalls
 from tests.torture.disks import JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -26,6 +26,7 @@ FAMILIES: dict[str, Family] = {
     "kills": syscalls.kills,
     "errors": syscalls.errors,
     "daemon": daemonkills.random_kills,
+    **{name: functools.partial(daemonfaults.daemon_faults, name=name) for name in daemonfaults.CASES},
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
     "disk": diskfaults.disk_faults,

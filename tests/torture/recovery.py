@@ -23,7 +23,8 @@ def judge_recovered(library: Library, config: Config, allowed: Mapping[str, set[
             assembly.recover(watched)
             level = not watched.words and not assembly.recover(watched) and not assembly.index.verify()
             broken["unresolved"] += not level or bool(assembly.index.journal.rows(MoveState.MOVING))
-            held = {str(row.path) for row in assembly.index.journal.rows(MoveState.HELD)}
+            rows = assembly.index.journal.rows(MoveState.HELD)
+            held = {str(row.path) for row in rows if row.root_path == library.root}
     except TwinwatchError as error:
         sys.stderr.write(f"{error}\n")
         return Counter(unresolved=1)
