@@ -7,6 +7,7 @@ import functools
 import json
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -14,38 +15,46 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, powercut, syscalls
-from tests.torture.disks import JOURNALED, UnavailableError, isolate
+from tests.torture.disks import BTRFS, JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
 
 Family = Callable[[Profile], Iterator[Figure]]
 
-DISK_FAULTS = sorted({fault.number for fault in diskfaults.FAULTS})
 
 FAMILIES: dict[str, Family] = {
+    "powercut": powercut.power_cuts,
+    "powercut-controls": powercut.controls,
     "kills": syscalls.kills,
     "errors": syscalls.errors,
     "daemon": daemonkills.random_kills,
+    "disk": diskfaults.disk_faults,
     **{name: functools.partial(daemonfaults.daemon_faults, name=name) for name in daemonfaults.CASES},
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
-    "disk": diskfaults.disk_faults,
-    **{f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number) for number in DISK_FAULTS},
-    "powercut": powercut.power_cuts,
+}
+PARTS: dict[str, Family] = {
     **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
     **{
         f"powercut-controls-{system.name}": functools.partial(powercut.controls, systems=[system])
         for system in JOURNALED
     },
-    "powercut-controls": powercut.controls,
+    "powercut-control-btrfs": functools.partial(powercut.controls, systems=[BTRFS], only_all=True),
+    **{f"kills-{act.name}": functools.partial(syscalls.kills, acts=[act]) for act in syscalls.ACTS},
+    **{
+        f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)
+        for number in sorted({fault.number for fault in diskfaults.FAULTS})
+    },
 }
-OF_ALL = ("powercut", "powercut-controls")
+"""Parts of families, to be run by themselves."""
+
+KNOWN = FAMILIES | PARTS
 
 
 def main() -> int:
     """Return 1 when a law was broken, or a control was not caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of {', '.join(FAMILIES)}; all without any")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"all without any; {', '.join(KNOWN)}")
     parser.add_argument("--quick", action="store_true", help="a few of each, in a minute or two")
     parser.add_argument("--full", action="store_true", help="as many as the targets ask for (the default)")
     parser.add_argument("--share", type=float, default=1.0, help="of the full number, such as 0.1")
@@ -54,12 +63,13 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="write docs/safety/figures.json and the page made of it")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     given = parser.parse_args()
-    if unknown := set(given.families) - set(FAMILIES):
+    if unknown := set(given.families) - set(KNOWN):
         parser.error(f"no such family: {', '.join(sorted(unknown))}")
     try:
         isolate()
     except UnavailableError as error:
         sys.stderr.write(f"without mounts ({error}): what needs them is left out\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and leave nothing behind
     shared = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
     folder = given.folder or Path(tempfile.mkdtemp(prefix="torture-", dir=shared if shared.is_dir() else None))
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +77,7 @@ def main() -> int:
     words = [word for word in sys.argv[1:] if word not in ("--record", "--json")]
     command = shlex.join(["python", "-m", "tests.torture", *words])
     try:
-        return _run(given.families or list(OF_ALL), profile, command, as_lines=given.json, keep=given.record)
+        return _run(given.families or list(FAMILIES), profile, command, as_lines=given.json, keep=given.record)
     finally:
         if given.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +88,7 @@ def _run(families: list[str], profile: Profile, command: str, *, as_lines: bool,
     for name in families:
         began = time.monotonic()
         try:
-            for figure in FAMILIES[name](profile):
+            for figure in KNOWN[name](profile):
                 ok = ok and figure.ok
                 row = as_json(figure, command)
                 print(json.dumps(row) if as_lines else figure.line(), flush=True)

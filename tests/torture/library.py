@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -154,7 +153,6 @@ class Library:
                 broken["parted"] += 1
             if settled and allowed is not None and where[copy] not in allowed[copy]:
                 broken["untrue"] += 1
-                sys.stderr.write(f"{copy} is {where[copy]}, may be {allowed[copy]}\n")
         return broken
 
     def _may_be_gone(self, path: str, allowed: Mapping[str, set[str]] | None) -> bool:

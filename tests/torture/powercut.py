@@ -27,6 +27,7 @@ from twinwatch.config import Config, load
 
 BLOCK = 4096  # bytes that a disk writes as a whole; what is longer may be torn between two of them
 CUTS_OF_ONE_RECORDING = 1000
+EVERY = "all"  # instead of one place in the program
 TOOLS = ("nbdkit", "nbdfuse", "mount", "fusermount3")
 
 
@@ -34,7 +35,7 @@ def power_cuts(profile: Profile, systems: Sequence[FileSystem] = JOURNALED) -> I
     """Yield a figure for each file system after each recording, all of its cuts so far."""
     for system in systems:
         require(*TOOLS, system.make[0])
-    wanted = profile.times(10_000, quick=60)
+    wanted = profile.times(10_000, quick=40)
     broken: dict[str, Counter[str]] = {system.name: Counter() for system in systems}
     for done in range(0, wanted, CUTS_OF_ONE_RECORDING):
         for system in systems:
@@ -45,15 +46,17 @@ def power_cuts(profile: Profile, systems: Sequence[FileSystem] = JOURNALED) -> I
             yield Figure("F4", case, done + batch, "10,000", broken[system.name])  # so far: the next takes its place
 
 
-def controls(profile: Profile, systems: Sequence[FileSystem] = JOURNALED) -> Iterator[Figure]:
+def controls(
+    profile: Profile, systems: Sequence[FileSystem] = JOURNALED, *, only_all: bool = False
+) -> Iterator[Figure]:
     """Yield, for each fsync of the program left out, how many cuts show it."""
     for system in systems:
         require(*TOOLS, system.make[0])
-        for site in ["all", "sqlite", *_sites(profile, system)]:
+        for site in [EVERY, *([] if only_all else ["sqlite", *_sites(profile, system)])]:
             recording = _recorded(profile, system, profile.seed, without=site)
-            times = profile.times(300, quick=40)
-            broken = Cutter(recording, profile.folder / system.name, profile.seed).cut(times)
-            where = "every fsync" if site == "all" else "SQLite's syncs" if site == "sqlite" else f"the fsync of {site}"
+            times = profile.times(300, quick=20)
+            broken = Cutter(recording, profile.folder / system.name, profile.seed).cut(times, tell=False)
+            where = "every fsync" if site == EVERY else "SQLite's syncs" if site == "sqlite" else f"the fsync of {site}"
             yield Figure("F4", f"power cut, {system.name}, without {where}", times, "300", broken, control=True)
 
 
@@ -89,15 +92,15 @@ class Cutter:
         copy_image(recording.start, self._base)
         self._applied = 0  # events that are in the base
 
-    def cut(self, times: int) -> Counter[str]:
-        """Cut so often; return the broken laws."""
+    def cut(self, times: int, *, tell: bool = True) -> Counter[str]:
+        """Cut so often; return the broken laws, and tell on standard error where."""
         first = bisect_right(self._events, (self._recording.ready, 1 << 62, 0))
         broken: Counter[str] = Counter()
         with self._recording.log.open("rb") as log:
             for count in sorted(self._chance.randint(first, len(self._events)) for _ in range(times)):
                 self._make(log.fileno(), count)
                 found = self._look(self._events[count - 1][0])
-                if found:
+                if found and tell:
                     sys.stderr.write(f"cut after event {count} of {len(self._events)}: {dict(found)}\n")
                 broken += found
         return broken

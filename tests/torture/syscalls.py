@@ -67,7 +67,7 @@ class Call:
 class Act:
     """Something the program is asked to do, from a saved moment on."""
 
-    name: str
+    name: str  # recover: from a hold that was cut short; migrate: make an index and bring it to today's schema
     start: str  # the moment
     words: tuple[str, ...]
     began: str  # where every copy is then
@@ -78,8 +78,8 @@ ACTS = (
     Act("hold", "read", ("scan", "--quarantine"), HOME, HELD),
     Act("restore", "held", ("quarantine", "restore", "--all"), HELD, HOME),
     Act("purge", "held", ("quarantine", "purge", "--all", "--yes"), HELD, GONE),
-    Act("recover from a cut-short hold", "moving", ("scan", "--quarantine"), HOME, HELD),
-    Act("make and migrate the index", "new", ("scan", "--quarantine"), HOME, HELD),
+    Act("recover", "moving", ("scan", "--quarantine"), HOME, HELD),
+    Act("migrate", "new", ("scan", "--quarantine"), HOME, HELD),
 )
 
 
@@ -199,10 +199,10 @@ def told(library: Library, done: Done) -> dict[str, str]:
     return where
 
 
-def kills(profile: Profile) -> Iterator[Figure]:
+def kills(profile: Profile, acts: Sequence[Act] = ACTS) -> Iterator[Figure]:
     """F1 and F25: SIGKILL before each changing call of each act, then the real program again."""
     sweep = Sweep(profile.folder / "kills")
-    for act in ACTS:
+    for act in acts:
         calls = some(sweep.calls(act), profile, quick=4)
         yield kill_figure(sweep, act, calls, "F25" if act.start == "new" else "F1", "ext4")
 
