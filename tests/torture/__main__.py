@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, powercut, syscalls
+from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, leastdisk, powercut, syscalls
 from tests.torture.disks import BTRFS, JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -25,6 +25,7 @@ Family = Callable[[Profile], Iterator[Figure]]
 FAMILIES: dict[str, Family] = {
     "powercut": powercut.power_cuts,
     "powercut-controls": powercut.controls,
+    "least-disk": leastdisk.least_disk,
     "kills": syscalls.kills,
     "errors": syscalls.errors,
     "daemon": daemonkills.random_kills,
@@ -40,6 +41,7 @@ PARTS: dict[str, Family] = {
         for system in JOURNALED
     },
     "powercut-control-btrfs": functools.partial(powercut.controls, systems=[BTRFS], only_all=True),
+    **{f"least-disk-{act}": functools.partial(leastdisk.least_disk, acts=[act]) for act in leastdisk.ACTS},
     **{f"kills-{act.name}": functools.partial(syscalls.kills, acts=[act]) for act in syscalls.ACTS},
     **{
         f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)

@@ -117,8 +117,10 @@ def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int
                 undone()
             raise
         freed += found.size
-        if file is manifest.photo and len(manifest.files) > 1:
+        if file is manifest.photo:
             sync_directory(slot_fd)
+    if len(manifest.files) > 1:
+        sync_directory(slot_fd)  # the manifest, which explains what is left, goes after all of it
     return freed
 
 
