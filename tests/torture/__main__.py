@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, leastdisk, powercut, syscalls
+from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, leastdisk, limits, powercut, syscalls
 from tests.torture.disks import BTRFS, JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -31,6 +31,8 @@ FAMILIES: dict[str, Family] = {
     "daemon": daemonkills.random_kills,
     "disk": diskfaults.disk_faults,
     **{name: functools.partial(daemonfaults.daemon_faults, name=name) for name in daemonfaults.CASES},
+    "clocks": limits.clocks,
+    "memory": limits.out_of_memory,
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
 }

@@ -28,6 +28,7 @@ from twinwatch.config import load
 
 PAIRS = 4
 PATIENCE = 120.0  # seconds until a process that must end is given up
+BLOCK = 4096  # bytes in which tmpfs gives room
 FROZEN = 2.0  # seconds that a disk hangs
 
 
@@ -55,6 +56,7 @@ class Fault:
     during: Strike | None = None
     nbdkit: tuple[str, ...] = ()  # its filter and parameters
     system: FileSystem = EXT4
+    cramped: bool = False  # the state lies on a disk of its own, which is full
 
 
 def _switch_on(scene: Scene) -> None:
@@ -138,6 +140,7 @@ FAULTS = (
     Fault("F6", "the photo disk has no inodes left", "200", _fill_inodes,
           system=FileSystem("ext4", 64, (*EXT4.make, "-N", "128"))),
     Fault("F6", "the quota is used up, btrfs", "200", _limit, system=BTRFS),
+    Fault("F6", "the disk of the state is full, apart from the photos'", "200", cramped=True),
     Fault("F7", "the disk turns read-only", "100", None, _read_only),
     Fault("F7", "a file or folder is immutable (chattr +i)", "100", _make_immutable),
     Fault("F8", "the disk is unmounted lazily while a command works", "200", None, _unmount),
@@ -162,7 +165,8 @@ class FaultyStage(Stage):
         try:
             run("mount", "-o", ",".join(filter(None, ("loop", self._ground.system.options))), disk.device, self._where)
             try:
-                return _play(Scene(self.library, disk, chance, switch), act, fault)
+                with _cramped(self.library.state, chance) if fault.cramped else contextlib.nullcontext():
+                    return _play(Scene(self.library, disk, chance, switch), act, fault)
             finally:
                 switch.unlink(missing_ok=True)
                 unmount(self._where)
@@ -188,6 +192,26 @@ class FaultyStage(Stage):
             broken += library.judge(allowed, settled=False)
             broken += judge_recovered(library, load(library.config, []), allowed)
         return +broken
+
+
+@contextlib.contextmanager
+def _cramped(state: Path, chance: random.Random) -> Iterator[None]:
+    """Put the state on a small disk of its own with room for a few more pages, or for none."""
+    saved = state.with_name("state.before")
+    shutil.rmtree(saved, ignore_errors=True)
+    shutil.copytree(state, saved)
+    used = sum(-(-path.stat().st_size // BLOCK) for path in saved.rglob("*") if path.is_file())
+    room = used + chance.choice((0, 1, 2, 4, 8, 12, 16, 24, 32))
+    run("mount", "-t", "tmpfs", "-o", f"size={room * BLOCK}", "tmpfs", state)
+    try:
+        shutil.copytree(saved, state, dirs_exist_ok=True)
+        yield
+    finally:
+        after = state.with_name("state.after")
+        shutil.rmtree(after, ignore_errors=True)
+        shutil.copytree(state, after)
+        unmount(state)
+        shutil.copytree(after, state, dirs_exist_ok=True)
 
 
 def _play(scene: Scene, act: Act, fault: Fault) -> Done:
