@@ -14,7 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import daemonfaults, daemonkills, diskfaults, filesystems, leastdisk, limits, powercut, syscalls
+from tests.torture import (
+    daemonfaults,
+    daemonkills,
+    diskfaults,
+    errnos,
+    filesystems,
+    leastdisk,
+    limits,
+    powercut,
+    syscalls,
+)
 from tests.torture.disks import BTRFS, JOURNALED, UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 from tests.torture.profile import Profile
@@ -28,6 +38,7 @@ FAMILIES: dict[str, Family] = {
     "least-disk": leastdisk.least_disk,
     "kills": syscalls.kills,
     "errors": syscalls.errors,
+    "errnos": errnos.errno_grid,
     "daemon": daemonkills.random_kills,
     "disk": diskfaults.disk_faults,
     **{name: functools.partial(daemonfaults.daemon_faults, name=name) for name in daemonfaults.CASES},

@@ -56,7 +56,7 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
                 if index is not None:
                     _remember(slot, manifest, index, now)
                 _put_back(manifest, here, slot_fd, folder_fd)
-                _sync(manifest, (folder_fd, slot_fd, place_fd))
+                _sync(manifest, (folder_fd, slot_fd))
             if index is not None:  # before the slot goes: without it nothing would tell recovery of this move
                 index.journal.set_state(slot.name, MoveState.RESTORED)
                 index.memory.forget_removed(manifest.photo.digest)
