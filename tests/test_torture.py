@@ -43,6 +43,12 @@ def test_the_power_cut_finds_a_program_that_syncs_nothing() -> None:
     assert row["bad"] > 0
 
 
+@pytest.mark.timeout(300)
+def test_a_disk_that_keeps_only_what_was_synced_loses_nothing() -> None:
+    rows = torture("least-disk-hold", "least-disk-purge")
+    assert [row["count"] > 20 for row in rows] == [True, True]
+
+
 @as_root
 @pytest.mark.timeout(300)
 def test_there_and_back_everything_is_kept_on_every_kind_of_file_system() -> None:
