@@ -104,6 +104,7 @@ def _finish_purge(place_fd: int, name: str, manifest: Manifest) -> None:
             found = entry(slot_fd, file.name)
             if found is not None and (found.inode, found.size) == (file.inode, file.bytes):
                 os.unlink(file.name, dir_fd=slot_fd)
+        sync_directory(slot_fd)
 
 
 def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root_id: RootId) -> None:
@@ -215,6 +216,6 @@ def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) ->
             with contextlib.suppress(FileExistsError):
                 move_exclusively(from_fd, to_fd, file.name)
                 brought = True
+    sync_directory(to_fd)  # the new name before the old one, or a power cut may take both
     sync_directory(from_fd)
-    sync_directory(to_fd)
     return brought
