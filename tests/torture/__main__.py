@@ -37,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "powercut-controls": powercut.controls,
     "least-disk": leastdisk.least_disk,
     "kills": syscalls.kills,
+    "kills-control": syscalls.kills_control,
     "errors": syscalls.errors,
     "errnos": errnos.errno_grid,
     "daemon": daemonkills.random_kills,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -22,6 +23,7 @@ from tests.torture.profile import Profile
 from tests.torture.recovery import judge_recovered
 from tests.torture.stage import GROUNDS, Ground, Stage
 from twinwatch.config import load
+from twinwatch.index import Index, MoveState
 
 CHANGING = (
     "rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat,"
@@ -122,6 +124,13 @@ class Sweep:
             broken += self._settled(library, self._allowed(library, act, done, again))
         return +broken
 
+    def left(self, act: Act, call: Call) -> Counter[str]:
+        """Kill the act just before a call and judge what it left, as if nothing put that right."""
+        self._play(act, call, "signal=KILL")
+        with self.stage.opened() as library, contextlib.closing(Index(library.state)) as index:
+            moving = index.journal.rows(MoveState.MOVING)
+            return +(library.judge() + Counter(unresolved=len(moving)))
+
     def failed(self, act: Act, call: Call, error: str, *, for_ever: bool) -> Counter[str]:
         """Let a call fail, and all later ones of its name if `for_ever`; judge what was said and what is there."""
         when = f"{call.number}+" if for_ever else str(call.number)
@@ -205,6 +214,16 @@ def kills(profile: Profile, acts: Sequence[Act] = ACTS) -> Iterator[Figure]:
     for act in acts:
         calls = some(sweep.calls(act), profile, quick=4)
         yield kill_figure(sweep, act, calls, "F25" if act.start == "new" else "F1", "ext4")
+
+
+def kills_control(profile: Profile) -> Iterator[Figure]:
+    """Kill a hold without starting the program again: the test must see what that leaves."""
+    sweep = Sweep(profile.folder / "kills")
+    calls = [call for call in sweep.calls(ACTS[0]) if call.name in ("renameat2", "renameat", "fsync", "mkdirat")]
+    broken: Counter[str] = Counter()
+    for call in calls:
+        broken += sweep.left(ACTS[0], call)
+    yield Figure("F1", "SIGKILL in hold, never started again", len(calls), "these calls", broken, control=True)
 
 
 def kill_figure(sweep: Sweep, act: Act, calls: Sequence[Call], fault: str, where: str) -> Figure:
