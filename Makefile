@@ -3,6 +3,8 @@
 #   make test                          every check and every test
 # A third one measures, and takes a while:
 #   make accuracy [DIR=/photos]        how many copies are found and look-alikes taken: docs/accuracy.md
+# A fourth one breaks things, as root, and takes hours:
+#   make torture [ARGS="FAMILY ... --quick"]   faults on the real program, each with its figure: docs/safety-figures.md
 # `make check` is the only definition of the checks; CI and people call the same.
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests accuracy fresh lock clean
+.PHONY: run test check lint types layers tests torture accuracy fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -44,6 +46,10 @@ tests: $(DEV_STAMP)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 > /dev/null
+
+# ARGS=--help tells the families; ARGS="--record" writes the figures into docs. What a machine lacks is left out, and said.
+torture: $(DEV_STAMP)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 # WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
 WORK ?= $(CACHE)
