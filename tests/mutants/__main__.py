@@ -38,8 +38,9 @@ FILES = (
     "quarantine/slots.py", "quarantine/manifest.py",
 )  # fmt: skip
 QUICK = (
-    "tests/test_brake.py", "tests/test_verdict.py", "tests/test_roots.py", "tests/test_quarantine.py",
-    "tests/test_quarantine_groups.py", "tests/test_quarantine_races.py", "tests/test_quarantine_order.py",
+    "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",
+    "tests/test_quarantine.py",
+       "tests/test_quarantine_groups.py", "tests/test_quarantine_races.py", "tests/test_quarantine_order.py",
     "tests/test_quarantine_verify.py", "tests/test_ingest.py", "tests/test_config_placement.py",
 )  # fmt: skip
 QUICK_ALSO = (
@@ -164,7 +165,7 @@ def _run(tests: list[str], tree: Path) -> str:
         if ended:
             _end(pid)
             code = os.waitstatus_to_exitcode(status)
-            if code > 2:
+            if code in (5, 99):
                 raise SystemExit(
                     f"the tests could not be run (exit {code}):\n{(WORK / 'last.txt').read_text()[-2000:]}"
                 )
@@ -192,7 +193,7 @@ def _first_failure() -> str:
 def _preload() -> None:
     """Import what is slow and no room of ours, once for all children."""
     import hypothesis.stateful  # noqa: F401
-    import numpy  # noqa: F401, ICN001
+    import numpy  # noqa: F401
     import PIL.Image
     import pytest  # noqa: F401
     import sqlalchemy  # noqa: F401

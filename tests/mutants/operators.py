@@ -92,14 +92,15 @@ class _Visitor(ast.NodeVisitor):
             self._add(inner, becomes)
         super().visit(node)
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:  # noqa: N802 - ast's name
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """Leave words alone, also where values stand in them."""
 
     def _in_statement(self, node: ast.stmt, only: list[ast.expr]) -> None:
         self._statement.append(node)
+        children: list[ast.AST] = [*only] if only else [*ast.iter_child_nodes(node)]
         for becomes in () if only else self._of_statement(node):
             self._add(node, becomes)
-        for child in only or list(ast.iter_child_nodes(node)):
+        for child in children:
             if not (isinstance(node, ast.Raise) and not only):  # what an error says is for people
                 self.visit(child)
         self._statement.pop()
@@ -133,6 +134,15 @@ class _Visitor(ast.NodeVisitor):
                     rest = [value for at, value in enumerate(values) if at != number]
                     same = " and " if isinstance(op, ast.And) else " or "
                     yield f"({same.join(self._text(value) for value in rest)})", node
+            case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test) if _plain(test):
+                yield f"(not {self._text(test)})", test
+            case ast.comprehension(ifs=[test]) if _plain(test):
+                yield f"(not {self._text(test)})", test
+            case _:
+                yield from self._value(node)
+
+    def _value(self, node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+        match node:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 yield f"({self._text(operand)})", node
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC and not _is_text(node):
@@ -141,10 +151,6 @@ class _Visitor(ast.NodeVisitor):
                 yield str(not value), node
             case ast.Constant(value=int(value)):
                 yield str(value + 1), node
-            case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test) if _plain(test):
-                yield f"(not {self._text(test)})", test
-            case ast.comprehension(ifs=[test]) if _plain(test):
-                yield f"(not {self._text(test)})", test
             case _:
                 return
 
@@ -161,14 +167,12 @@ class _Visitor(ast.NodeVisitor):
     def _add(self, node: ast.AST, becomes: str) -> None:
         start, end = self._span(node)
         statement = self._statement[-1]
-        head = statement.body[0].lineno - 1 if isinstance(statement, _BLOCKS) else statement.end_lineno
+        body = getattr(statement, "body", None)
+        head = body[0].lineno - 1 if body else statement.end_lineno
         function = ".".join(self._functions)
         was = self.source[start:end].decode()
         last = max(statement.lineno, head or statement.lineno)
         self.found.append(Mutant(self.file, function, statement.lineno, last, start, end, was, becomes))
-
-
-_BLOCKS = (ast.If, ast.While, ast.For, ast.With, ast.FunctionDef, ast.ClassDef, ast.Try, ast.Match)
 
 
 def _plain(test: ast.expr) -> bool:

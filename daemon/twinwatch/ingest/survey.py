@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
-from twinwatch.index import DecisionRow, Index, Judged
+from twinwatch.index import Index, Judged
 from twinwatch.ingest.line import Found, Pace
+from twinwatch.ingest.orphans import offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
@@ -112,19 +113,12 @@ class Survey:
         for photo in gone:
             self.orphaned.extend(forget(self.index, self.root, photo, self.clock()))
         self.vanished = len(gone)
+        if self.below == TOP:
+            self.orphaned.extend(row.slot for row in without_keeper(self.index, self.root, self.clock()))
         self.index.commit()
 
 
 def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
     """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
-    if index.photos.with_digest(photo.reading.digest):
-        return []
-    held = index.journal.held_for(photo.reading.digest)
-    for row in held:
-        where = Path(root.path / photo.path)
-        why = f"the keeper is gone; its copy can be put back: twinwatch quarantine restore {row.slot}"
-        index.memory.audit(
-            DecisionRow(now, row.root_path / row.path, row.verdict, where, "review", why, row.slot, None)
-        )
-    return [row.slot for row in held]
+    return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now)]
