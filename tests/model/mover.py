@@ -108,7 +108,7 @@ class Mover:
         yield "call"
         self._slots += 1
         slot, view = f"slot{self._slots}", root.view
-        inside = f"{QUARANTINE}/{slot}"
+        inside, began = f"{QUARANTINE}/{slot}", self.world.monotonic()
         keeper_digest = move.keeper.reading.digest
         note = Note(
             slot, view.volume.number, view.inside(QUARANTINE), view.inside(home), root, move.duplicate.path, group,
@@ -138,7 +138,8 @@ class Mover:
             for held in group:
                 yield from self._move(view, home, held.name, view, inside)
                 yield "call"
-            yield from self._check_arrived(planner, move, group, stats, root, keeper_root, inside)
+            yield from self._check_arrived(move, group, stats, root, keeper_root, inside)
+            self.world.held(planner, move, root, keeper_root, inside, began)
         except (OSError, ChangedError, RefusedError) as error:
             yield "call"
             if not self._remove_slot(view, inside):
@@ -185,7 +186,7 @@ class Mover:
         return False
 
     def _check_arrived(
-        self, planner: Planner, move: Move, group: tuple[Held, ...], stats: list[FileStat], root: Root,
+        self, move: Move, group: tuple[Held, ...], stats: list[FileStat], root: Root,
         keeper_root: Root, inside: str,
     ) -> Steps:  # fmt: skip
         view, home = root.view, _folder(move.duplicate.path)
@@ -203,7 +204,6 @@ class Mover:
             yield from self._put_back(group, view, home, inside)
             back = self.disk.stat(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name)
             raise RefusedError if went and back is not None else ChangedError
-        self.world.held(planner, move, root, keeper_root, inside)
 
     def _put_back(self, group: tuple[Held, ...], view: View, home: str, inside: str) -> Steps:
         for held in reversed(group):

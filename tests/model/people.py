@@ -33,6 +33,7 @@ class People:
         self._contents: dict[ContentDigest, Content] = {}
         self._scenes = 0
         self._moves: dict[int, list[float]] = {1: [], 2: []}  # since the last `resume`, by the true time
+        self._resumed = {1: 0.0, 2: 0.0}
 
     def check(self) -> None:
         """Look whether a law is broken."""
@@ -142,6 +143,7 @@ class People:
     def resume(self, a: int, _: int, __: int) -> None:
         planner = self.planners[a % 2]
         planner.resume()
+        self._resumed[planner.number] = self._monotonic
         self._moves[planner.number].clear()
 
     def clock(self, a: int, b: int, _: int) -> None:

@@ -104,8 +104,8 @@ class World(People):
             assert move.duplicate.arrived or planner.move_residents, "a resident was moved unasked"
             assert move.keeper not in moved, "a keeper is moved as well"
 
-    def held(self, planner: Planner, move: Move, root: Root, keeper_root: Root, inside: str) -> None:
-        """Law 2, at the moment a move is called done; and law 5."""
+    def held(self, planner: Planner, move: Move, root: Root, keeper_root: Root, inside: str, began: float) -> None:
+        """Law 2, at the moment a move is called done; and law 5, of what began since the last `resume`."""
         held = self.disk.look(root.view, inside, move.duplicate.path.name)
         keeper = self.disk.look(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name)
         assert keeper is not None, "held although its keeper is gone"
@@ -117,7 +117,8 @@ class World(People):
             move.duplicate.reading.digest
         )
         moves = self._moves[planner.number]
-        moves.append(self._monotonic)
+        if began >= self._resumed[planner.number]:
+            moves.append(self._monotonic)
         window = self.limits.window_minutes * 60
         assert sum(1 for at in moves if self._monotonic - at <= window) <= self.limits.max_moves, "past the brake"
 

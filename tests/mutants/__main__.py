@@ -152,6 +152,7 @@ def _run(tests: list[str], tree: Path) -> str:
             import pytest
 
             plain = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=100",
+                     "--hypothesis-profile=mutants",
                      "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]  # fmt: skip
             os._exit(int(pytest.main([*plain, *tests])))
         except BaseException:  # noqa: BLE001 - told to the parent
