@@ -206,9 +206,11 @@ class Planner:
 
     def _offer_lost(self, root: Root) -> None:
         held = [row for row in self.index.journal.values() if row.state == "held"]
-        digests = {photo.reading.digest for photo, _ in self.index.photos.values()} | {row.digest for row in held}
+        digests = {photo.reading.digest for photo, _ in self.index.photos.values()}
+        away = {(row.root, row.path, row.digest) for row in held}
         for row in held:
-            if row.keeper_root == root.id and row.keeper_digest not in digests:
+            itself = (row.keeper_root, row.keeper, row.keeper_digest) in away
+            if row.keeper_root == root.id and row.keeper_digest not in digests and not itself:
                 known = (root.id, row.keeper) in self.index.photos
                 if known or self.world.is_gone(root, _folder(row.keeper), row.keeper.name):
                     self.index.offered.add(row.slot)

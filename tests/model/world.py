@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from tests.model.disk import Content, Disk, View, Volume
+from tests.model.disk import EMPTY, Content, Disk, View, Volume
 from tests.model.mover import Mover, Note
 from tests.model.people import People
 from tests.model.planner import Planner, Root, Steps, _folder, digest
@@ -30,6 +30,7 @@ class World(People):
     def __init__(self, layout: int, limits: Limits) -> None:
         super().__init__()
         self.disk = Disk()
+        self._known(EMPTY)
         self.mover = Mover(self)
         self.observed: frozenset[RootId] = frozenset()
         self.limits = limits
@@ -168,9 +169,10 @@ class World(People):
         roots = list(planner.roots.values())
         there = {digest(inode.content) for root, _, _, inode in self._files() if root in roots}
         held = [row for row in planner.index.journal.values() if row.state == "held"]
-        there |= {row.digest for row in held}
+        away = {(row.root, row.path, row.digest) for row in held}
         for row in held:
-            lost = row.keeper_root is not None and row.keeper_digest not in there
+            itself = (row.keeper_root, row.keeper, row.keeper_digest) in away
+            lost = row.keeper_root is not None and row.keeper_digest not in there and not itself
             assert not lost or row.slot in planner.index.offered, f"{row.slot} was not offered back"
 
     def _at_rest(self, root: Root, note: Note) -> None:

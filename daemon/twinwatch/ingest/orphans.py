@@ -27,12 +27,12 @@ def without_keeper(index: Index, root: Root, now: float) -> list[MoveRow]:
     while nobody looked or before the index was begun anew. A keeper that is held itself is not gone.
     """
     held = index.journal.rows(MoveState.HELD)
-    digests = {row.digest for row in held}
+    away = {(row.root_path, row.path, row.digest) for row in held}
     lost = [
         row
         for row in held
         if row.keeper_root == root.path
-        and row.keeper_digest not in digests
+        and (row.keeper_root, row.keeper, row.keeper_digest) not in away
         and not index.photos.with_digest(row.keeper_digest)
         and not index.memory.was_offered(row.slot)
         and _is_known_gone(index, root, row)
