@@ -224,7 +224,13 @@ def test_of_several_better_ones_the_reference_then_the_best_is_the_keeper() -> N
     newcomer = photo(1, path="new (1).jpg", pixels=50)
     plain, large = photo(2, path="a.jpg"), photo(3, path="b.jpg", pixels=200)
     shelved = photo(4, path="z.jpg", pixels=60, reference=True)
-    for known, best in (([plain, large], large), ([plain, large, shelved], shelved), ([shelved, plain], shelved)):
+    first = photo(5, path="0.jpg", pixels=200)
+    for known, best in (
+        ([plain, large], large),
+        ([first, plain], first),
+        ([plain, large, shelved], shelved),
+        ([shelved, plain], shelved),
+    ):
         for order in (known, known[::-1]):
             decision = decide(newcomer, [Match(one, COPY) for one in order], Policy(), movable)
             assert isinstance(decision, Duplicate)

@@ -211,7 +211,11 @@ class Planner:
         for row in held:
             itself = (row.keeper_root, row.keeper, row.keeper_digest) in away
             if row.keeper_root == root.id and row.keeper_digest not in digests and not itself:
-                known = (root.id, row.keeper) in self.index.photos
+                there = self.world.disk.stat(root.view, _folder(row.keeper), row.keeper.name)
+                known = (root.id, row.keeper) in self.index.photos or any(
+                    there is not None and at == root.id and photo.stat.inode == there.inode
+                    for (at, _), (photo, _) in self.index.photos.items()
+                )
                 if known or self.world.is_gone(root, _folder(row.keeper), row.keeper.name):
                     self.index.offered.add(row.slot)
 

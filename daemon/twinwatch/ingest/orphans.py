@@ -42,7 +42,10 @@ def without_keeper(index: Index, root: Root, now: float) -> list[MoveRow]:
 
 def _is_known_gone(index: Index, root: Root, row: MoveRow) -> bool:
     """Tell whether the keeper is surely not in its place any more: not merely unread, or behind a locked door."""
-    return index.photos.at(root.id, row.keeper) is not None or root.is_gone(row.keeper)
+    if index.photos.at(root.id, row.keeper) is not None or root.is_gone(row.keeper):
+        return True
+    there = root.stat(row.keeper)  # where a.jpg and A.JPG are one name, another photo answers to it
+    return there is not None and index.photos.same_inode(root.id, there) != []
 
 
 def _offer(index: Index, held: Iterable[MoveRow], where: Path, now: float) -> list[MoveRow]:
