@@ -14,7 +14,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests accuracy fresh lock clean
+.PHONY: run test check lint types layers tests accuracy mutants model fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -44,6 +44,14 @@ tests: $(DEV_STAMP)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 > /dev/null
+
+# Small faults are put into the rooms that could hurt, one at a time: a test must fail. An hour; ARGS=--help tells more.
+mutants: $(DEV_STAMP)
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+# A million decisions on a household that exists only on paper (tests/model), each checked by every law.
+model: $(DEV_STAMP)
+	$(BIN)/python -m tests.model $(ARGS)
 
 # WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
 WORK ?= $(CACHE)
