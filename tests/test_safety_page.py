@@ -1,4 +1,4 @@
-"""What docs/safety.md says is so: places and tests exist, each invariant has a row, the figures are those of the files."""
+"""What docs/safety.md says is so: places and tests exist, each invariant has a row, the figures are the files'."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Mutation testing of the rooms that could hurt: every small fault put into them must make a test fail.
 
-usage: python -m tests.mutants [--thorough] [--fresh] [--only TEXT] [--list]
+usage: python -m tests.mutants [--thorough] [--fresh] [--only TEXT] [--sample N] [--list]
 
 Each mutant is tried by the tests that run its lines, the quickest first, in a forked child over a copy of the package
 with that one fault in it. Results are kept in `.mutants/`, so that a second run tries again only what survived, and
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -60,6 +61,7 @@ def main() -> int:
     parser.add_argument("--thorough", action="store_true", help="let the slow tests try what the quick ones let live")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--only", default="", help="only mutants whose name contains this")
+    parser.add_argument("--sample", type=int, metavar="N", help="try only so many, drawn by chance, the same each time")
     parser.add_argument("--list", action="store_true", help="run nothing, print what is known")
     asked = parser.parse_args()
     WORK.mkdir(exist_ok=True)
@@ -69,8 +71,11 @@ def main() -> int:
     found = [mutant for file in FILES for mutant in mutants(file, (SOURCE / "twinwatch" / file).read_bytes())]
     known: dict[str, str] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     names = _names(found)
+    wanted = [name for name in names if asked.only in name]
+    if asked.sample is not None:
+        wanted = random.Random(asked.sample).sample(wanted, min(asked.sample, len(wanted)))
     if not asked.list:
-        _try_all({name: mutant for name, mutant in names.items() if asked.only in name}, known, asked.thorough)
+        _try_all({name: names[name] for name in wanted}, known, asked.thorough)
     return _table(names, known)
 
 
