@@ -165,6 +165,7 @@ class Planner:
         """Walk a root, compare it with the index by the real `drift`, settle what arrived, forget what is gone."""
         missing: list[PurePosixPath] = []
         walked = set()
+        respelled: set[PurePosixPath] = set()
         for folder in self.world.disk.folders(root.view):
             if not self.world.healthy(root):
                 return
@@ -176,6 +177,8 @@ class Planner:
             known = self._in_folder(root.id, folder)
             change = drift({n: p.stat for n, (p, judged) in known.items() if judged in done}, found)
             missing.extend(PurePosixPath(folder, name) for name in known if name not in found)
+            spelled = {name.casefold() for name in self.world.disk.names(root.view, folder)}
+            respelled |= {path for path in missing if path.name.casefold() in spelled and _folder(path) == folder}
             for name in (*change.changed, *change.arrived):
                 key = (root.id, PurePosixPath(folder, name))
                 if root.id in self.index.level:
@@ -186,7 +189,11 @@ class Planner:
         missing += [path for (at, path) in self.index.photos if at == root.id and _folder(path) not in walked]
         while self.taking:  # a barrier
             yield "worker"
-        gone = [p for p in missing if self._known(root, p) and self.world.is_gone(root, _folder(p), p.name)]
+        gone = [
+            path
+            for path in missing
+            if self._known(root, path) and (path in respelled or self.world.is_gone(root, _folder(path), path.name))
+        ]
         count = sum(1 for at, _ in self.index.photos if at == root.id)
         if not self.world.healthy(root) or missing_too_many(len(gone), count, self.limits):
             return

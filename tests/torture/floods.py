@@ -109,7 +109,7 @@ def _flood(fault: str, case: str, limits: Callable[[Path], Any], folder: Path, f
         "bad": missed + (not degraded),
         "broken": {"missed": missed, "not told": int(not degraded)},
         "target": f"{FILES:,}",
-        "note": f"in {folders:,} folders; all known after {caught_up / max(wrote, 0.1):.1f} times as long as writing took",
+        "note": f"in {folders:,} folders; catching up took {caught_up / max(wrote, 0.1):.1f} times as long as writing",
         "ok": missed == 0 and degraded,
     }
 

@@ -43,6 +43,7 @@ class Survey:
     mounts: list[str] = field(default_factory=list)
     failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
+    _respelled: set[PurePosixPath] = field(default_factory=set)  # only another spelling of the name was listed
 
     def files(self) -> Iterator[Found | Pace]:
         """Yield every file to take, wait until they are taken, then forget what is gone.
@@ -82,9 +83,11 @@ class Survey:
         known = self.index.photos
         change = drift(known.in_folder(self.root.id, folder.path, *done), found)
         # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
-        missing.extend(
-            folder.path / name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found
-        )
+        lost = [name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found]
+        missing.extend(folder.path / name for name in lost)
+        # Where a.jpg and A.JPG are one name, the old one still answers.
+        spelled = {name.casefold() for name in folder.files} if lost else set()
+        self._respelled |= {folder.path / name for name in lost if name.casefold() in spelled}
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):
@@ -102,7 +105,7 @@ class Survey:
         gone: list[Photo] = []
         for path in missing:
             photo = self.index.photos.at(self.root.id, path)
-            if photo is not None and self.root.is_gone(path):
+            if photo is not None and (path in self._respelled or self.root.is_gone(path)):
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
             raise RootError(
