@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.drawing import scene, stored
+from twinwatch.naming import Exclusions
 
 AWKWARD = (
     b"new\nline", b"tab\there", b"\xff\xfe", b"-rf", b"--help", b"%s%n%00", b"'; rm -rf ~", b'"quoted"', b"$(id)",
-    b"\xe2\x80\xaefdp.exe", b"e\xcc\x81", b"\xc3\xa9", b" leading", b"trailing ", b"a" * 251, b"~", b"#x", b"&x", b"`id`",
+    b"\xe2\x80\xaefdp.exe", b"e\xcc\x81", b"\xc3\xa9", b" leading", b"trailing ", b"a" * 251, b"~",
+    b"#x", b"&x", b"`id`",
     b"\x1b[31mred", b"\x7f", b"back\\slash", b"co:lon", b"st*r?", b"{x,y}", b"IMG_1 (1)", b"\xf0\x9f\x98\x80", b"\x01",
 )  # fmt: skip
 PATH_MAX = 4096
@@ -32,15 +34,18 @@ def run(scale: str, seed: int) -> list[dict[str, Any]]:
 def _random(count: int, seed: int) -> list[bytes]:
     chance = random.Random(seed)
     letters = [byte for byte in range(1, 256) if byte != ord("/")]
-    return [bytes(chance.choices(letters, k=chance.randrange(1, 40))) + b"%d" % number for number in range(count)]
+    found: list[bytes] = []
+    while len(found) < count:
+        stem = bytes(chance.choices(letters, k=chance.randrange(1, 40))) + b"%d" % len(found)
+        if not Exclusions().file(os.fsdecode(stem + b".jpg")):  # names of temporary files are left alone, as told
+            found.append(stem)
+    return found
 
 
 def _names(folder: Path, stems: list[bytes]) -> dict[str, Any]:
     root, state = folder / "mirror", folder / "state"
     root.mkdir()
     picture = stored(scene(7, (48, 36)), quality=90)
-    (root / "IMG_0.jpg").write_bytes(picture)
-    os.utime(root / "IMG_0.jpg", (1, 1))
     made: dict[bytes, bytes] = {}
     for number, stem in enumerate(stems):
         content = picture + b"%d" % number
