@@ -16,7 +16,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests torture accuracy fresh lock clean
+.PHONY: run test check lint types layers tests torture mutants model accuracy fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -50,6 +50,14 @@ tests: $(DEV_STAMP)
 # ARGS=--help tells the families; ARGS="--record" writes the figures into docs. What a machine lacks is left out, and said.
 torture: $(DEV_STAMP)
 	$(BIN)/python -m tests.torture $(ARGS)
+
+# Small faults are put into the rooms that could hurt, one at a time: a test must fail. An hour; ARGS=--help tells more.
+mutants: $(DEV_STAMP)
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+# A million decisions on a household that exists only on paper (tests/model), each checked by every law.
+model: $(DEV_STAMP)
+	$(BIN)/python -m tests.model $(ARGS)
 
 # WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
 WORK ?= $(CACHE)

@@ -176,7 +176,7 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     With --root DIR also use this folder again, which `status` calls unmarked, replaced or emptied.
     """
     from twinwatch.cli.selection import open_index
-    from twinwatch.ingest import ACCEPTED, PAUSED, RESUMED_AT
+    from twinwatch.ingest import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT
     from twinwatch.service import state as states
 
     index = open_index(state)
@@ -186,7 +186,9 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
             index.memory.set_setting(f"{ACCEPTED}{root.resolve()}", "yes")
         paused = index.memory.setting(PAUSED)
         index.memory.set_setting(PAUSED, None)
-        index.memory.set_setting(RESUMED_AT, str(time.time()))
+        now = time.time()
+        index.memory.set_setting(FORGIVEN, " ".join(row.slot for row in index.journal.since(now)))
+        index.memory.set_setting(RESUMED_AT, str(now))
     finally:
         index.close()
     for root in roots:

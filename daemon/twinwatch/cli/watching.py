@@ -38,7 +38,22 @@ def run(folders: tuple[Path, ...], config_file: Path | None, state: Path | None,
     folder = state_for(config, state)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` may come before the daemon listens
     with states.locked(folder):
+        _heal(folder)
         Daemon(config, folder, lambda: configuration(config_file, folders), observe=observe).run()
+
+
+def _heal(folder: Path) -> None:
+    """Begin a new index where the old one is damaged: a service must come up again by itself."""
+    import logging
+
+    from twinwatch.service.rebuilding import healed
+
+    done = healed(folder)
+    if done is not None:
+        aside, taken = done
+        words = "the index was damaged: a new one was begun, %d entries were taken over, the old file is %s; %s"
+        what = f"not whole: {', '.join(taken.damaged)}" if taken.damaged else "nothing of the log was lost"
+        logging.getLogger("twinwatch").error(words, taken.rows, aside, what)
 
 
 @click.command(short_help="Look at every picture once, report copies.")

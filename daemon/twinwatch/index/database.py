@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy.engine import URL, Engine, ExceptionContext
 from sqlalchemy.exc import DatabaseError
 
 from twinwatch import mounts
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import schema
+
+DAMAGED = "index.damaged"
+"""Name of the note in the state folder that says: the index was found damaged, begin a new one at the next start."""
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
@@ -93,13 +96,21 @@ class Database:
             self._engine.dispose()
 
 
+def is_damage(error: Exception) -> bool:
+    """Tell whether the database file itself is broken: then a new one is begun, and what can be read taken over."""
+    said = str(getattr(error, "orig", None) or error)
+    return "malformed" in said or "not a database" in said
+
+
 def unusable(path: Path, error: Exception) -> IndexUnusableError:
     """Turn a database error into ours, with the way out."""
     original = getattr(error, "orig", None) or error
     said = str(original)
     if "locked" in said:
         return IndexUnusableError(f"{path}: {said}", "another program keeps it locked; stop that program")
-    if "malformed" in said or "not a database" in said:
+    if is_damage(error):
+        with contextlib.suppress(OSError):
+            (path.parent / DAMAGED).touch()
         hint = "run: twinwatch index rebuild (no photo and nothing in quarantine is lost; it is read again from disk)"
         return IndexUnusableError(f"{path} is damaged: {said}", hint)
     if "full" in said:
@@ -110,6 +121,11 @@ def unusable(path: Path, error: Exception) -> IndexUnusableError:
 def _engine(path: Path) -> Engine:
     # Not a text: a `?` or `%` in the path would be read as part of an address.
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+
+    @event.listens_for(engine, "handle_error")
+    def _damaged(context: ExceptionContext) -> Exception | None:
+        error = context.original_exception
+        return unusable(path, error) if isinstance(error, Exception) and is_damage(error) else None
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:

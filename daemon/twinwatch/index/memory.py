@@ -120,7 +120,7 @@ class Journal:
 
     def since(self, at: float) -> list[MoveRow]:
         """Return the moves made after `at`, seconds since the epoch."""
-        done = (MoveState.HELD, MoveState.MOVING, MoveState.RESTORED, MoveState.PURGED)
+        done = [state for state in MoveState if state is not MoveState.CANCELLED]
         query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
         return [_move(row) for row in self._connection.execute(query)]
 
@@ -194,6 +194,11 @@ class Memory:
             )
         )
         self._database.wrote()
+
+    def was_offered(self, slot: str) -> bool:
+        """Tell whether the audit log says already that this held photo can be put back, its keeper being gone."""
+        query = select(func.count()).where(decision.c.slot == slot, decision.c.action == "review")
+        return bool(self._connection.scalar(query))
 
     def log(
         self, since: float = 0.0, after_id: int = 0, verdict: str | None = None

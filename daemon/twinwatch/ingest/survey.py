@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
-from twinwatch.index import DecisionRow, Index, Judged
+from twinwatch.index import Index, Judged
 from twinwatch.ingest.line import Found, Pace
+from twinwatch.ingest.orphans import offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
@@ -42,6 +43,7 @@ class Survey:
     mounts: list[str] = field(default_factory=list)
     failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
+    _respelled: set[PurePosixPath] = field(default_factory=set)  # only another spelling of the name was listed
 
     def files(self) -> Iterator[Found | Pace]:
         """Yield every file to take, wait until they are taken, then forget what is gone.
@@ -81,9 +83,11 @@ class Survey:
         known = self.index.photos
         change = drift(known.in_folder(self.root.id, folder.path, *done), found)
         # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
-        missing.extend(
-            folder.path / name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found
-        )
+        lost = [name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found]
+        missing.extend(folder.path / name for name in lost)
+        # Where a.jpg and A.JPG are one name, the old one still answers.
+        spelled = {name.casefold() for name in folder.files} if lost else set()
+        self._respelled |= {folder.path / name for name in lost if name.casefold() in spelled}
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):
@@ -101,7 +105,7 @@ class Survey:
         gone: list[Photo] = []
         for path in missing:
             photo = self.index.photos.at(self.root.id, path)
-            if photo is not None and self.root.is_gone(path):
+            if photo is not None and (path in self._respelled or self.root.is_gone(path)):
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
             raise RootError(
@@ -112,19 +116,12 @@ class Survey:
         for photo in gone:
             self.orphaned.extend(forget(self.index, self.root, photo, self.clock()))
         self.vanished = len(gone)
+        if self.below == TOP:
+            self.orphaned.extend(row.slot for row in without_keeper(self.index, self.root, self.clock()))
         self.index.commit()
 
 
 def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
     """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
-    if index.photos.with_digest(photo.reading.digest):
-        return []
-    held = index.journal.held_for(photo.reading.digest)
-    for row in held:
-        where = Path(root.path / photo.path)
-        why = f"the keeper is gone; its copy can be put back: twinwatch quarantine restore {row.slot}"
-        index.memory.audit(
-            DecisionRow(now, row.root_path / row.path, row.verdict, where, "review", why, row.slot, None)
-        )
-    return [row.slot for row in held]
+    return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now)]

@@ -88,7 +88,7 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
                 hint = f"put it back with: twinwatch quarantine restore {slot.name}"
                 raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
             if not any(
-                _has_bytes(path, manifest.keeper_digest, held, places)
+                has_bytes(path, manifest.keeper_digest, held, places)
                 for path in (recorded, *keepers(manifest.keeper_digest))
             ):
                 raise MoveRefusedError(
@@ -228,7 +228,8 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
         os.close(here)
 
 
-def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
+def has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
+    """Tell whether a file has these very bytes, is no other name of a `held` one, and lies in none of `places`."""
     real = Path(os.path.realpath(path.parent))  # a folder on the way may have become a symlink into quarantine
     if any(Path(os.path.realpath(place)) in (real, *real.parents) for place in places):
         return False
