@@ -130,7 +130,9 @@ class Index:
 
     def _take_over(self, old: Connection, table: Table) -> int:
         rows = 0
-        for row in old.execute(select(table)).mappings():
+        there = set(old.scalars(text(f"SELECT name FROM pragma_table_info('{table.name}')")))  # noqa: S608 - ours
+        kept = [column for column in table.c if column.name in there and column is not root.c.photos]
+        for row in old.execute(select(*kept)).mappings():
             self._database.connection.execute(insert(table).values(**row))
             rows += 1
         return rows

@@ -174,7 +174,7 @@ class Line:
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0
-        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1)
+        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, tries=tries + 1)
         if reading.trouble is None:
             return photo
         if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
@@ -205,7 +205,7 @@ class Line:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
-                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock())
+                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived)
                 photos.set_judged(linked.id)  # one file under two names is no copy
             elif there is not None or root.is_gone(other.path):
                 photos.follow(other.id, path, stat)
