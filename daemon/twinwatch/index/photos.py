@@ -48,9 +48,9 @@ _IN_FOLDER = """
     SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
 _HASHES = """
-    SELECT phash FROM photo WHERE c0 IN (SELECT value FROM json_each(?))
-    UNION SELECT phash FROM photo WHERE c1 IN (SELECT value FROM json_each(?))
-    UNION SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
+    SELECT phash FROM json_each(?) CROSS JOIN photo ON c0 = value
+    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON c1 = value
+    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
     SELECT photo.id, phash, detail, header.words, width, height FROM photo INDEXED BY photo_phash
@@ -92,10 +92,18 @@ class Photos:
         rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
         return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if judged in states}
 
-    def marks(self, root_id: RootId, folder: PurePosixPath) -> dict[bytes, tuple[int, int, int, int, int]]:
-        """Return `mark` of every photo of one folder, and whether it is judged: the cheapest that tells a change."""
+    def marks(
+        self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
+    ) -> tuple[Collection[str], dict[str, tuple[int, int, int, int]]]:
+        """Return the names of all photos of one folder, and `mark` of those in these states.
+
+        The cheapest that tells unchanged files: a mark that does not fit a column is folded and never found equal.
+        """
         rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
-        return {row[0]: row[1:] for row in rows}
+        known = {name.decode("utf-8", "surrogateescape"): (i, s, m, c) for name, i, s, m, c, j in rows if j in states}
+        if len(known) == len(rows):
+            return known.keys(), known
+        return [os.fsdecode(row[0]) for row in rows], known
 
     def folders(self, root_id: RootId, below: PurePosixPath = TOP) -> Iterator[PurePosixPath]:
         """Yield every folder of a root, from `below` down, in which a photo is known."""
@@ -222,15 +230,15 @@ class Photos:
             return (_signed(print_.hashes[0]),)
         low, middle, high = probes(print_.hashes, radius)
         shift = CHUNK_BITS[0] + CHUNK_BITS[1]
-        starts = [_signed(chunk << shift) for chunk in high]
-        rows = self._database.run(
-            _HASHES, (json.dumps(list(low)), json.dumps(list(middle)), json.dumps(starts), (1 << shift) - 1)
-        )
+        asked = (low, middle, [_signed(chunk << shift) for chunk in high])
+        rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
         near = []
-        for (stored,) in rows:
+        for (stored,) in set(rows):
             value = stored % (1 << 64)
-            if any((value ^ own).bit_count() <= radius for own in print_.hashes):
-                near.append(stored)
+            for own in print_.hashes:
+                if (value ^ own).bit_count() <= radius:
+                    near.append(stored)
+                    break
         return near
 
     def _ranked(self, newcomer: Photo, values: list[int], among: str, *, turned: bool) -> Iterator[PhotoId]:

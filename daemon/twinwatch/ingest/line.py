@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.content import digest_of
+from twinwatch.content import digest_of, unkept
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
@@ -184,7 +184,8 @@ class Line:
 
     def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
         try:
-            reading = yield self._workers.read(fd, priority)
+            with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
+                reading = yield self._workers.read(fd, priority)
         except WorkerError as error:
             if error.trouble is None:
                 raise

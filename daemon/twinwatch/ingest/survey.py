@@ -5,7 +5,7 @@ Whatever cannot be listed is unknown, not gone; and when too much is gone at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,7 @@ from twinwatch.ingest.line import Found, Pace
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
-from twinwatch.roots import EXPLANATIONS, Folder, Health, Root
+from twinwatch.roots import EXPLANATIONS, Folder, Health, Mark, Root
 
 
 @dataclass(slots=True)
@@ -42,6 +42,7 @@ class Survey:
     mounts: list[str] = field(default_factory=list)
     failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
+    _names: Collection[str] = ()  # the photos known in the folder that is being compared
 
     def files(self) -> Iterator[Found | Pace]:
         """Yield every file to take, wait until they are taken, then forget what is gone.
@@ -51,7 +52,7 @@ class Survey:
         try:
             walked: set[PurePosixPath] = set()
             missing: list[PurePosixPath] = []
-            for folder in self.root.walk(self.below):
+            for folder in self.root.walk(self.below, self._known):
                 walked.add(folder.path)
                 yield from self._compare(folder, missing)
                 yield Pace.BREATHE
@@ -64,6 +65,11 @@ class Survey:
             self.failure = error
         self.done(self)
 
+    def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
+        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
+        self._names, marks = self.index.photos.marks(self.root.id, folder, done)
+        return marks
+
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
         self.folders += 1
         if folder.trouble:
@@ -73,17 +79,19 @@ class Survey:
         self._unlisted.extend(folder.path / name for name in folder.mounts)
         self.mounts.extend(str(self.root.path / folder.path / name) for name in folder.mounts)
         found = {name: stat for name, stat in folder.files.items() if is_picture(name)}
-        self.pictures += len(found)
-        self.bytes += sum(stat.size for stat in found.values())
+        self.pictures += len(found) + len(folder.unchanged)
+        self.bytes += sum(stat.size for stat in found.values()) + folder.unchanged_bytes
         empty = {name for name, stat in found.items() if stat.is_placeholder}
         self.placeholders += len(empty)
-        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
-        known = self.index.photos
-        change = drift(known.in_folder(self.root.id, folder.path, *done), found)
         # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
-        missing.extend(
-            folder.path / name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found
-        )
+        if len(folder.unchanged) < len(self._names):
+            missing.extend(
+                folder.path / name for name in self._names if name not in folder.unchanged and name not in found
+            )
+        if not found:
+            return
+        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
+        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *done), found)
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):
