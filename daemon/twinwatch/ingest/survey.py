@@ -5,6 +5,7 @@ Whatever cannot be listed is unknown, not gone; and when too much is gone at onc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -36,6 +37,7 @@ class Survey:
     bytes: int = 0
     placeholders: int = 0
     taken: int = 0
+    taken_bytes: int = 0
     vanished: int = 0
     orphaned: list[str] = field(default_factory=list)  # slots whose keeper is gone: offered back
     troubles: list[str] = field(default_factory=list)
@@ -64,6 +66,15 @@ class Survey:
         except RootError as error:
             self.failure = error
         self.done(self)
+
+    def ahead(self) -> tuple[int, int]:
+        """Count the pictures that `files` is going to find, and their bytes; what changes meanwhile is not in it."""
+        count = size = 0
+        with contextlib.suppress(RootError):  # `files` will say so
+            for folder in self.root.walk(self.below, self._known):
+                new = [stat.size for name, stat in folder.files.items() if is_picture(name) and not stat.is_placeholder]
+                count, size = count + len(new), size + sum(new)
+        return count, size
 
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
         done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
@@ -96,6 +107,7 @@ class Survey:
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):
                 self.taken += 1
+                self.taken_bytes += found[name].size
                 yield photo
 
     def _in_lost_folders(self, walked: set[PurePosixPath]) -> Iterator[PurePosixPath]:
