@@ -20,6 +20,7 @@ from benchmarks.performance import (
     pictures,
     plots,
     rescan,
+    results,
     search,
 )
 from benchmarks.performance.figures import Figure
@@ -38,16 +39,16 @@ def main() -> int:
     run = page.Run(_settings(options), [])
     camera = _cameras(options, work)
     web = pictures.jpegs(work / "web", options.web, pictures.WEB, options.jobs, first=10_000)
-    bench = _Bench(options, run, camera, web)
+    bench = _Bench(options, camera, web)
     for name in PARTS:
-        if name in options.parts:
-            _say(f"-- {name}")
-            getattr(bench, name)()
-        else:
+        found = _part(name, bench) if name in options.parts else results.load(work / "results", name)
+        if found is None:
             run.left_out.append(f"{name} (not among --parts)")
+        else:
+            run.take(found)
     run.machine = list(machine.describe())
     if options.out is not None:
-        bench.draw(options.out / "performance")
+        _draw(run, options.out / "performance")
         _write(run, options.out)
         _say(f"written: {options.out / 'performance.md'}")
     missed = [figure for figure in run.figures if figure.met is False]
@@ -55,21 +56,28 @@ def main() -> int:
     return 1 if missed else 0
 
 
+def _part(name: str, bench: _Bench) -> results.Result:
+    """Run one part, print its figures, keep them."""
+    _say(f"-- {name}")
+    bench.found = results.Result()
+    getattr(bench, name)()
+    bench.found.save(bench.options.work / "results", name)
+    return bench.found
+
+
 @dataclass(slots=True)
 class _Bench:
     """The parts of a run, each a method of the name that `--parts` takes."""
 
     options: argparse.Namespace
-    run: page.Run
     camera: list[Path]
     web: list[Path]
-    walks: list[tuple[int, float, float]] = field(default_factory=list)
-    costs: growth.Costs = field(default_factory=dict)
+    found: results.Result = field(default_factory=results.Result)
 
     def tell(self, figures: Iterable[Figure]) -> None:
         """Keep figures, and print them as they come."""
         for figure in figures:
-            self.run.figures.append(figure)
+            self.found.figures.append(figure)
             _say(figure.line())
 
     def large(self) -> None:
@@ -89,18 +97,18 @@ class _Bench:
 
     def rescan(self) -> None:
         figures, points = rescan.measure(self.options.work, self.options.trees, self.options.rounds)
-        self.walks.extend(points)
+        self.found.walks = points
         self.tell(figures)
 
     def search(self) -> None:
         figures, times = search.measure(self.options.work, self.options.libraries, _say)
-        self.run.times.update(times)
+        self.found.times = times
         self.tell(figures)
         self.tell(search.equal(self.options.work))
 
     def growth(self) -> None:
         figures, costs = growth.measure(self.options.work, self.options.libraries)
-        self.costs.update(costs)
+        self.found.costs = costs
         self.tell(figures)
 
     def arrivals(self) -> None:
@@ -117,13 +125,14 @@ class _Bench:
     def idle(self) -> None:
         self.tell(idling.measure(self.options.work, max(self.options.libraries)))
 
-    def draw(self, folder: Path) -> None:
-        """Draw the plots of what was measured."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.run.times:
-            plots.search(self.run.times, folder / "search.svg")
-        if self.costs and self.walks:
-            plots.growth(self.costs, growth.STEPS, self.walks, folder / "growth.svg")
+
+def _draw(run: page.Run, folder: Path) -> None:
+    """Draw the plots of what was measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if run.found.times:
+        plots.search(run.found.times, folder / "search.svg")
+    if run.found.costs and run.found.walks:
+        plots.growth(run.found.costs, growth.STEPS, run.found.walks, folder / "growth.svg")
 
 
 def _cameras(options: argparse.Namespace, work: Path) -> list[Path]:

@@ -46,6 +46,7 @@ def large(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]:
     yield Figure(_MEGAPIXELS, f"the same with the start spread over {count} photos", whole / limit)
     yield Figure(_MEGAPIXELS, "faster than plain imagehash", plain / each, bar=8, rule="at least", note=_ms(plain))
     yield Figure(_MEGAPIXELS, "faster than czkawka", other / each, bar=5, rule="at least", note=_ms(other))
+    yield Figure(_MEGAPIXELS, "djpeg itself is faster than imagehash", plain / limit, note="no program can be by more")
     both = costs["scan"].processor / costs["scan"].clock
     yield Figure(_MEGAPIXELS, "processors in use, of two", both, "cores")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
+from twinwatch.imaging import algorithm
 from twinwatch.index import FILE_NAME, Index
 from twinwatch.index.packing import expected, pack_header, pack_turned
 from twinwatch.photo import (
@@ -28,7 +29,7 @@ from twinwatch.photo import (
 from twinwatch.roots import mark
 from twinwatch.syscalls import file_stat
 
-ALGORITHM = "phash64/1 pillow-12.0.0 imagehash-4.3.2 numpy-2.3.5"
+ALGORITHM = algorithm()  # or the daemon would make them all again
 PER_FOLDER = 100
 _INSERT = f"INSERT INTO photo VALUES ({', '.join('?' * 23)})"  # noqa: S608 - only marks
 _CAMERAS = ("HUAWEI VOG-L29", "Apple iPhone 12 Pro", "samsung SM-G991B")

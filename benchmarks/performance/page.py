@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.performance.figures import Figure, number
+from benchmarks.performance.results import Result
 from benchmarks.performance.search import Times
 
 
@@ -15,14 +16,25 @@ class Run:
 
     settings: str  # the command that repeats it
     machine: list[str]
-    figures: list[Figure] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # what was not measured, and why
-    times: Times = field(default_factory=dict)
+    found: Result = field(default_factory=Result)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Return the figures of all parts."""
+        return self.found.figures
+
+    def take(self, part: Result) -> None:
+        """Add what one part found."""
+        self.found.figures += part.figures
+        self.found.times |= part.times
+        self.found.costs |= part.costs
+        self.found.walks += part.walks
 
 
 def page(run: Run, plots: str, profiles: str) -> str:
     """Return the page; `plots` is the folder of the plots as a relative link, `profiles` the part written by hand."""
-    made = (*_head(run), *_bars(run), *_searches(run.times, plots), *_growth(plots))
+    made = (*_head(run), *_bars(run), *_searches(run.found.times, plots), *_growth(run.found, plots))
     return "\n".join([*made, profiles.strip(), ""])
 
 
@@ -74,7 +86,9 @@ def _table(times: Mapping[tuple[str, int, int], float]) -> Iterator[str]:
     yield ""
 
 
-def _growth(plots: str) -> Iterator[str]:
+def _growth(found: Result, plots: str) -> Iterator[str]:
+    if not (found.costs and found.walks):
+        return
     yield f"""## Growth
 
 ![An arrival as the index grows, a walk as the tree grows]({plots}/growth.svg)

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.performance.costs import TWINWATCH
 
 SETTLE = 1.0  # seconds that a file renamed into place must stand still: the default
-_PATIENCE = 1800.0
+_PATIENCE = 1800.0  # seconds until something that must come is given up
 _CONFIG = """\
 roots: [{{path: {root}}}]
 quarantine: {{min_free_mib: 0}}

@@ -69,7 +69,8 @@ class Daemon:
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
         self._rounds = Rounds(self._assembly, self._watcher, self._unsettled)
-        self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
+        parts = self._assembly
+        self._refresher = Refresher(parts.index, parts.workers, parts.belt, parts.line.roots)
         with self._assembly:
             self._assembly.line.retry = self._retry
             self._assembly.line.look_again = self._look_again
