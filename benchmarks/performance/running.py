@@ -34,7 +34,7 @@ class Daemon:
         config = state / "config.yaml"
         config.write_text(_CONFIG.format(root=json.dumps(str(root)), idle=idle))
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        address = f"\\0twinwatch-bench-{os.getpid()}"
+        address = f"\0twinwatch-bench-{os.getpid()}"
         with (state / "log").open("wb") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(address)
             manager.settimeout(_PATIENCE)
