@@ -1,8 +1,9 @@
 # Two commands do everything on a fresh Debian with git, make and Python >= 3.11:
 #   make run [DIR=/path/to/mirror]     install into .venv and watch a folder; without DIR: a demonstration
 #   make test                          every check and every test
-# A third one measures, and takes a while:
+# Two more measure, and take a while:
 #   make accuracy [DIR=/photos]        how many copies are found and look-alikes taken: docs/accuracy.md
+#   make bench [DIR=/photos]           what it costs, beside its peers and against its bars: docs/performance.md
 # A fourth one breaks things, as root, and takes hours:
 #   make torture [ARGS="FAMILY ... --quick"]   faults on the real program, each with its figure: docs/safety-figures.md
 # `make check` is the only definition of the checks; CI and people call the same.
@@ -16,7 +17,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests torture mutants model accuracy fresh lock clean
+.PHONY: run test check lint types layers tests torture mutants model accuracy bench fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -71,6 +72,17 @@ ifdef DIR
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
 else
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' $(ARGS)
+endif
+
+# The same variables; BENCH_WORK=DIR keeps photos and indexes elsewhere. djpeg is in Debian's libjpeg-turbo-progs.
+BENCH_WORK ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-performance
+
+bench: $(BENCH_STAMP)
+	command -v djpeg >/dev/null || { echo "make bench compares with djpeg: install libjpeg-turbo-progs" >&2; exit 1; }
+ifdef DIR
+	$(BENCH)/bin/python -m benchmarks.performance --work '$(BENCH_WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
+else
+	$(BENCH)/bin/python -m benchmarks.performance --work '$(BENCH_WORK)' $(ARGS)
 endif
 
 CORE := */photo.py,*/matching.py,*/verdict.py,*/settle.py,*/brake.py,*/reconcile.py,*/naming/*

@@ -148,6 +148,8 @@ def _show_status(said: dict[str, Any], state: Path | None) -> None:
     click.echo(f"{said['state']}: {said['photos']} photos, {said['queued']} queued, {said['held']} held")
     if said.get("paused"):
         click.echo(f"moving is paused: {output.clean(said['paused'])}\n  go on with: {command('resume', state)}")
+    if said.get("resting"):
+        click.echo(f"bulk work rests: {output.clean(said['resting'])}")
     if said["state"] == "stopped" and said["roots"]:
         click.echo("when it was last heard of:")
     for root in said["roots"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from twinwatch.cli import output
+from twinwatch.cli import output, progress
 from twinwatch.cli.group import FOLDERS, config_option, json_option, state_option
 
 if TYPE_CHECKING:
@@ -123,10 +123,9 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         survey.again = True
         surveys.append(survey)
         assembly.belt.add_bulk(survey.files())
-    with output.progress() as bar:
-        task = bar.add_task("reading", total=None, now="")
+    with progress.shown(surveys) as bar:
         while not stop.wanted and assembly.belt.step(0.2):
-            bar.update(task, completed=teller.done, total=sum(s.taken for s in surveys), now=teller.now)
+            bar.update(teller.done, teller.now)
             assembly.index.commit_if_older(0.5)
     for survey in surveys:
         for trouble in survey.troubles:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL, Engine, ExceptionContext
@@ -46,12 +48,33 @@ class Database:
                 raise
             raise unusable(path, error) from error
         self.connection = connection
+        self._driver = cast(sqlite3.Connection, connection.connection.driver_connection)
         self._dirty_since: float | None = None
+        self._added: Counter[int] = Counter()  # photos by root, since the last commit
 
-    def wrote(self) -> None:
-        """Note that the open transaction holds something worth a commit."""
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement of the hot paths and return its rows; `wrote` must follow a write.
+
+        On the driver's own connection: through SQLAlchemy each would cost ten times what the database takes. Raises
+        IndexUnusableError.
+        """
+        try:
+            return self._driver.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.path, error) from error
+
+    def wrote(self, root_id: int = 0, added: int = 0) -> None:
+        """Note that the open transaction holds something worth a commit; so many photos were `added` to a root."""
         if self._dirty_since is None:
             self._dirty_since = time.monotonic()
+        if not self.connection.in_transaction():
+            self.connection.begin()  # the driver began one with the write; SQLAlchemy must know, to commit it
+        if added:
+            self._added[root_id] += added
+
+    def added(self, root_id: int | None = None) -> int:
+        """Return how many photos were added since the last commit: the roots' counts are brought up to date by it."""
+        return self._added.total() if root_id is None else self._added[root_id]
 
     @property
     def dirty(self) -> bool:
@@ -61,14 +84,20 @@ class Database:
     def commit(self) -> None:
         """End the transaction; when this returns, everything written is durable."""
         try:
+            for root_id, count in self._added.items():
+                self.run("UPDATE root SET photos = photos + ? WHERE id = ?", (count, root_id))
             self.connection.commit()
-        except DatabaseError as error:
+        except (DatabaseError, IndexUnusableError) as error:
             # Else every later call, closing too, would speak of the transaction and no longer of the disk.
             self._dirty_since = None
+            self._added.clear()
             with contextlib.suppress(DatabaseError):
                 self.connection.rollback()
+            if isinstance(error, IndexUnusableError):
+                raise
             raise unusable(self.path, error) from error
         self._dirty_since = None
+        self._added.clear()
 
     def commit_if_older(self, seconds: float) -> None:
         """Commit what has waited that long: the cache of readings may be batched, the journal never is."""
@@ -84,6 +113,8 @@ class Database:
             yield self.connection
         except DatabaseError as error:
             self.connection.rollback()
+            self._dirty_since = None
+            self._added.clear()
             raise unusable(self.path, error) from error
         self.commit()
 

@@ -62,7 +62,7 @@ class Index:
 
     def is_level(self, root_id: RootId) -> bool:
         """Tell whether a root was ever level: then what is new in it is an arrival."""
-        return self._database.connection.scalar(select(root.c.level_at).where(root.c.id == root_id)) is not None
+        return bool(self._database.run("SELECT 1 FROM root WHERE id = ? AND level_at IS NOT NULL", (root_id,)))
 
     def set_level(self, root_id: RootId, at: float | None) -> None:
         """Record when a root was first level; None makes everything in it a resident again."""

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.content import digest_of
+from twinwatch.content import digest_of, unkept
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
@@ -178,7 +178,7 @@ class Line:
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0
-        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1)
+        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, tries=tries + 1)
         if known is not None and new:
             self._edited(root, known)
         if reading.trouble is None:
@@ -197,7 +197,8 @@ class Line:
 
     def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
         try:
-            reading = yield self._workers.read(fd, priority)
+            with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
+                reading = yield self._workers.read(fd, priority)
         except WorkerError as error:
             if error.trouble is None:
                 raise
@@ -218,7 +219,7 @@ class Line:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
-                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock())
+                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived)
                 photos.set_judged(linked.id)  # one file under two names is no copy
             elif there is not None or root.is_gone(other.path):
                 photos.follow(other.id, path, stat)

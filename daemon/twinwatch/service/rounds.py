@@ -129,7 +129,7 @@ class Rounds:
                 self.survey_soon(life)  # whatever it was, the walk over the whole root says it
 
         survey.done = done
-        self._assembly.belt.add_bulk(survey.files())
+        self._assembly.belt.add_folder(survey.files())
 
     def at(self, path: Path) -> Life | None:
         """Return the life of the root at this path."""
