@@ -81,10 +81,7 @@ class Survey:
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
         done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
         self._names, marks = self.index.photos.marks(self.root.id, folder, done)
-        if not self.root.exclusions.patterns:
-            return marks
-        # What the user has excluded since is not known any more: it would stay a candidate, and a keeper.
-        return {name: mark for name, mark in marks.items() if not self.root.exclusions.file(name)}
+        return marks
 
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
         self.folders += 1
