@@ -251,5 +251,5 @@ TestHousehold = Household.TestCase
 
 if __name__ == "__main__":  # python -m tests.test_quarantine_machine 400: so many households of 25 acts each
     long = settings(max_examples=int(sys.argv[1]), stateful_step_count=25, deadline=None, print_blob=True)
-    run_state_machine_as_test(Household, settings=long)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Household, settings=long)
     sys.stdout.write(f"{sys.argv[1]} households of up to 25 acts on a real disk: no law was broken\n")
