@@ -1,8 +1,15 @@
-"""Writes the figures into docs/safety.md, from the files of figures beside it. Run: python -m tests.safety_page"""
+"""Writes the figures into docs/safety.md, from the files of figures beside it; runs a family of faults and records it.
+
+usage: python -m tests.safety_page [FAMILY SCALE SEED]      such as: races 0.01 1, or: state full 1
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,5 +59,19 @@ def write() -> None:
     PAGE.write_text(page(PAGE.read_text(), rows()))
 
 
+def run(family: str, scale: str, seed: str) -> None:
+    """Run a family of `tests/torture` and record its figures with this day, commit and command."""
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HOME, capture_output=True, text=True, check=True)
+    command = f"python -m tests.safety_page {family} {scale} {seed}"
+    figures = importlib.import_module(f"tests.torture.{family}").run(scale, int(seed))
+    for figure in figures:
+        figure |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": head.stdout.strip(), "command": command}
+        sys.stdout.write(f"{figure['fault']} {figure['case']}: {figure['count']:,} times, {figure['bad']} bad\n")
+    record(figures)
+
+
 if __name__ == "__main__":
-    write()
+    if sys.argv[1:]:
+        run(*sys.argv[1:])
+    else:
+        write()

@@ -151,8 +151,9 @@ class People:
         jump = (-3 * 86400, -3600, 3600, 86400)[a % 4] * (1 + b % 3)
         self._clock_off += jump
         if jump > 0:
-            for moves in self._moves.values():
+            for number, moves in self._moves.items():
                 moves.clear()
+                self._resumed[number] = self._monotonic  # what has begun before counts no more either
 
     def ask_to_move(self, a: int, _: int, __: int) -> None:
         """`scan --quarantine`: from now on residents too."""

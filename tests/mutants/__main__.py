@@ -42,7 +42,8 @@ QUICK = (
     "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",
     "tests/test_quarantine.py",
        "tests/test_quarantine_groups.py", "tests/test_quarantine_races.py", "tests/test_quarantine_order.py",
-    "tests/test_quarantine_verify.py", "tests/test_ingest.py", "tests/test_config_placement.py",
+    "tests/test_quarantine_verify.py", "tests/test_quarantine_details.py", "tests/test_orphans.py",
+    "tests/test_ingest.py",
 )  # fmt: skip
 QUICK_ALSO = (
     "tests/test_quarantine_crash.py::test_recovery_believes_nothing_of_a_root_that_lost_its_marker",

@@ -133,7 +133,7 @@ def _one_round(nas: Nas, move: Any, own: int, count: Counter[str], broken: Count
 # F18: content that changes between two system calls
 
 
-class _At:
+class At:
     """Lets somebody act just before the wanted system call of ours."""
 
     def __init__(self, at: int, act: Callable[[], None]) -> None:
@@ -141,7 +141,7 @@ class _At:
         self.real = {name: getattr(os, name) for name in ("open", "stat", "fstat", "pread", "fsync", "mkdir", "rename")}
         self.libc = syscalls._libc
 
-    def __enter__(self) -> _At:
+    def __enter__(self) -> At:
         for name, call in self.real.items():
             setattr(os, name, self._wrapped(call))
         syscalls._libc = self  # type: ignore[assignment]
@@ -196,7 +196,7 @@ def _calls(nas: Nas) -> int:
     nas.put("keeper.jpg", PICTURE)
     nas.put("copy.jpg", PICTURE)
     move = nas.move("copy.jpg", "keeper.jpg")
-    with _At(0, lambda: None) as counting:
+    with At(0, lambda: None) as counting:
         nas.holder.hold(move, nas.root, nas.root)
     restore(nas.slot(), nas.index, NOW)
     return counting.count
@@ -230,7 +230,7 @@ def _edit_once(nas: Nas, what: str, who: str, at: int, count: Counter[str], brok
 
     move = nas.move("copy.jpg", "keeper.jpg")
     try:
-        with _At(at, act):
+        with At(at, act):
             nas.holder.hold(move, nas.root, nas.root)
         held = True
     except TwinwatchError:
