@@ -291,16 +291,19 @@ class Trial:
         self._judged: dict[Disk, Counter[str]] = {}
 
     def syncs(self) -> list[tuple[int, str, bool]]:
-        """Return the number and name of each step that makes something durable, and whether safety needs it.
+        """Return the number and name of each step that makes a change of this act durable, and whether it is needed.
 
-        It needs no commit: the index is a cache, and the manifests say it all.
+        The index is a cache and the manifests say it all, so no commit is, but that of a purge: nothing else tells one
+        from a loss. Recovery is done again at each start: only the order counts, which the first of its syncs keeps.
         """
-        found = []
+        changed = {half.folder for step in self.record.steps if isinstance(step, Change) for half in step.halves}
+        found: list[tuple[int, str, bool]] = []
         for number, step in enumerate(self.record.steps):
-            if isinstance(step, Sync):
-                found.append((number, f"the fsync of the {step.what}", True))
+            if isinstance(step, Sync) and step.node in changed | self.record.written.keys():
+                if self._act not in ("finish", "undo") or not any(needed for _, _, needed in found):
+                    found.append((number, f"the fsync of the {step.what}", True))
             elif isinstance(step, Commit):
-                found.append((number, "the commit", False))
+                found.append((number, "the commit", self._act == "purge"))
         return found
 
     def broken(self, without: int | None = None, *, until_caught: bool = False) -> tuple[int, Counter[str]]:
