@@ -375,7 +375,7 @@ def test_the_daemon_and_help_never_import_a_decoder() -> None:
 
 def test_a_person_at_a_terminal_sees_how_far_a_scan_is(mirror: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "twinwatch", "scan", "--state", tmp_path / "seen", mirror]
+    command = [sys.executable, "-m", "twinwatch", "scan", "--state", str(tmp_path / "seen"), str(mirror)]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as scan:
         os.close(theirs)
