@@ -166,7 +166,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trees", type=int, nargs="+", default=[10_000, 100_000], metavar="N", help="sizes of trees")
     parser.add_argument("--rounds", default=5, help="how often what is compared is run in turns (5)", **numbers)  # type: ignore[arg-type]
     parser.add_argument("--jobs", default=os.cpu_count() or 1, help="processes that draw", **numbers)  # type: ignore[arg-type]
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="a few photos, small indexes, two rounds; writes nothing")
     parser.add_argument("--work", type=Path, default=_cache(), metavar="DIR", help="where all is kept between runs")
     parser.add_argument("--out", type=Path, default=PROJECT / "docs", metavar="DIR", help="where the page goes (docs)")

@@ -16,7 +16,7 @@ def describe() -> Iterator[str]:
     """Yield what the page says of the machine."""
     model = _line(Path("/proc/cpuinfo"), "model name") or platform.machine()
     memory = int((_line(Path("/proc/meminfo"), "MemTotal") or "0 kB").split()[0]) >> 20
-    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    system = f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     yield f"{os.cpu_count()} x {model}, {memory} GiB of memory, {system}"
     yield ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     yield f"djpeg: {_djpeg()}"

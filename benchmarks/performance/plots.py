@@ -16,7 +16,7 @@ from benchmarks.performance.search import Times
 
 _HASH_SALT = "twinwatch"  # the same data gives the same file
 _NO_DATE = {"Date": None, "Creator": None}
-_OURS, _PEERS = "#1b6ca8", ("#c2402b", "#8a6d1d", "#5b8c5a", "#777777")
+_OURS, _PEERS = "#1b6ca8", ("#c2402b", "#8a6d1d", "#5b8c5a", "#777777", "#7a5195")
 
 
 def search(times: Times, path: Path) -> None:
