@@ -41,7 +41,7 @@ def test_a_finished_move_is_no_photo_of_the_index_any_more(held: Nas) -> None:
     try:
         held.index.photos.record(held.root.id, photo.path, photo.stat, photo.reading, **options)
     except TypeError:  # an index that keeps no time
-        held.index.photos.record(held.root.id, photo.path, photo.stat, photo.reading, arrived=True)  # type: ignore[call-arg]
+        held.index.photos.record(held.root.id, photo.path, photo.stat, photo.reading, arrived=True)
     (held.root.path / "in/b.jpg").rename(slot.photo_path)
     held.index.journal.set_state(slot.name, MoveState.MOVING)
     assert [found.outcome for found in recover(held.root, held.index)] == [MoveState.HELD]
