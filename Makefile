@@ -1,8 +1,11 @@
 # Two commands do everything on a fresh Debian with git, make and Python >= 3.11:
 #   make run [DIR=/path/to/mirror]     install into .venv and watch a folder; without DIR: a demonstration
 #   make test                          every check and every test
-# A third one measures, and takes a while:
+# Two more measure, and take a while:
 #   make accuracy [DIR=/photos]        how many copies are found and look-alikes taken: docs/accuracy.md
+#   make bench [DIR=/photos]           what it costs, beside its peers and against its bars: docs/performance.md
+# A fourth one breaks things, as root, and takes hours:
+#   make torture [ARGS="FAMILY ... --quick"]   faults on the real program, each with its figure: docs/safety-figures.md
 # `make check` is the only definition of the checks; CI and people call the same.
 
 PYTHON ?= python3
@@ -14,7 +17,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-accuracy
 
-.PHONY: run test check lint types layers tests accuracy fresh lock clean
+.PHONY: run test check lint types layers tests torture mutants model accuracy bench fresh lock clean
 
 run: $(STAMP)
 ifdef DIR
@@ -45,6 +48,18 @@ tests: $(DEV_STAMP)
 	$(BIN)/coverage report --skip-covered --skip-empty
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 > /dev/null
 
+# ARGS=--help tells the families; ARGS="--record" writes the figures into docs. What a machine lacks is left out, and said.
+torture: $(DEV_STAMP)
+	$(BIN)/python -m tests.torture $(ARGS)
+
+# Small faults are put into the rooms that could hurt, one at a time: a test must fail. An hour; ARGS=--help tells more.
+mutants: $(DEV_STAMP)
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+# A million decisions on a household that exists only on paper (tests/model), each checked by every law.
+model: $(DEV_STAMP)
+	$(BIN)/python -m tests.model $(ARGS)
+
 # WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
 WORK ?= $(CACHE)
 NODE_PACKAGES := sharp@0.35.5 jimp@1.6.1
@@ -57,6 +72,17 @@ ifdef DIR
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
 else
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' $(ARGS)
+endif
+
+# The same variables; BENCH_WORK=DIR keeps photos and indexes elsewhere. djpeg is in Debian's libjpeg-turbo-progs.
+BENCH_WORK ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-performance
+
+bench: $(BENCH_STAMP)
+	command -v djpeg >/dev/null || { echo "make bench compares with djpeg: install libjpeg-turbo-progs" >&2; exit 1; }
+ifdef DIR
+	$(BENCH)/bin/python -m benchmarks.performance --work '$(BENCH_WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
+else
+	$(BENCH)/bin/python -m benchmarks.performance --work '$(BENCH_WORK)' $(ARGS)
 endif
 
 CORE := */photo.py,*/matching.py,*/verdict.py,*/settle.py,*/brake.py,*/reconcile.py,*/naming/*

@@ -14,6 +14,7 @@ from tests.nas import Nas
 # The same cases on every run where a result decides over a landing; people's runs go on looking for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("people", deadline=None)
+settings.register_profile("mutants", derandomize=True, deadline=None, max_examples=15)
 settings.load_profile("ci" if os.environ.get("CI") else "people")
 
 

@@ -23,9 +23,10 @@ NOW = 1_700_000_000.0
 class Nas:
     """One state folder and one root; `other_root` makes more of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, state: str = "state") -> None:
+        """`state` names the state folder: two processes with two states are two daemons."""
         self.folder = folder
-        self.state = folder / "state"
+        self.state = folder / state
         self.state.mkdir(exist_ok=True)
         self.index = Index(self.state)
         self.roots: list[Root] = []

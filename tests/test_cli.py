@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -369,3 +371,21 @@ def test_the_daemon_and_help_never_import_a_decoder() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_scan_is(mirror: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "twinwatch", "scan", "--state", str(tmp_path / "seen"), str(mirror)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as scan:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while piece := os.read(ours, 65536):
+                shown += piece
+    os.close(ours)
+    assert scan.returncode == 0
+    words = shown.decode()
+    assert "looking how much there is" in words
+    assert re.search(r"of \d+ photos, [\d.]+ a second", words)
+    assert re.search(r"\d+(\.\d)?/\d+(\.\d)? (bytes|[kK]i?B)", words)

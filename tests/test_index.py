@@ -56,7 +56,7 @@ def enter(index: Index, number: int, hashes: list[int] | None = None, *, detail:
     digest = ContentDigest(number.to_bytes(32, "big"))
     reading = Reading(digest, header, Fingerprint(tuple(eight), detail, "test 1"))
     path = PurePosixPath(f"f/{number}.jpg")
-    return index.photos.record(RootId(root), path, STAT, reading, arrived=True, now=NOW)
+    return index.photos.record(RootId(root), path, STAT, reading, arrived=True)
 
 
 def row(slot: str = "s1", state: MoveState = MoveState.MOVING, at: float = NOW) -> MoveRow:
@@ -153,7 +153,7 @@ def test_a_photo_under_any_name_and_time_is_found_again(index: Index) -> None:
     for name in (b"\xff\xfe.jpg", b"a\nb.jpg", b"%s'\";--.jpg", b"x" * 255, b"deep/\xff/f.jpg"):
         path = PurePosixPath(os.fsdecode(name))
         reading = Reading(A, None, None, Trouble.BROKEN, "words are not kept")
-        recorded = index.photos.record(RootId(1), path, STAT, reading, arrived=False, now=NOW)
+        recorded = index.photos.record(RootId(1), path, STAT, reading, arrived=False)
         assert index.photos.at(RootId(1), path) == recorded
         assert path.name not in index.photos.in_folder(RootId(1), path.parent, Judged.DONE)
         index.photos.set_judged(recorded.id)
@@ -164,7 +164,7 @@ def test_a_photo_under_any_name_and_time_is_found_again(index: Index) -> None:
 def test_a_time_before_1970_or_after_2262_is_kept(index: Index, seconds: int) -> None:
     when = seconds * 10**9 + 999_999_999 * (seconds >= 0)
     stat = FileStat(1, (1 << 64) - 1, 5, when, when, 8, 1)
-    photo = index.photos.record(RootId(1), PurePosixPath("x.jpg"), stat, Reading(A, None, None), arrived=True, now=NOW)
+    photo = index.photos.record(RootId(1), PurePosixPath("x.jpg"), stat, Reading(A, None, None), arrived=True)
     assert (photo.stat.mtime_ns, photo.stat.ctime_ns, photo.stat.inode) == (when, when, stat.inode)
     assert index.photos.same_inode(RootId(1), stat) == [photo]
     index.photos.follow(photo.id, PurePosixPath("y.jpg"), stat)
@@ -229,7 +229,7 @@ def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(i
     same = enter(index, 20_000, [5] * 8)
     index.photos.forget(RootId(1), same.path)
     reading = Reading(ContentDigest((1).to_bytes(32, "big")), same.header, same.reading.fingerprint)
-    index.photos.record(RootId(1), PurePosixPath("twin.jpg"), STAT, reading, arrived=True, now=NOW)
+    index.photos.record(RootId(1), PurePosixPath("twin.jpg"), STAT, reading, arrived=True)
     newcomer = enter(index, 1, [5] * 8)
     found = index.photos.candidates(newcomer, [RootId(1)], 5, 24)
     assert len(found) == 24

@@ -19,7 +19,7 @@ from twinwatch.quarantine import recover
 
 PICTURE = b"picture" * 3000
 # At least so many calls change something; fewer would mean that the driver does not see them.
-CALLS = {"hold": 16, "restore": 13, "purge": 7, "finish": 5, "undo": 7}
+CALLS = {"hold": 15, "restore": 12, "purge": 12, "finish": 5, "undo": 7}
 KILLS = ["before", "after"]
 ERRORS = ["EIO", "EIO+", "ENOSPC", "EXDEV+"]
 
@@ -122,6 +122,47 @@ def test_a_photo_put_back_by_hand_and_a_slot_emptied_by_hand_are_understood(nas:
     }
     assert recover(nas.root, nas.index) == []
     assert nas.tree() == {"photos/a.jpg": PICTURE, "photos/b.jpg": PICTURE}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(MoveState.MOVING, MoveState.CANCELLED), (MoveState.HELD, MoveState.RESTORED)]
+)
+def test_a_file_that_a_power_cut_left_in_both_folders_stays_in_its_old_one(
+    nas: Nas, before: MoveState, after: MoveState
+) -> None:
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE)
+    nas.put("b.jpg.xmp", b"stars")
+    row = nas.hold("b.jpg", "a.jpg")
+    nas.index.journal.set_state(row.slot, before)
+    for held in ("b.jpg", "b.jpg.xmp"):
+        (nas.root.path / held).hardlink_to(nas.place / row.slot / held)
+    assert [found.outcome for found in recover(nas.root, nas.index)] == [after]
+    assert nas.tree() == {"photos/a.jpg": PICTURE, "photos/b.jpg": PICTURE, "photos/b.jpg.xmp": b"stars"}
+    assert (nas.root.path / "b.jpg").stat().st_nlink == 1
+    assert nas.slots() == []
+
+
+def test_a_companion_that_a_power_cut_left_in_both_folders_follows_its_photo(nas: Nas) -> None:
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE)
+    nas.put("b.jpg.xmp", b"stars")
+    row = nas.hold("b.jpg", "a.jpg")
+    nas.index.journal.set_state(row.slot, MoveState.MOVING)
+    (nas.root.path / "b.jpg.xmp").hardlink_to(nas.place / row.slot / "b.jpg.xmp")
+    assert [found.outcome for found in recover(nas.root, nas.index)] == [MoveState.HELD]
+    assert (nas.tree(), nas.held()) == ({"photos/a.jpg": PICTURE}, [PICTURE, b"stars"])
+
+
+def test_a_held_photo_stays_when_another_file_has_its_old_name(nas: Nas) -> None:
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE)
+    row = nas.hold("b.jpg", "a.jpg")
+    nas.put("b.jpg", PICTURE)
+    nas.index.journal.set_state(row.slot, MoveState.MOVING)
+    assert [found.outcome for found in recover(nas.root, nas.index)] == [MoveState.HELD]
+    assert nas.held() == [PICTURE]
+    assert "photos/b.jpg" in nas.tree()
 
 
 def test_a_slot_without_manifest_goes_when_it_is_empty_and_stays_when_it_is_not(nas: Nas) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -164,6 +165,49 @@ def test_purge_is_refused_when_the_keeper_is_gone_changed_or_no_file(nas: Nas) -
     os.truncate(keeper, 0)
     purge_is_refused(nas)
     assert purge(nas.slot(), nas.index, lambda _: [keeper.with_name("moved.jpg")]) > 0
+
+
+def test_purge_syncs_the_keeper_and_its_name_before_it_deletes_the_copy(
+    nas: Nas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = nas.put("a/IMG_1.jpg", PICTURE)  # by a sync client that leaves it in memory: a power cut would take it
+    held = nas.put("b/IMG_1 (1).jpg", PICTURE)
+    nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    plainly, deleting = os.fsync, os.unlink
+    done: list[int] = []
+
+    def fsync(fd: int) -> None:
+        done.append(os.fstat(fd).st_ino)
+        plainly(fd)
+
+    def unlink(path: str, *, dir_fd: int | None = None) -> None:
+        if path == held.name:
+            done.append(0)
+        deleting(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "unlink", unlink)
+    purge(nas.slot(), nas.index, lambda _: [])
+    first = done[: done.index(0)]
+    wanted = [os.stat(path).st_ino for path in (keeper, keeper.parent, nas.root.path)]
+    assert [inode for inode in first if inode in wanted] == wanted
+
+
+def test_purge_is_refused_when_the_disk_does_not_take_the_keeper(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = nas.put("a/IMG_1.jpg", PICTURE)
+    nas.put("b/IMG_1 (1).jpg", PICTURE)
+    nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    plainly = os.fsync
+
+    def fsync(fd: int) -> None:
+        if os.fstat(fd).st_ino == keeper.stat().st_ino:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        plainly(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(MoveRefusedError, match="last copy"):
+        purge(nas.slot(), nas.index, lambda _: [])
+    assert nas.held() == [PICTURE]
 
 
 def test_purge_is_refused_when_the_keeper_is_in_quarantine_itself(nas: Nas) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.nas import NOW, Nas
+from tests.torture.races import At
 from twinwatch.errors import MoveRefusedError, PhotoError, RootError
 from twinwatch.index import MoveState
 from twinwatch.quarantine import purge, recover, restore
 
 names = st.sampled_from(["a.jpg", "b.jpg", "c/a.jpg", "c/b.jpg"])
 picks = st.integers(0, 100)
+
+
+class CrashError(BaseException):
+    """The process dies here: nothing that only handles errors may run."""
 
 
 class Household(RuleBasedStateMachine):
@@ -93,7 +100,7 @@ class Household(RuleBasedStateMachine):
         try:
             self.nas.hold(duplicate, keeper)
         except PhotoError:
-            assert duplicate == keeper
+            assert (self.nas.root.path / duplicate).samefile(self.nas.root.path / keeper)
             return
         content = before.pop(f"photos/{duplicate}")
         assert self.nas.tree() == before
@@ -142,6 +149,63 @@ class Household(RuleBasedStateMachine):
             slot.photo_path.rename(where)
         self.restart()
 
+    @precondition(lambda self: self.files() != [])
+    @rule(pick=picks, name=names)
+    def link(self, pick: int, name: str) -> None:
+        """Give a file a second name: no copy of itself."""
+        path, target = self.nas.root.path / self.files()[pick % len(self.files())], self.nas.root.path / name
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            target.hardlink_to(path)
+
+    @precondition(lambda self: len(self.files()) > 1)
+    @rule(pick=picks, other=picks, at=st.integers(1, 60))
+    def crash_while_holding(self, pick: int, other: int, at: int) -> None:
+        files = self.files()
+        self.crash_at(at, lambda: self.nas.hold(files[pick % len(files)], files[other % len(files)]))
+
+    @precondition(lambda self: self.nas.slots() != [])
+    @rule(pick=picks, at=st.integers(1, 60))
+    def crash_while_restoring(self, pick: int, at: int) -> None:
+        slot = self.nas.slots()[pick % len(self.nas.slots())]
+        self.crash_at(at, lambda: restore(slot, self.nas.index, NOW))
+
+    @rule(at=st.integers(1, 60))
+    def crash_while_recovering(self, at: int) -> None:
+        self.crash_at(at, lambda: recover(self.nas.root, self.nas.index))
+
+    def crash_at(self, at: int, act: Callable[[], object]) -> None:
+        """Die just before the wanted system call; what was not committed is gone."""
+
+        def die() -> None:
+            raise CrashError
+
+        try:
+            with At(at, die):
+                act()
+        except CrashError:
+            self.nas.index._database.connection.rollback()
+        except (PhotoError, RootError):
+            pass
+        self.restart()
+
+    @rule(pick=picks, other=picks)
+    def another_daemon_works_here_too(self, pick: int, other: int) -> None:
+        """It has its own state, and shares nothing but the disk."""
+        second = Nas(self.folder, "second state")
+        try:
+            recover(second.root, second.index)
+            files = self.files()
+            if len(files) > 1:
+                second.hold(files[pick % len(files)], files[other % len(files)])
+            elif second.slots():
+                restore(second.slots()[pick % len(second.slots())], second.index, NOW)
+        except (PhotoError, RootError):
+            pass
+        finally:
+            second.close()
+        self.restart()
+
     @rule()
     def restart(self) -> None:
         self.nas.close()
@@ -182,5 +246,10 @@ class Household(RuleBasedStateMachine):
         assert self.nas.index.journal.rows(MoveState.MOVING) == []
 
 
-Household.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+Household.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
 TestHousehold = Household.TestCase
+
+if __name__ == "__main__":  # python -m tests.test_quarantine_machine 400: so many households of 25 acts each
+    long = settings(max_examples=int(sys.argv[1]), stateful_step_count=25, deadline=None, print_blob=True)
+    run_state_machine_as_test(Household, settings=long)
+    sys.stdout.write(f"{sys.argv[1]} households of up to 25 acts on a real disk: no law was broken\n")

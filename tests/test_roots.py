@@ -164,7 +164,7 @@ def know(nas: Nas, path: str) -> None:
     """Enter a photo into the index as judged."""
     photo = nas.photo(path)
     reading = Reading(photo.reading.digest, None, None)
-    entered = nas.index.photos.record(nas.root.id, photo.path, photo.stat, reading, arrived=False, now=1.0)
+    entered = nas.index.photos.record(nas.root.id, photo.path, photo.stat, reading, arrived=False)
     nas.index.photos.set_judged(entered.id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -139,7 +140,9 @@ def test_the_same_name_in_two_roots_has_the_same_keeper_whoever_comes_first(newe
 @pytest.mark.parametrize(("transform", "policy", "moved"), [
     (1, Policy(), True), (6, Policy(), True), (6, Policy(rotated="review"), False),
     (2, Policy(), False), (2, Policy(mirrored="hold"), True), (7, Policy(), False),
-    (1, Policy(set_aside=frozenset()), False),
+    (1, Policy(set_aside=frozenset()), False), (1, Policy(rotated="review"), True),
+    (1, Policy(mirrored="review"), True),
+    (8, Policy(rotated="review"), False), (4, Policy(), False), (5, Policy(), False), (3, Policy(), True),
 ])  # fmt: skip
 def test_turned_and_mirrored_copies_follow_the_policy(transform: int, policy: Policy, moved: bool) -> None:
     evidence = Evidence(Verdict.RE_ENCODED, "b", transform)
@@ -162,3 +165,122 @@ def test_a_resident_is_not_moved_but_an_identical_arrival_goes_before_it() -> No
     assert (same.moves[0].duplicate, same.moves[0].keeper) == (better, resident)
     other = decide(better, [Match(resident, Evidence(Verdict.RE_ENCODED, "a"))], Policy(), movable)
     assert isinstance(other, Undecided)
+
+
+COPY = Evidence(Verdict.RE_ENCODED)
+
+
+def keeper(one: Photo, other: Photo, evidence: Evidence = COPY) -> str:
+    """Return the path of the one that stays."""
+    decision = decide(one, [Match(other, evidence)], Policy(), movable)
+    assert isinstance(decision, Duplicate)
+    return str(decision.moves[0].keeper.path)
+
+
+@pytest.mark.parametrize(("mtime", "stays"), [
+    (2_000_000_000, "a.jpg"), (2_000_000_001, "b.jpg.jpg"), (-2_000_000_000, "a.jpg"), (-2_000_000_001, "a.jpg"),
+])  # fmt: skip
+def test_an_age_within_two_seconds_says_nothing(mtime: int, stays: str) -> None:
+    shorter, longer = photo(1, path="a.jpg", mtime=5 * 10**9 + mtime), photo(2, path="b.jpg.jpg", mtime=5 * 10**9)
+    assert keeper(shorter, longer) == keeper(longer, shorter) == stays
+
+
+@pytest.mark.parametrize(("one", "other", "rule"), [
+    ({"pixels": 200}, {"gps": True, "kind": "HEIF", "mtime": -(10**10)}, "the one with more pixels"),
+    ({"gps": True}, {"kind": "HEIF", "mtime": -(10**10)}, "the one with richer metadata"),
+    ({"kind": "HEIF"}, {"mtime": -(10**10)}, "the one in the better format"),
+    ({"kind": "GIF"}, {"kind": "???", "mtime": -(10**10)}, "the one in the better format"),
+    ({"mtime": -(10**10)}, {}, "the older one"),
+    ({"path": "IMG_1.jpg"}, {"path": "IMG_1 (1).jpg"}, "the one with the plainer name"),
+    ({"path": "IMG_2.jpg"}, {"path": "IMG_1-edited.jpg"}, "the one with the plainer name"),
+    ({"path": "a/b.jpg"}, {"path": "a/c.jpg"}, "the one with the shorter path"),
+    ({"path": "b.jpg"}, {"path": "a/b.jpg"}, "the one with the shorter path"),
+    ({"kind": "JPEG"}, {"readable": False, "mtime": -(10**10)}, "the one with more pixels"),
+])  # fmt: skip
+def test_the_rules_are_asked_in_their_order(one: dict[str, Any], other: dict[str, Any], rule: str) -> None:
+    better_one, worse = photo(1, **{"path": "one.jpg", **one}), photo(2, **{"path": "two.jpg", **other})
+    for newcomer, known in ((better_one, worse), (worse, better_one)):
+        decision = decide(newcomer, [Match(known, COPY)], Policy(), movable)
+        assert isinstance(decision, Duplicate)
+        assert [(move.keeper, move.duplicate, move.rule) for move in decision.moves] == [(better_one, worse, rule)]
+
+
+@pytest.mark.parametrize(("original", "likely", "one", "stays"), [
+    ("a", False, {"pixels": 50}, "a.jpg"), ("b", False, {"pixels": 200}, "bb.jpg"),
+    ("a", True, {}, "a.jpg"), ("b", True, {}, "bb.jpg"),
+    ("a", True, {"pixels": 50}, "bb.jpg"), ("b", True, {"pixels": 200}, "a.jpg"), ("b", True, {"gps": True}, "a.jpg"),
+    ("a", True, {"pixels": 200}, "a.jpg"),
+])  # fmt: skip
+def test_a_proved_original_stays_and_a_likely_one_unless_something_speaks_against_it(
+    original: Side, likely: bool, one: dict[str, Any], stays: str
+) -> None:
+    first, second = photo(1, path="a.jpg", **one), photo(2, path="bb.jpg")
+    evidence = Evidence(Verdict.RE_ENCODED, original, measures={"direction": "likely"} if likely else {})
+    assert keeper(first, second, evidence) == stays
+    assert keeper(second, first, swapped(evidence)) == stays
+
+
+def test_of_several_better_ones_the_reference_then_the_best_is_the_keeper() -> None:
+    newcomer = photo(1, path="new (1).jpg", pixels=50)
+    plain, large = photo(2, path="a.jpg"), photo(3, path="b.jpg", pixels=200)
+    shelved = photo(4, path="z.jpg", pixels=60, reference=True)
+    first = photo(5, path="0.jpg", pixels=200)
+    for known, best in (
+        ([plain, large], large),
+        ([first, plain], first),
+        ([plain, large, shelved], shelved),
+        ([shelved, plain], shelved),
+    ):
+        for order in (known, known[::-1]):
+            decision = decide(newcomer, [Match(one, COPY) for one in order], Policy(), movable)
+            assert isinstance(decision, Duplicate)
+            assert [move.keeper for move in decision.moves] == [best]
+
+
+def test_a_newcomer_in_a_reference_root_replaces_what_may_go_and_leaves_the_rest() -> None:
+    newcomer = photo(1, path="new.jpg", reference=True)
+    arrival, resident = photo(2, path="b.jpg"), photo(3, path="c.jpg", arrived=False)
+    decision = decide(newcomer, [Match(resident, COPY), Match(arrival, COPY)], Policy(), movable)
+    assert isinstance(decision, Duplicate)
+    assert [(move.duplicate, move.keeper) for move in decision.moves] == [(arrival, newcomer)]
+    left = decide(newcomer, [Match(resident, COPY)], Policy(), movable)
+    assert left == Undecided(resident, newcomer, COPY, "was here before twinwatch watched; nobody asked to move it")
+
+
+def test_what_a_person_is_shown_is_the_likeliest_pair_and_the_reason() -> None:
+    newcomer, near, far = photo(1), photo(2, path="b.jpg"), photo(3, path="longer.jpg")
+    alike = Evidence(Verdict.LOOK_ALIKE)
+    shown = decide(newcomer, [Match(far, alike), Match(near, alike)], Policy(), movable)
+    assert shown == Undecided(newcomer, near, alike, "alike, but not proved to be a copy")
+    mirrored, plain = Evidence(Verdict.RE_ENCODED, None, 2), Evidence(Verdict.SAME_PIXELS, None, 2)
+    shown = decide(newcomer, [Match(near, mirrored), Match(far, plain)], Policy(), movable)
+    assert shown == Undecided(newcomer, far, plain, "a mirrored copy")
+    shelved = photo(4, path="z.jpg", reference=True)
+    shown = decide(
+        replace(shelved, path=PurePosixPath("w.jpg")), [Match(photo(5, arrived=False), COPY)], Policy(), movable
+    )
+    assert isinstance(shown, Undecided)
+    shown = decide(photo(6, reference=True, path="q.jpg"), [Match(shelved, COPY)], Policy(), movable)
+    assert isinstance(shown, Undecided)
+    assert shown.why == "its root is a reference"
+
+
+def test_an_identical_arrival_that_would_win_goes_before_the_nearest_resident() -> None:
+    newcomer = photo(1, path="a.jpg", gps=True)
+    near, far = photo(2, path="bb.jpg", arrived=False), photo(3, path="ccc.jpg", arrived=False)
+    same = Evidence(Verdict.IDENTICAL)
+    decision = decide(newcomer, [Match(far, same), Match(near, same)], Policy(), movable)
+    assert isinstance(decision, Duplicate)
+    assert [(m.duplicate, m.keeper, m.rule) for m in decision.moves] == [
+        (newcomer, near, "the one that was here before")
+    ]
+    assert isinstance(decide(replace(newcomer, arrived=False), [Match(near, same)], Policy(), movable), Undecided)
+
+
+@pytest.mark.parametrize(("transform", "inverse"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 8), (7, 7), (8, 6)])
+def test_evidence_is_turned_round_with_the_pair(transform: int, inverse: int) -> None:
+    policy = Policy(mirrored="hold")
+    evidence = Evidence(Verdict.RE_ENCODED, "a", transform, "said", {"one": 1})
+    decision = decide(photo(1, path="a.jpg"), [Match(photo(2, path="b.jpg"), evidence)], policy, movable)
+    assert isinstance(decision, Duplicate)
+    assert decision.moves[0].evidence == Evidence(Verdict.RE_ENCODED, "b", inverse, "said", {"one": 1})

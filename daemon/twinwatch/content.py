@@ -1,8 +1,10 @@
-"""The bytes of open files: their digest, and whether two hold the same. Reads only, in pieces, at absolute offsets."""
+"""The bytes of open files: their digest, whether two hold the same, and what of them stays in memory. Only reads."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from blake3 import blake3
 
@@ -32,3 +34,18 @@ def same_bytes(fd_a: int, fd_b: int) -> bool:
         if not piece:
             return True
         offset += len(piece)
+
+
+@contextlib.contextmanager
+def unkept(fd: int) -> Iterator[None]:
+    """Let the kernel drop the file's pages after the block, unless it had them before: a scan evicts nobody else's."""
+    try:
+        before = os.preadv(fd, [bytearray(1)], 0, os.RWF_NOWAIT) > 0
+    except OSError:  # EAGAIN: not in memory; or a file system that does not say: then a scan is a guest, and leaves
+        before = False
+    try:
+        yield
+    finally:
+        if not before:
+            with contextlib.suppress(OSError):  # advice, and some file systems take none
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,14 +1,15 @@
 """Which known photos are worth a proof: the index keys of a perceptual hash, and the pre-filter. Pure.
 
 A 64-bit hash is cut into three chunks of 21, 21 and 22 bits (multi-index hashing, Norouzi et al. 2012): two hashes at
-most `radius` bits apart differ by at most `radius // 3` bits in at least one chunk, so looking up every chunk value
-that near finds all of them, exactly.
+most `radius` bits apart differ by few bits in at least one chunk, so looking up every chunk value that near finds all
+of them, exactly.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
-from itertools import combinations
+from functools import cache
 
 from twinwatch.photo import Fingerprint, Header, PerceptualHash
 
@@ -34,15 +35,18 @@ def chunks(value: PerceptualHash) -> tuple[int, int, int]:
     return value & 0x1FFFFF, (value >> 21) & 0x1FFFFF, value >> 42
 
 
-def probes(values: Iterable[PerceptualHash], radius: int) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
-    """Return, for each chunk, the values that a hash within `radius` bits of any of `values` may have there."""
-    flips = radius // len(CHUNK_BITS)
+def probes(values: Iterable[PerceptualHash], radius: int) -> tuple[set[int], set[int], set[int]]:
+    """Return, for each chunk, the values that a hash within `radius` bits of any of `values` may have there.
+
+    Were more bits flipped in every chunk than looked up, there would be more than `radius` in all: the flips looked up
+    need only sum to `radius - 2`.
+    """
     found: tuple[set[int], set[int], set[int]] = (set(), set(), set())
-    for value in values:
-        for near, chunk, bits in zip(found, chunks(value), CHUNK_BITS, strict=True):
-            for count in range(flips + 1):
-                near.update(_flip(chunk, places) for places in combinations(range(bits), count))
-    return frozenset(found[0]), frozenset(found[1]), frozenset(found[2])
+    masks = [_masks(bits, (radius - 2 + place) // 3) for place, bits in enumerate(CHUNK_BITS)]
+    for value in set(values):
+        for near, chunk, flips in zip(found, chunks(value), masks, strict=True):
+            near.update(map(chunk.__xor__, flips))
+    return found
 
 
 def nearest(print_: Fingerprint, value: PerceptualHash) -> tuple[int, int]:
@@ -71,7 +75,8 @@ def plausible(a: Header, b: Header, *, turned: bool) -> bool:
     return max(aspect, 1 / aspect) - 1 <= ASPECT_TOLERANCE + rounding
 
 
-def _flip(chunk: int, places: Iterable[int]) -> int:
-    for place in places:
-        chunk ^= 1 << place
-    return chunk
+@cache
+def _masks(bits: int, most: int) -> tuple[int, ...]:
+    """Return every number of so many bits of which at most so many are set."""
+    places = (itertools.combinations(range(bits), count) for count in range(most + 1))
+    return tuple(sum(1 << place for place in some) for some in itertools.chain.from_iterable(places))

@@ -97,12 +97,14 @@ class FileStat:
 
         A pool over its disk (mergerfs, overlay, Unraid's user shares) or a share mounted where it comes from shows one
         file under two device numbers, and often under two inode numbers. Its times are the same to the nanosecond;
-        those of two copies are not, but where a file system only knows seconds.
+        those of two copies are not, but where a file system only knows seconds. There a file of one name comes and goes
+        under both paths, which `hold` sees; one with several names does not, so that much likeness is enough.
         """
         if self.device == other.device:
             return self.inode == other.inode
         times = (self.size, self.mtime_ns, self.ctime_ns) == (other.size, other.mtime_ns, other.ctime_ns)
-        return times and (self.inode == other.inode or self.ctime_ns % 1_000_000_000 != 0)
+        linked = self.links > 1 and other.links > 1
+        return times and (linked or self.inode == other.inode or self.ctime_ns % 1_000_000_000 != 0)
 
     @property
     def is_placeholder(self) -> bool:

@@ -13,7 +13,7 @@ import json
 import os
 import stat as stat_bits
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -40,6 +40,13 @@ _SYNC_SIGNS = (
     ".nextcloudsync.log",
     ".syncthing",
 )
+
+
+Mark = tuple[int, int, int, int]
+"""Inode, size, modification and change time in nanoseconds: a file that has the same is the same."""
+
+Known = Callable[[PurePosixPath], Mapping[str, Mark]]
+"""Gives the marks of the known files of a folder, by name."""
 
 
 class Health(StrEnum):
@@ -121,12 +128,17 @@ class Root:
             except OSError:
                 return False
 
-    def walk(self, folder: PurePosixPath = TOP) -> Iterator[Folder]:
-        """Yield every folder from `folder` down, excluded ones left out; raise RootError if the root is not healthy."""
+    def walk(self, folder: PurePosixPath = TOP, known: Known = lambda _: {}) -> Iterator[Folder]:
+        """Yield every folder from `folder` down, excluded ones left out; raise RootError if the root is not healthy.
+
+        `known` gives for each folder the marks of the files that need no second look while they have them.
+        """
         pending = [folder]
         while pending:
+            here = pending.pop()
+            marks = known(here)
             with self.opened() as root_fd:
-                found, below = _list_folder(root_fd, pending.pop(), self.exclusions)
+                found, below = _list_folder(root_fd, here, self.exclusions, marks)
             pending.extend(reversed(below))
             yield found
 
@@ -149,10 +161,12 @@ class Folder:
     """What one folder holds: regular files only, by name."""
 
     path: PurePosixPath
-    files: dict[str, FileStat]
+    files: dict[str, FileStat]  # without the unchanged ones
     trouble: str = ""  # why it could not be listed: its content is unknown then, not gone
     mounts: tuple[str, ...] = ()  # folders in it that belong to another file system, not entered
     others: int = 0  # symlinks, FIFOs, sockets and devices, never opened
+    unchanged: frozenset[str] = frozenset()  # files that have the mark they are known by
+    unchanged_bytes: int = 0
 
 
 EXPLANATIONS = {
@@ -274,7 +288,9 @@ def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
         os.close(fd)
 
 
-def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> tuple[Folder, list[PurePosixPath]]:
+def _list_folder(
+    root_fd: int, path: PurePosixPath, exclusions: Exclusions, known: Mapping[str, Mark]
+) -> tuple[Folder, list[PurePosixPath]]:
     try:
         fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -282,8 +298,7 @@ def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> t
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     try:
-        with os.scandir(fd) as entries:
-            return _sorted_out(path, entries, exclusions, os.fstat(fd).st_dev)
+        return _sorted_out(path, fd, exclusions, known)
     except OSError as error:
         return Folder(path, {}, trouble=error.strerror or str(error)), []
     finally:
@@ -291,29 +306,35 @@ def _list_folder(root_fd: int, path: PurePosixPath, exclusions: Exclusions) -> t
 
 
 def _sorted_out(
-    path: PurePosixPath, entries: Iterable[os.DirEntry[str]], exclusions: Exclusions, device: int
+    path: PurePosixPath, fd: int, exclusions: Exclusions, known: Mapping[str, Mark]
 ) -> tuple[Folder, list[PurePosixPath]]:
+    device = os.fstat(fd).st_dev
     files: dict[str, FileStat] = {}
     below: list[PurePosixPath] = []
     foreign: list[str] = []
-    others = 0
-    for entry in entries:
+    same: list[str] = []
+    others = same_bytes = 0
+    # Of a million files nearly all are unchanged: one call and one comparison each, and everything else only after it.
+    for name in os.listdir(fd):
         try:
-            found = entry.stat(follow_symlinks=False)
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             continue
-        if stat_bits.S_ISDIR(found.st_mode):
-            if exclusions.dir(entry.name):
+        if (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) == known.get(name):
+            same.append(name)
+            same_bytes += found.st_size
+        elif stat_bits.S_ISDIR(found.st_mode):
+            if exclusions.dir(name):
                 continue
             if found.st_dev == device:
-                below.append(path / entry.name)
+                below.append(path / name)
             else:
-                foreign.append(entry.name)
+                foreign.append(name)
         elif not is_regular(found):
             others += 1
-        elif not exclusions.file(entry.name):
-            files[entry.name] = file_stat(found)
-    return Folder(path, files, "", tuple(foreign), others), below
+        elif not exclusions.file(name):
+            files[name] = file_stat(found)
+    return Folder(path, files, "", tuple(foreign), others, frozenset(same), same_bytes), below
 
 
 def _read_marker(root_fd: int) -> str:

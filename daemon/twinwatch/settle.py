@@ -6,6 +6,8 @@ asked, never age, so a modification time in the future holds nothing up. The end
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -13,6 +15,7 @@ from twinwatch.photo import FileStat
 
 Hint = Literal["changed", "closed", "polled"]
 Key = TypeVar("Key")
+_SLACK = 1000  # entries of no account that are not worth clearing away
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,54 +39,67 @@ class _Waiting:
     due: float
     wait: float
     tries: int = 0
+    number: int = 0  # of its entry in the order of due times; an older entry is of no account
 
 
 class Settler(Generic[Key]):
-    """The files that have not stood still long enough; `Key` says which file."""
+    """The files that have not stood still long enough; `Key` says which file.
+
+    However many wait, a question costs about as much as it has answers: a burst of ten thousand is looked at often.
+    """
 
     def __init__(self, settling: Settling) -> None:
         self.settling = settling
         self._waiting: dict[Key, _Waiting] = {}
+        self._order: list[tuple[float, int, Key]] = []  # a heap
+        self._numbers = itertools.count(1)
+        self._retrying = 0
 
     def __len__(self) -> int:
         """Count the files that may still be changing, without those that wait for a retry."""
-        return sum(1 for waiting in self._waiting.values() if not waiting.tries)
+        return len(self._waiting) - self._retrying
 
     @property
     def retrying(self) -> int:
         """Count the truncated files that are tried again later."""
-        return sum(1 for waiting in self._waiting.values() if waiting.tries)
+        return self._retrying
 
     def saw(self, key: Key, stat: FileStat, now: float, hint: Hint) -> None:
         """Note that `key` may have changed; `now` is a monotonic clock in seconds."""
         wait = self.settling.wait(hint)
         tries = self._waiting[key].tries if key in self._waiting else 0
-        self._waiting[key] = _Waiting(stat, now + wait, wait, tries)
+        self._put(key, _Waiting(stat, now + wait, wait, tries))
 
     def forget(self, key: Key) -> None:
         """Stop waiting for a file that is gone."""
-        self._waiting.pop(key, None)
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None and waiting.tries:
+            self._retrying -= 1
 
     def due(self, now: float) -> list[Key]:
         """Return the files whose quiet time has ended, longest waiting first; each must now be given to `look`."""
-        ready = [
-            (waiting.due, number, key)
-            for number, (key, waiting) in enumerate(self._waiting.items())
-            if waiting.due <= now
-        ]
-        return [key for _, _, key in sorted(ready, key=lambda entry: entry[:2])]
+        ready = []
+        while self._order and self._order[0][0] <= now:
+            entry = heapq.heappop(self._order)
+            if self._counts(entry):
+                ready.append(entry)
+        for entry in ready:
+            heapq.heappush(self._order, entry)  # it waits until `look` has an answer
+        return [key for _, _, key in ready]
 
     def next_due(self) -> float | None:
         """Return the time of the next quiet time's end, or None when nothing waits."""
-        return min((waiting.due for waiting in self._waiting.values()), default=None)
+        while self._order and not self._counts(self._order[0]):
+            heapq.heappop(self._order)
+        return self._order[0][0] if self._order else None
 
     def look(self, key: Key, stat: FileStat, now: float) -> bool:
         """Tell whether `key` has settled, its stat data being `stat` now; if not, its quiet time starts again."""
         waiting = self._waiting[key]
         if waiting.stat == stat:
-            del self._waiting[key]
+            self.forget(key)
             return True
-        waiting.stat, waiting.due = stat, now + waiting.wait
+        self._put(key, _Waiting(stat, now + waiting.wait, waiting.wait, waiting.tries))
         return False
 
     def retry(self, key: Key, stat: FileStat, now: float, tries: int) -> bool:
@@ -94,5 +110,19 @@ class Settler(Generic[Key]):
         if tries >= self.settling.retries:
             return False
         wait = self.settling.retry_seconds * 2**tries
-        self._waiting[key] = _Waiting(stat, now + wait, self.settling.quiet_seconds, tries + 1)
+        self._put(key, _Waiting(stat, now + wait, self.settling.quiet_seconds, tries + 1))
         return True
+
+    def _put(self, key: Key, waiting: _Waiting) -> None:
+        self.forget(key)
+        waiting.number = next(self._numbers)
+        self._waiting[key] = waiting
+        self._retrying += waiting.tries > 0
+        heapq.heappush(self._order, (waiting.due, waiting.number, key))
+        if len(self._order) > 2 * len(self._waiting) + _SLACK:  # a file that is written for hours leaves many behind
+            self._order = [entry for entry in self._order if self._counts(entry)]
+            heapq.heapify(self._order)
+
+    def _counts(self, entry: tuple[float, int, Key]) -> bool:
+        waiting = self._waiting.get(entry[2])
+        return waiting is not None and waiting.number == entry[1]

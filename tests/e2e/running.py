@@ -19,6 +19,7 @@ CONFIG = """\
 roots: [{{path: {root}}}]
 settle: {{quiet_seconds: 0.4, closed_seconds: 0.1, retry_seconds: 0.5, retries: 2}}
 quarantine: {{min_free_mib: 0}}
+quiet: {{on_battery: true}}
 log: {{level: info, format: plain}}
 """
 

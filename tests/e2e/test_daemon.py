@@ -65,11 +65,13 @@ def _arrivals(photos: list[bytes]) -> list[tuple[str, bytes, bool]]:
     return arrivals
 
 
-def _disturb(daemon: Daemon, number: int) -> None:
-    """Kill the daemon while it moves, kill it while it reads, stop it and let files come meanwhile."""
+def _disturb(daemon: Daemon, number: int, copied: int) -> None:
+    """Kill the daemon while it moves, kill it while it reads, stop it and let files come meanwhile.
+
+    `copied` is how many copies have arrived: half of them held means that it is in the midst of it, or done already.
+    """
     if number in (20, 45):
-        before = len(daemon.held())
-        until(lambda: len(daemon.held()) > before, daemon.tail)
+        until(lambda: len(daemon.held()) >= max(1, copied // 2), daemon.tail)
     if number in (20, 45, 60):
         daemon.kill()
         daemon.start()
@@ -92,7 +94,7 @@ def test_every_copy_is_held_and_no_look_alike_moves_through_stops_and_kills(
     arrivals = _arrivals(photos)
     for number, (name, content, _) in enumerate(arrivals):
         _arrive(daemon.root / name, content, number % 3)
-        _disturb(daemon, number)
+        _disturb(daemon, number, sum(is_copy for _, _, is_copy in arrivals[: number + 1]))
     daemon.wait_settled()
 
     held = {row["path"]: row for row in daemon.held()}

@@ -177,13 +177,14 @@ def test_fingerprints_of_an_older_version_are_made_again_and_nothing_is_decided_
     daemon.stop()
     decided = twinwatch("log", "--state", daemon.state, "--json").stdout
     with closing(sqlite3.connect(daemon.state / "index.db")) as index, index:
-        index.execute("UPDATE photo SET algorithm = 'phash64/0', phash = 5, c0 = 5, c1 = 0, c2 = 0")
+        index.execute("INSERT INTO shared (words) VALUES ('phash64/0')")
+        index.execute("UPDATE photo SET algorithm_id = last_insert_rowid(), phash = 5, c0 = 5, c1 = 0")
         index.execute("DELETE FROM setting")
     daemon.start()
 
     def algorithms() -> set[tuple[str, int]]:
         with closing(sqlite3.connect(daemon.state / "index.db")) as index:
-            return set(index.execute("SELECT algorithm, phash FROM photo"))
+            return set(index.execute("SELECT words, phash FROM photo JOIN shared ON shared.id = algorithm_id"))
 
     until(lambda: not any(name == "phash64/0" or phash == 5 for name, phash in algorithms()), daemon.tail)
     daemon.wait_for("level")

@@ -158,39 +158,48 @@ def purge(
             )
             _confirm()
 
-        def keepers(digest: ContentDigest) -> list[Path]:
-            roots = {record.id: Path(record.path) for record in known.roots()}
-            return [roots[photo.root] / photo.path for photo in known.photos.with_digest(digest)]
-
-        _each(wanted, lambda slot: held.purge(slot, known, keepers), "purged", as_json)
+        _each(wanted, lambda slot: held.purge(slot, known, lambda digest: _known(known, digest)), "purged", as_json)
 
 
-@quarantine.command(short_help="Compare what is held with its manifest.")
+@quarantine.command("verify", short_help="Read what is held, and its keepers, again.")
 @_IDS
 @state_option
 @_PLACE
 @json_option
-def verify(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
-    """Read everything held again, or only these, and compare it with its manifest.
+def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
+    """Read everything held again, or only these: is it what was held, and does its keeper still stand?
 
-    Exit code 1 when something differs.
+    Each finding says what to do. Exit code 1 when there is one.
     """
-    from twinwatch.quarantine import changed_in_quarantine
+    from twinwatch.quarantine import verify
 
-    wrong = 0
-    with _Quarantine(state, places) as (slots, _):
+    to_do = 0
+    with _Quarantine(state, places) as (slots, index):
         chosen = _chosen(slots, ids) if ids else slots
-        looked = len(chosen)
         for slot in chosen:
-            found = [slot.trouble] if slot.manifest is None else changed_in_quarantine(slot)
-            wrong += bool(found)
+            try:
+                found = verify(slot, index, lambda digest: _known(index, digest))
+            except OSError as error:
+                raise TwinwatchError(f"slot {slot.name}: {error.strerror or error}", "check the disk") from error
+            to_do += not found.ok
+            where = None if found.keeper_at is None else str(found.keeper_at)
             if as_json:
-                output.json_line({"id": slot.name, "ok": not found, "wrong": found})
-            elif found:
-                click.echo(f"{slot.name}: {output.clean('; '.join(found))}")
+                told = {"wrong": list(found.wrong), "keeper": found.keeper, "keeper_at": where, "advice": found.advice}
+                output.json_line({"id": slot.name, "ok": found.ok, **told})
+            elif not found.ok:
+                words = "; ".join((*found.wrong, found.advice))
+                click.echo(f"{slot.name}: {output.clean(words)}")
     if not as_json:
-        click.echo(f"{looked} looked at, {wrong} with something wrong")
-    sys.exit(1 if wrong else 0)
+        click.echo(f"{len(chosen)} looked at, {to_do} with something to do")
+    sys.exit(1 if to_do else 0)
+
+
+def _known(index: Index | None, digest: ContentDigest) -> list[Path]:
+    """Return where photos with these bytes are, as the index knows."""
+    if index is None:
+        return []
+    roots = {record.id: Path(record.path) for record in index.roots()}
+    return [roots[photo.root] / photo.path for photo in index.photos.with_digest(digest)]
 
 
 def _confirm() -> None:

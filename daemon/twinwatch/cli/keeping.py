@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from pathlib import Path
 
 import click
 
 from twinwatch.cli import output
 from twinwatch.cli.group import FILE, Group, json_option, state_option
-from twinwatch.errors import IndexUnusableError, TwinwatchError
+from twinwatch.errors import TwinwatchError
 
 _CONFIG = click.argument("file", type=FILE)
 
@@ -135,7 +134,7 @@ def rebuild(state: Path | None) -> None:
     log, what a person decided, the roots. What is in quarantine is found again by its manifests.
     """
     from twinwatch.cli.selection import has_index, without_index
-    from twinwatch.index import FILE_NAME, Index
+    from twinwatch.service import rebuilding
     from twinwatch.service import state as states
 
     folder = states.state_folder(state)
@@ -143,17 +142,11 @@ def rebuild(state: Path | None) -> None:
         raise click.UsageError(f"no index in {folder}: {without_index(folder)}")
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` sends it to whoever works with this state
     with states.locked(folder):
-        aside = f"{FILE_NAME}.{time.strftime('%Y%m%d-%H%M%S')}"
-        for suffix in ("", "-wal", "-shm"):
-            old = folder / f"{FILE_NAME}{suffix}"
-            if old.exists():
-                old.rename(folder / f"{aside}{suffix}")
-        try:
-            Index(folder).salvage(folder / aside)
-            click.echo("the log, the decisions of people and the roots were taken over")
-        except IndexUnusableError as error:
-            click.echo(f"twinwatch: nothing could be taken over: {output.clean(error.what)}", err=True)
-    click.echo(f"a new index was begun; the old one is {output.clean(folder / aside)}")
+        aside, taken = rebuilding.rebuild(folder)
+    click.echo(f"a new index was begun; the old one is {output.clean(aside)}")
+    if taken.damaged:
+        click.echo(f"twinwatch: damaged, and taken over in part: {', '.join(taken.damaged)}", err=True)
+    click.echo(f"{taken.rows} entries were taken over: the log, the decisions of people, the moves and the roots")
 
 
 COMMANDS = (config, index)

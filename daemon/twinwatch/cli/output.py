@@ -7,14 +7,11 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from twinwatch.photo import Evidence, Likenesses, Verdict
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 COLOURS = {
     Verdict.IDENTICAL: "green",
@@ -106,22 +103,3 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
-
-
-def progress() -> Progress:
-    """Return a progress display on standard error; it shows nothing where no person looks."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[now]}", markup=False),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=on_terminal(),  # else what goes into a pipe would end on the terminal
-    )

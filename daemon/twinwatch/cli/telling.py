@@ -148,6 +148,8 @@ def _show_status(said: dict[str, Any], state: Path | None) -> None:
     click.echo(f"{said['state']}: {said['photos']} photos, {said['queued']} queued, {said['held']} held")
     if said.get("paused"):
         click.echo(f"moving is paused: {output.clean(said['paused'])}\n  go on with: {command('resume', state)}")
+    if said.get("resting"):
+        click.echo(f"bulk work rests: {output.clean(said['resting'])}")
     if said["state"] == "stopped" and said["roots"]:
         click.echo("when it was last heard of:")
     for root in said["roots"]:
@@ -176,7 +178,7 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     With --root DIR also use this folder again, which `status` calls unmarked, replaced or emptied.
     """
     from twinwatch.cli.selection import open_index
-    from twinwatch.ingest import ACCEPTED, PAUSED, RESUMED_AT
+    from twinwatch.ingest import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT
     from twinwatch.service import state as states
 
     index = open_index(state)
@@ -186,7 +188,9 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
             index.memory.set_setting(f"{ACCEPTED}{root.resolve()}", "yes")
         paused = index.memory.setting(PAUSED)
         index.memory.set_setting(PAUSED, None)
-        index.memory.set_setting(RESUMED_AT, str(time.time()))
+        now = time.time()
+        index.memory.set_setting(FORGIVEN, " ".join(row.slot for row in index.journal.since(now)))
+        index.memory.set_setting(RESUMED_AT, str(now))
     finally:
         index.close()
     for root in roots:

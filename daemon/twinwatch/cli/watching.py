@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from twinwatch.cli import output
+from twinwatch.cli import output, progress
 from twinwatch.cli.group import FOLDERS, config_option, json_option, state_option
 
 if TYPE_CHECKING:
@@ -38,7 +38,22 @@ def run(folders: tuple[Path, ...], config_file: Path | None, state: Path | None,
     folder = state_for(config, state)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` may come before the daemon listens
     with states.locked(folder):
+        _heal(folder)
         Daemon(config, folder, lambda: configuration(config_file, folders), observe=observe).run()
+
+
+def _heal(folder: Path) -> None:
+    """Begin a new index where the old one is damaged: a service must come up again by itself."""
+    import logging
+
+    from twinwatch.service.rebuilding import healed
+
+    done = healed(folder)
+    if done is not None:
+        aside, taken = done
+        words = "the index was damaged: a new one was begun, %d entries were taken over, the old file is %s; %s"
+        what = f"not whole: {', '.join(taken.damaged)}" if taken.damaged else "nothing of the log was lost"
+        logging.getLogger("twinwatch").error(words, taken.rows, aside, what)
 
 
 @click.command(short_help="Look at every picture once, report copies.")
@@ -108,10 +123,9 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         survey.again = True
         surveys.append(survey)
         assembly.belt.add_bulk(survey.files())
-    with output.progress() as bar:
-        task = bar.add_task("reading", total=None, now="")
+    with progress.shown(surveys) as bar:
         while not stop.wanted and assembly.belt.step(0.2):
-            bar.update(task, completed=teller.done, total=sum(s.taken for s in surveys), now=teller.now)
+            bar.update(teller.done, teller.now)
             assembly.index.commit_if_older(0.5)
     for survey in surveys:
         for trouble in survey.troubles:

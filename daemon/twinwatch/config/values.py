@@ -51,10 +51,21 @@ class Workers:
     job_seconds: float = 60.0  # for one picture or proof, then the process is ended
     idle_seconds: float = 30.0  # without work, then the process leaves
     nice: int = 10
+    share: float = 1.0  # of the time for which a process works on bulk work, the rest it rests
 
     def processes(self, cores: int) -> int:
         """Return how many processes may run: as set, else one a core and at most two, for NAS disks seek badly."""
         return self.count or max(1, min(2, cores))
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """When bulk work (first scan, walks over roots) rests; arrivals are never made to wait."""
+
+    from_hour: float = 0.0  # local time of day in hours; the same as `to_hour`: no quiet hours
+    to_hour: float = 0.0
+    max_load: float = 0.0  # load average of other programs, for each core; 0: never rest for that
+    on_battery: bool = False  # work on battery too
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     brake: Limits = field(default_factory=Limits)
     workers: Workers = Workers()
+    quiet: Quiet = Quiet()
     quarantine: Quarantine = Quarantine()
     log: Log = Log()
     state: Path | None = None  # None: $STATE_DIRECTORY, else the XDG state folder
@@ -115,6 +127,10 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "workers.job_seconds": (1, 3600),
     "workers.idle_seconds": (0, 86400),
     "workers.nice": (0, 19),
+    "workers.share": (0.05, 1),
+    "quiet.from_hour": (0, 24),
+    "quiet.to_hour": (0, 24),
+    "quiet.max_load": (0, 100),
     "quarantine.min_free_mib": (0, 1 << 20),
 }
 """Smallest and largest value of every number, by key."""

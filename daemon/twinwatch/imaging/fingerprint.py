@@ -29,6 +29,7 @@ TRANSPOSES: Final[dict[int, Image.Transpose]] = {
 """What a viewer does to a picture whose EXIF orientation is the key."""
 
 _SIDE, _LOW = 32, 8  # imagehash.phash's defaults: hash_size 8, highfreq_factor 4
+_SIGN = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
 
 
 def oriented(image: Image.Image, orientation: int) -> Image.Image:
@@ -49,25 +50,25 @@ def luma(image: Image.Image) -> Image.Image:
 
 def fingerprint(upright: Image.Image, algorithm: str) -> Fingerprint:
     """Hash the upright picture (any mode, any size; a quarter-size draft is as good)."""
-    grey = luma(upright)
-    first = _number(imagehash.phash(grey).hash)
-    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+    thumbnail = luma(upright).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    first = _number(imagehash.phash(thumbnail).hash)  # it resizes as we just did, which changes nothing any more
+    small = np.asarray(thumbnail)
     low = scipy.fftpack.dct(scipy.fftpack.dct(small, axis=0), axis=1)[:_LOW, :_LOW]
-    hashes = (first, *(_hash(_turned(low, k)) for k in range(2, 9)))
+    hashes = (first, *_hashes(_turned(low)))
     return Fingerprint(hashes, round(float(small.std()), 3), algorithm)
 
 
-def _turned(low: NDArray[np.float64], orientation: int) -> NDArray[np.float64]:
-    """Return the transform of the picture as `orientation` would show it, given the picture's own (8x8)."""
-    sign = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
-    across, down = low * sign[None, :], low * sign[:, None]
-    both = across * sign[:, None]
+def _turned(low: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the transforms (7x8x8) of the picture as orientations 2 to 8 would show it, given the picture's own."""
+    across, down = low * _SIGN[None, :], low * _SIGN[:, None]
+    both = across * _SIGN[:, None]
     # 5 is a transpose; 6 (turn clockwise) flips top-bottom first, 8 left-right first, 7 both.
-    return {2: across, 3: both, 4: down, 5: low.T, 6: down.T, 7: both.T, 8: across.T}[orientation]
+    return np.stack([across, both, down, low.T, down.T, both.T, across.T])
 
 
-def _hash(low: NDArray[np.float64]) -> PerceptualHash:
-    return _number(low > np.median(low))
+def _hashes(transforms: NDArray[np.float64]) -> list[PerceptualHash]:
+    flat = transforms.reshape(len(transforms), -1)
+    return [_number(bits) for bits in flat > np.median(flat, axis=1, keepdims=True)]
 
 
 def _number(bits: NDArray[np.bool_]) -> PerceptualHash:

@@ -27,8 +27,13 @@ _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
 
 
-def header(image: Image.Image, data: bytes) -> Header:
-    """Describe an opened picture; `data` are its file's bytes. Raises nothing that decoding would not."""
+def header(image: Image.Image, data: bytes, where: jpeg.Layout | None = None) -> Header:
+    """Describe an opened picture; `data` are its file's bytes, `where` is a JPEG's layout if it is known already.
+
+    Raises nothing that decoding would not.
+    """
+    if where is None and jpeg.is_jpeg(data):
+        where = jpeg.layout(data)
     exif = _exif(image)
     orientation = 1 if _is_turned_already(image) else exif.get(_ORIENTATION, 1)
     return Header(
@@ -40,7 +45,7 @@ def header(image: Image.Image, data: bytes) -> Header:
         bits=_bits(image, data),
         alpha=image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
         frames=int(getattr(image, "n_frames", 1)),
-        metadata=_metadata(image, exif, data),
+        metadata=_metadata(image, exif, data, where),
     )
 
 
@@ -110,7 +115,7 @@ def _directory(exif: Image.Exif, tag: int) -> dict[int, object]:
         return {}
 
 
-def _metadata(image: Image.Image, exif: Image.Exif, data: bytes) -> Metadata:
+def _metadata(image: Image.Image, exif: Image.Exif, data: bytes, where: jpeg.Layout | None) -> Metadata:
     details, gps = _directory(exif, _EXIF_IFD), _directory(exif, _GPS_IFD)
     captured = _text(details.get(_CAPTURED))
     camera = " ".join(part for part in (_text(exif.get(_MAKE)), _text(exif.get(_MODEL))) if part)
@@ -124,17 +129,22 @@ def _metadata(image: Image.Image, exif: Image.Exif, data: bytes) -> Metadata:
         camera=camera or None,
         xmp=bool(packet),
         profile=blake3(profile).hexdigest()[:16] if profile else _rendering(image, data),
-        motion_video=bool(_MOTION_XMP.search(packet)) or _video_behind(data),
-        gain_map=any(mark in data for mark in _GAIN_MAP),
+        motion_video=bool(_MOTION_XMP.search(packet)) or _video_behind(data, where),
+        gain_map=_has_gain_map(data, where),
     )
 
 
-def _video_behind(data: bytes) -> bool:
+def _has_gain_map(data: bytes, where: jpeg.Layout | None) -> bool:
+    # Of a JPEG only what is not coded pixels is searched: those are nearly all of it, and hold no metadata.
+    parts = (data,) if where is None else where.beside(data)
+    return any(mark in part for part in parts for mark in _GAIN_MAP)
+
+
+def _video_behind(data: bytes, where: jpeg.Layout | None) -> bool:
     """Tell whether an MP4 follows the end of a JPEG, or a Samsung trailer names one."""
-    if not jpeg.is_jpeg(data):
+    if where is None:
         return b"MotionPhoto_Data" in data
-    end = jpeg.layout(data).end
-    return end is not None and end < len(data) and data.find(b"ftyp", end) >= 0
+    return where.end is not None and where.end < len(data) and data.find(b"ftyp", where.end) >= 0
 
 
 def _text(value: object) -> str:

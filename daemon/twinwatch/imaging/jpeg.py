@@ -6,6 +6,7 @@ Pure bytes in, values out. Markers are those of ITU-T T.81 table B.1.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SOI = b"\xff\xd8"
@@ -27,6 +28,14 @@ class Layout:
 
     coded: tuple[tuple[int, int], ...]
     end: int | None
+
+    def beside(self, data: bytes) -> Iterator[bytes]:
+        """Yield what is not coded pixels: metadata, and whatever follows the picture."""
+        at = 0
+        for start, end in (*self.coded, (len(data), len(data))):
+            if at < start:
+                yield data[at:start]
+            at = end
 
     @property
     def complete(self) -> bool:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from twinwatch.imaging.fingerprint import fingerprint, oriented
 from twinwatch.imaging.header import header
+from twinwatch.imaging.jpeg import is_jpeg, layout
 from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
 from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
@@ -31,8 +32,9 @@ def read(fd: int) -> Reading:
     found: Header | None = None
     try:
         with named_errors(data):
-            image = opened(data)
-            found = header(image, data)
+            where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
+            image = opened(data, where)
+            found = header(image, data, where)
             return Reading(digest, found, _fingerprint(image, found.orientation))
     except UnreadableError as error:
         return Reading(digest, found, None, error.trouble, error.detail)

@@ -90,7 +90,10 @@ def load(fd: int) -> bytes:
     size = os.fstat(fd).st_size
     if size > MAX_BYTES:
         raise UnreadableError(Trouble.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")
-    return b"".join(chunks(fd))
+    data = os.pread(fd, size, 0)  # at once: pieces would be copied a second time to be put together
+    while len(data) < size and (more := os.pread(fd, size - len(data), len(data))):
+        data += more  # a signal, or a network file system, gave less
+    return data
 
 
 @contextmanager
@@ -115,14 +118,14 @@ def named_errors(data: bytes) -> Iterator[None]:
             raise UnreadableError(trouble, f"{type(error).__name__}: {error}") from error
 
 
-def opened(data: bytes) -> Image.Image:
-    """Open the picture in `data`, header only; call within `named_errors`.
+def opened(data: bytes, where: jpeg.Layout | None = None) -> Image.Image:
+    """Open the picture in `data`, header only; call within `named_errors`. `where` is a JPEG's layout, if it is known.
 
     Raises UnreadableError for what is too large, raw or cut short; the decoder's own errors otherwise.
     """
     if not data:
         raise UnreadableError(Trouble.TRUNCATED, "no bytes yet")
-    if short := _short(data):
+    if short := _short(data, where):
         raise UnreadableError(Trouble.TRUNCATED, short)
     if data.startswith(_PNG) and (damage := _png_damage(data)):
         raise UnreadableError(Trouble.BROKEN, damage)
@@ -174,9 +177,9 @@ def _registered() -> dict[str, object]:
     return dict(Image.OPEN)
 
 
-def _short(data: bytes) -> str:
+def _short(data: bytes, where: jpeg.Layout | None = None) -> str:
     """Say in which way the container is cut short, or nothing. Decoders tolerate some of these."""
-    if jpeg.is_jpeg(data) and not jpeg.layout(data).complete:
+    if jpeg.is_jpeg(data) and not (where or jpeg.layout(data)).complete:
         return "no end-of-image marker"
     if data.startswith(_PNG) and b"IEND\xaeB`\x82" not in data:
         return "no IEND chunk"

@@ -8,16 +8,21 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy.engine import URL, Engine, ExceptionContext
 from sqlalchemy.exc import DatabaseError
 
 from twinwatch import mounts
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import schema
+
+DAMAGED = "index.damaged"
+"""Name of the note in the state folder that says: the index was found damaged, begin a new one at the next start."""
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
@@ -43,12 +48,33 @@ class Database:
                 raise
             raise unusable(path, error) from error
         self.connection = connection
+        self._driver = cast(sqlite3.Connection, connection.connection.driver_connection)
         self._dirty_since: float | None = None
+        self._added: Counter[int] = Counter()  # photos by root, since the last commit
 
-    def wrote(self) -> None:
-        """Note that the open transaction holds something worth a commit."""
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement of the hot paths and return its rows; `wrote` must follow a write.
+
+        On the driver's own connection: through SQLAlchemy each would cost ten times what the database takes. Raises
+        IndexUnusableError.
+        """
+        try:
+            return self._driver.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.path, error) from error
+
+    def wrote(self, root_id: int = 0, added: int = 0) -> None:
+        """Note that the open transaction holds something worth a commit; so many photos were `added` to a root."""
         if self._dirty_since is None:
             self._dirty_since = time.monotonic()
+        if not self.connection.in_transaction():
+            self.connection.begin()  # the driver began one with the write; SQLAlchemy must know, to commit it
+        if added:
+            self._added[root_id] += added
+
+    def added(self, root_id: int | None = None) -> int:
+        """Return how many photos were added since the last commit: the roots' counts are brought up to date by it."""
+        return self._added.total() if root_id is None else self._added[root_id]
 
     @property
     def dirty(self) -> bool:
@@ -58,14 +84,20 @@ class Database:
     def commit(self) -> None:
         """End the transaction; when this returns, everything written is durable."""
         try:
+            for root_id, count in self._added.items():
+                self.run("UPDATE root SET photos = photos + ? WHERE id = ?", (count, root_id))
             self.connection.commit()
-        except DatabaseError as error:
+        except (DatabaseError, IndexUnusableError) as error:
             # Else every later call, closing too, would speak of the transaction and no longer of the disk.
             self._dirty_since = None
+            self._added.clear()
             with contextlib.suppress(DatabaseError):
                 self.connection.rollback()
+            if isinstance(error, IndexUnusableError):
+                raise
             raise unusable(self.path, error) from error
         self._dirty_since = None
+        self._added.clear()
 
     def commit_if_older(self, seconds: float) -> None:
         """Commit what has waited that long: the cache of readings may be batched, the journal never is."""
@@ -81,6 +113,8 @@ class Database:
             yield self.connection
         except DatabaseError as error:
             self.connection.rollback()
+            self._dirty_since = None
+            self._added.clear()
             raise unusable(self.path, error) from error
         self.commit()
 
@@ -93,13 +127,21 @@ class Database:
             self._engine.dispose()
 
 
+def is_damage(error: Exception) -> bool:
+    """Tell whether the database file itself is broken: then a new one is begun, and what can be read taken over."""
+    said = str(getattr(error, "orig", None) or error)
+    return "malformed" in said or "not a database" in said
+
+
 def unusable(path: Path, error: Exception) -> IndexUnusableError:
     """Turn a database error into ours, with the way out."""
     original = getattr(error, "orig", None) or error
     said = str(original)
     if "locked" in said:
         return IndexUnusableError(f"{path}: {said}", "another program keeps it locked; stop that program")
-    if "malformed" in said or "not a database" in said:
+    if is_damage(error):
+        with contextlib.suppress(OSError):
+            (path.parent / DAMAGED).touch()
         hint = "run: twinwatch index rebuild (no photo and nothing in quarantine is lost; it is read again from disk)"
         return IndexUnusableError(f"{path} is damaged: {said}", hint)
     if "full" in said:
@@ -110,6 +152,11 @@ def unusable(path: Path, error: Exception) -> IndexUnusableError:
 def _engine(path: Path) -> Engine:
     # Not a text: a `?` or `%` in the path would be read as part of an address.
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+
+    @event.listens_for(engine, "handle_error")
+    def _damaged(context: ExceptionContext) -> Exception | None:
+        error = context.original_exception
+        return unusable(path, error) if isinstance(error, Exception) and is_damage(error) else None
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:

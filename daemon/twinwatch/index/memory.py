@@ -106,21 +106,18 @@ class Journal:
 
     def was_held(self, digest: ContentDigest, root_path: Path, path: PurePosixPath) -> bool:
         """Tell whether this content was ever set aside from this place."""
-        query = select(func.count()).where(
-            move.c.digest == digest,
-            move.c.root_path == os.fsencode(root_path),
-            move.c.path == os.fsencode(path),
-            move.c.state.not_in((MoveState.MOVING, MoveState.CANCELLED)),
-        )
-        return bool(self._connection.scalar(query))
+        query = "SELECT 1 FROM move WHERE digest = ? AND root_path = ? AND path = ? AND state NOT IN (?, ?)"
+        place = (digest, os.fsencode(root_path), os.fsencode(path))
+        return bool(self._database.run(query, (*place, MoveState.MOVING, MoveState.CANCELLED)))
 
     def count_held(self) -> int:
         """Count the photos in quarantine."""
-        return self._connection.scalar(select(func.count()).where(move.c.state == MoveState.HELD)) or 0
+        rows = self._database.run("SELECT count(*) FROM move WHERE state = ?", (MoveState.HELD,))
+        return int(rows[0][0])
 
     def since(self, at: float) -> list[MoveRow]:
         """Return the moves made after `at`, seconds since the epoch."""
-        done = (MoveState.HELD, MoveState.MOVING, MoveState.RESTORED, MoveState.PURGED)
+        done = [state for state in MoveState if state is not MoveState.CANCELLED]
         query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
         return [_move(row) for row in self._connection.execute(query)]
 
@@ -153,8 +150,7 @@ class Memory:
     def is_allowed(self, a: ContentDigest, b: ContentDigest) -> bool:
         """Tell whether a person said that these two may both stay."""
         first, second = sorted((a, b))
-        query = select(func.count()).where(allowed.c.digest == first, allowed.c.other == second)
-        return bool(self._connection.scalar(query))
+        return bool(self._database.run("SELECT 1 FROM allowed WHERE digest = ? AND other = ?", (first, second)))
 
     def set_removed(self, digest: ContentDigest, slot: str, now: float, *, returned: bool = False) -> None:
         """Remember that this content was set aside, and count when it had `returned` for it."""
@@ -170,7 +166,8 @@ class Memory:
 
     def returns(self, digest: ContentDigest) -> int | None:
         """Return how often this content came back after it was set aside, or None if it never was."""
-        return self._connection.scalar(select(removed.c.returns).where(removed.c.digest == digest))
+        rows = self._database.run("SELECT returns FROM removed WHERE digest = ?", (digest,))
+        return rows[0][0] if rows else None
 
     def forget_removed(self, digest: ContentDigest) -> int:
         """Forget that this content was set aside; return 1 when it was known."""
@@ -195,6 +192,11 @@ class Memory:
         )
         self._database.wrote()
 
+    def was_offered(self, slot: str) -> bool:
+        """Tell whether the audit log says already that this held photo can be put back, its keeper being gone."""
+        query = select(func.count()).where(decision.c.slot == slot, decision.c.action == "review")
+        return bool(self._connection.scalar(query))
+
     def log(
         self, since: float = 0.0, after_id: int = 0, verdict: str | None = None
     ) -> Iterator[tuple[int, DecisionRow]]:
@@ -207,7 +209,8 @@ class Memory:
 
     def setting(self, key: str) -> str | None:
         """Return a remembered setting, such as why moving is paused."""
-        return self._connection.scalar(select(setting.c.value).where(setting.c.key == _text(key)))
+        rows = self._database.run("SELECT value FROM setting WHERE key = ?", (_text(key),))
+        return rows[0][0] if rows else None
 
     def set_setting(self, key: str, value: str | None) -> None:
         """Remember or forget a setting."""

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import struct
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import astuple
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
-
 from twinwatch.index.database import Database
-from twinwatch.index.schema import photo, root
-from twinwatch.matching import chunks, distance, is_flat, nearest, plausible, probes
+from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
+from twinwatch.matching import CHUNK_BITS, MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, probes
 from twinwatch.photo import (
     TOP,
     ContentDigest,
     FileStat,
     Fingerprint,
-    Header,
-    Metadata,
     PerceptualHash,
     Photo,
     PhotoId,
@@ -31,11 +25,40 @@ from twinwatch.photo import (
     Trouble,
 )
 
-_TURNED = struct.Struct(">7Q")
-_MANY = 5_000
-"""A hash that more photos share than this (blank frames) says nothing: the nearest so many are looked at."""
+_READ = (
+    *("digest", "trouble", "phash", "c0", "c1", "turned", "detail", "algorithm_id"),
+    *("header_id", "width", "height", "exif_tags", "captured"),
+)
+_FILE = ("inode", "size", "mtime_ns", "ctime_ns", "tries", "arrived", "judged")
 
-_SELECT = select(photo, root.c.reference).join(root, photo.c.root_id == root.c.id)
+_ALL = (1 << 64) - 1
+_FLAT = round(MIN_DETAIL * 1000)
+
+# Plain SQL: every photo goes through most of these, see `Database.run`.
+_SELECT = """
+    SELECT photo.id, folder.root_id, folder.path, name, photo.inode, size, mtime_ns, ctime_ns, digest, trouble, arrived,
+           phash, turned, detail, algorithm.words, header.words, width, height, exif_tags, captured, root.reference
+    FROM photo JOIN folder ON folder.id = photo.folder_id JOIN root ON root.id = folder.root_id
+    LEFT JOIN shared AS algorithm ON algorithm.id = algorithm_id LEFT JOIN shared AS header ON header.id = header_id
+    WHERE """
+_PLACE = "photo.folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?) AND name = ?"
+_INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 22)}) RETURNING id"  # noqa: S608
+_UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
+_UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
+_IN_FOLDER = """
+    SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
+    WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
+_HASHES = """
+    SELECT phash FROM json_each(?) CROSS JOIN photo ON c0 = value
+    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON c1 = value
+    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
+# `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
+_BY_HASH = """
+    SELECT photo.id, phash, detail, header.words, width, height FROM photo INDEXED BY photo_phash
+    JOIN folder ON folder.id = photo.folder_id JOIN shared AS header ON header.id = header_id
+    WHERE phash IN (SELECT value FROM json_each(?)) AND photo.id != ? AND digest != ?
+    AND root_id IN (SELECT value FROM json_each(?))
+    ORDER BY captured IS NOT ?, width * height DESC, +photo.id"""
 
 
 class Judged(IntEnum):
@@ -51,56 +74,62 @@ class Photos:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection = database.connection
 
     def at(self, root_id: RootId, path: PurePosixPath) -> Photo | None:
         """Return the photo known at this place."""
-        row = self._connection.execute(_SELECT.where(_place(root_id, path))).first()
-        return None if row is None else _photo(row)
+        return next(self._select(_PLACE, *_place(root_id, path)), None)
 
     def by_id(self, photo_id: PhotoId) -> Photo | None:
         """Return the photo with this number, or None when it is no longer known."""
-        row = self._connection.execute(_SELECT.where(photo.c.id == photo_id)).first()
-        return None if row is None else _photo(row)
+        return next(self._select("photo.id = ?", photo_id), None)
 
     def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
-        return Judged(self._connection.scalar(select(photo.c.judged).where(photo.c.id == photo_id)) or 0)
+        rows = self._database.run("SELECT judged FROM photo WHERE id = ?", (photo_id,))
+        return Judged(rows[0][0]) if rows else Judged.NOT_YET
 
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
-        rows = self._connection.execute(
-            select(photo.c.name, photo.c.inode, photo.c.size, photo.c.mtime_ns, photo.c.ctime_ns).where(
-                photo.c.root_id == root_id, photo.c.folder == _bytes(folder), photo.c.judged.in_(states)
-            )
-        )
-        return {os.fsdecode(row.name): _stat(row) for row in rows}
+        rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
+        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if judged in states}
+
+    def marks(
+        self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
+    ) -> tuple[Collection[str], dict[str, tuple[int, int, int, int]]]:
+        """Return the names of all photos of one folder, and `mark` of those in these states.
+
+        The cheapest that tells unchanged files: a mark that does not fit a column is folded and never found equal.
+        """
+        rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
+        known = {name.decode("utf-8", "surrogateescape"): (i, s, m, c) for name, i, s, m, c, j in rows if j in states}
+        if len(known) == len(rows):
+            return known.keys(), known
+        return [os.fsdecode(row[0]) for row in rows], known
 
     def folders(self, root_id: RootId, below: PurePosixPath = TOP) -> Iterator[PurePosixPath]:
         """Yield every folder of a root, from `below` down, in which a photo is known."""
         top = _bytes(below)
-        rows = self._connection.execute(select(photo.c.folder).where(photo.c.root_id == root_id).distinct()).all()
-        for row in rows:
-            if not top or row.folder == top or row.folder.startswith(top + b"/"):
-                yield PurePosixPath(os.fsdecode(row.folder))
+        known = "SELECT path FROM folder WHERE root_id = ? AND EXISTS (SELECT 1 FROM photo WHERE folder_id = folder.id)"
+        for (path,) in self._database.run(known, (root_id,)):
+            if not top or path == top or path.startswith(top + b"/"):
+                yield PurePosixPath(os.fsdecode(path))
 
     def count(self, root_id: RootId | None = None) -> int:
-        """Count the known photos, of one root or of all."""
-        query = select(func.count()).select_from(photo)
-        return self._connection.scalar(query if root_id is None else query.where(photo.c.root_id == root_id)) or 0
+        """Count the known photos, of one root or of all; costs the same for any number of them."""
+        if root_id is None:
+            rows = self._database.run("SELECT sum(photos) FROM root")
+        else:
+            rows = self._database.run("SELECT photos FROM root WHERE id = ?", (root_id,))
+        return (rows[0][0] or 0 if rows else 0) + self._database.added(root_id)
 
     def same_inode(self, root_id: RootId, stat: FileStat) -> list[Photo]:
         """Return the photos of a root known with this inode, size and modification time: moved, or a hard link."""
-        return self._rows(
-            photo.c.root_id == root_id,
-            photo.c.inode == _signed(stat.inode),
-            photo.c.size == stat.size,
-            photo.c.mtime_ns == _signed(stat.mtime_ns),
-        )
+        where = "photo.inode = ? AND size = ? AND mtime_ns = ? AND folder.root_id = ?"
+        return list(self._select(where, _signed(stat.inode), stat.size, _signed(stat.mtime_ns), root_id))
 
     def with_digest(self, digest: ContentDigest) -> list[Photo]:
         """Return the photos known with exactly these bytes."""
-        return self._rows(photo.c.digest == digest)
+        return list(self._select("digest = ?", digest))
 
     def record(
         self,
@@ -110,194 +139,218 @@ class Photos:
         reading: Reading,
         *,
         arrived: bool,
-        now: float,
         tries: int = 0,
     ) -> Photo:
         """Enter or replace what is known of one file; it is not judged yet."""
-        values = {
-            "inode": _signed(stat.inode),
-            "size": stat.size,
-            "mtime_ns": _signed(stat.mtime_ns),
-            "ctime_ns": _signed(stat.ctime_ns),
-            "tries": tries,
-            "arrived": arrived,
-            "judged": Judged.NOT_YET,
-            **_reading_columns(reading),
-        }
-        known = self._connection.execute(select(photo.c.id).where(_place(root_id, path))).first()
-        if known is None:
-            where = {"root_id": root_id, "folder": _bytes(path.parent), "name": _bytes(PurePosixPath(path.name))}
-            statement = insert(photo).values(**where, first_seen=now, **values).returning(photo.c.id)
-            photo_id = self._connection.execute(statement).scalar_one()
+        folder_id, reference = self._folder(root_id, path.parent)
+        name = os.fsencode(path.name)
+        file = (*mark(stat), tries, arrived, Judged.NOT_YET)
+        known = self._database.run("SELECT id FROM photo WHERE folder_id = ? AND name = ?", (folder_id, name))
+        if known:
+            photo_id = known[0][0]
+            self._database.run(_UPDATE, (*file, *self._reading(reading), photo_id))
         else:
-            photo_id = known.id
-            self._connection.execute(update(photo).where(photo.c.id == photo_id).values(**values))
-        self._database.wrote()
-        recorded = self.by_id(photo_id)
-        if recorded is None:
-            raise AssertionError("a row just written is there")
-        return recorded
+            photo_id = self._database.run(_INSERT, (folder_id, name, *file, *self._reading(reading)))[0][0]
+        self._database.wrote(root_id, 0 if known else 1)
+        kept = Reading(reading.digest, reading.header, reading.fingerprint, reading.trouble)
+        return Photo(photo_id, root_id, path, _stat(*mark(stat)), kept, arrived, reference)
 
     def follow(self, photo_id: PhotoId, path: PurePosixPath, stat: FileStat) -> None:
         """Note that a known photo was moved or renamed within its root."""
-        self._connection.execute(delete(photo).where(_same_place_as(photo_id, path)))
-        self._connection.execute(
-            update(photo)
-            .where(photo.c.id == photo_id)
-            .values(folder=_bytes(path.parent), name=_bytes(PurePosixPath(path.name)), ctime_ns=_signed(stat.ctime_ns))
+        rows = self._database.run(
+            "SELECT root_id FROM photo JOIN folder ON folder.id = folder_id WHERE photo.id = ?", (photo_id,)
         )
-        self._database.wrote()
+        if not rows:
+            return
+        root_id = RootId(rows[0][0])
+        folder_id, _ = self._folder(root_id, path.parent)
+        name = os.fsencode(path.name)
+        gone = self._database.run(
+            "DELETE FROM photo WHERE folder_id = ? AND name = ? AND id != ? RETURNING id", (folder_id, name, photo_id)
+        )
+        self._database.run(
+            "UPDATE photo SET folder_id = ?, name = ?, ctime_ns = ? WHERE id = ?",
+            (folder_id, name, _signed(stat.ctime_ns), photo_id),
+        )
+        self._database.wrote(root_id, -len(gone))
 
     def set_judged(self, photo_id: PhotoId, judged: Judged = Judged.DONE) -> None:
         """Note that the decision about this photo is made."""
-        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=judged))
+        self._database.run("UPDATE photo SET judged = ? WHERE id = ?", (judged, photo_id))
         self._database.wrote()
 
     def tries(self, root_id: RootId, path: PurePosixPath) -> int:
         """Return how often the truncated file at this place was tried."""
-        return self._connection.scalar(select(photo.c.tries).where(_place(root_id, path))) or 0
+        rows = self._database.run(f"SELECT tries FROM photo WHERE {_PLACE}", _place(root_id, path))  # noqa: S608
+        return rows[0][0] if rows else 0
 
     def forget(self, root_id: RootId, path: PurePosixPath) -> None:
         """Drop what is known of a file that is gone or set aside."""
-        self._connection.execute(delete(photo).where(_place(root_id, path)))
-        self._database.wrote()
+        gone = self._database.run(f"DELETE FROM photo WHERE {_PLACE} RETURNING id", _place(root_id, path))  # noqa: S608
+        self._database.wrote(root_id, -len(gone))
 
     def stale(self, algorithm: str, after: PhotoId, limit: int) -> list[Photo]:
         """Return the next photos, by number, whose fingerprint another version made."""
-        other = _SELECT.where(photo.c.id > after, photo.c.algorithm.is_not(None), photo.c.algorithm != algorithm)
-        return [_photo(row) for row in self._connection.execute(other.order_by(photo.c.id).limit(limit))]
+        # Headers' words are JSON lists. Where no other version is known, a million rows need not be looked through.
+        others = self._database.run("SELECT 1 FROM shared WHERE words != ? AND words NOT LIKE '[%'", (algorithm,))
+        if not others:
+            return []
+        where = "photo.id > ? AND algorithm.words != ? ORDER BY photo.id LIMIT ?"
+        return list(self._select(where, after, algorithm, limit))
 
     def refresh(self, photo_id: PhotoId, reading: Reading) -> None:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
-        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(**_reading_columns(reading)))
+        self._database.run(_UPDATE_READ, (*self._reading(reading), photo_id))
         self._database.wrote()
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
-        self._connection.execute(update(photo).where(photo.c.id == photo_id).values(judged=Judged.NOT_YET, mtime_ns=-1))
+        self._database.run("UPDATE photo SET judged = ?, mtime_ns = -1 WHERE id = ?", (Judged.NOT_YET, photo_id))
         self._database.wrote()
 
     def candidates(self, newcomer: Photo, roots: Collection[RootId], radius: int, limit: int) -> list[Photo]:
         """Return the known photos in `roots` that might be copies of `newcomer`, likeliest first.
 
         Same bytes come first, then by distance of the perceptual hashes in the nearest of eight orientations, exactly
-        all within `radius` bits that the pre-filter finds plausible. Flat pictures are offered by bytes, and by equal
-        size and hash, only.
+        all within `radius` bits that the pre-filter finds plausible; of equals those of the same moment, then the
+        larger (likelier the original). Flat pictures are offered by bytes, and by equal size and hash, only.
         """
-        others = [photo.c.root_id.in_(list(roots)), photo.c.id != newcomer.id]
-        print_ = newcomer.reading.fingerprint
-        same = photo.c.digest == newcomer.reading.digest
-        identical = self._rows(*others, same, limit=limit)
-        if print_ is None or newcomer.reading.header is None or len(identical) == limit:
-            return identical
+        among = json.dumps(list(roots))
+        same = "digest = ? AND photo.id != ? AND folder.root_id IN (SELECT value FROM json_each(?)) LIMIT ?"
+        found = list(self._select(same, newcomer.reading.digest, newcomer.id, among, limit))
+        print_, header = newcomer.reading.fingerprint, newcomer.reading.header
+        if print_ is None or header is None or len(found) == limit:
+            return found
+        for turned, values in _by_distance(print_, self._hashes(print_, radius)):
+            for photo_id in self._ranked(newcomer, values, among, turned=turned):
+                found.extend(self._select("photo.id = ?", photo_id))
+                if len(found) == limit:
+                    return found
+        return found
+
+    def _hashes(self, print_: Fingerprint, radius: int) -> Iterable[int]:
+        """Return the hashes, as they are stored, among which are all known ones within the radius."""
         if is_flat(print_):
-            near = and_(photo.c.phash == _signed(print_.hashes[0]), photo.c.detail.is_not(None))
-        else:
-            near = _near(print_, radius)
-        found = [*identical, *self._rows(*others, photo.c.digest != newcomer.reading.digest, near, limit=_MANY)]
-        ranked = [
-            (rank, candidate)
-            for candidate in found
-            if (rank := _rank(newcomer, print_, newcomer.reading.header, candidate, radius)) is not None
+            return (_signed(print_.hashes[0]),)
+        low, middle, high = probes(print_.hashes, radius)
+        shift = CHUNK_BITS[0] + CHUNK_BITS[1]
+        asked = (low, middle, [_signed(chunk << shift) for chunk in high])
+        rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
+        a, b, c, d, e, f, g, h = print_.hashes
+        return [
+            stored
+            for (stored,) in set(rows)
+            if ((value := stored & _ALL) ^ a).bit_count() <= radius  # told one by one: a loop would take twice as long
+            or (value ^ b).bit_count() <= radius
+            or (value ^ c).bit_count() <= radius
+            or (value ^ d).bit_count() <= radius
+            or (value ^ e).bit_count() <= radius
+            or (value ^ f).bit_count() <= radius
+            or (value ^ g).bit_count() <= radius
+            or (value ^ h).bit_count() <= radius
         ]
-        ranked.sort(key=lambda entry: (entry[0], entry[1].id))
-        return [candidate for _, candidate in ranked[:limit]]
 
-    def _rows(self, *where: Any, limit: int | None = None) -> list[Photo]:
-        return [_photo(row) for row in self._connection.execute(_SELECT.where(*where).limit(limit))]
+    def _ranked(self, newcomer: Photo, values: list[int], among: str, *, turned: bool) -> Iterator[PhotoId]:
+        """Yield the plausible photos that have one of these hashes, likeliest first."""
+        print_, header = newcomer.reading.fingerprint, newcomer.header
+        if print_ is None:
+            return
+        captured = captured_number(header.metadata.captured_at)
+        wanted = (json.dumps(values), newcomer.id, newcomer.reading.digest, among, captured or -1)
+        for photo_id, stored, detail, words, width, height in self._database.run(_BY_HASH, wanted):
+            other = unpack_header(words, width, height, 0, None)
+            if is_flat(print_) or detail < _FLAT:
+                near = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
+                possible = near and header.upright == other.upright
+            else:
+                possible = plausible(header, other, turned=turned)
+            if possible:
+                yield PhotoId(photo_id)
+
+    def _select(self, where: str, *values: object) -> Iterator[Photo]:
+        return map(_photo, self._database.run(_SELECT + where, values))
+
+    def _folder(self, root_id: RootId, folder: PurePosixPath) -> tuple[int, bool]:
+        """Return the number of a folder, entering it if it is new, and whether its root is a reference."""
+        query = (
+            "SELECT folder.id, reference FROM folder JOIN root ON root.id = root_id"
+            " WHERE root_id = ? AND folder.path = ?"
+        )
+        place = (root_id, _bytes(folder))
+        rows = self._database.run(query, place)
+        if not rows:
+            self._database.run("INSERT INTO folder (root_id, path) VALUES (?, ?)", place)
+            self._database.wrote()
+            rows = self._database.run(query, place)
+        return rows[0][0], bool(rows[0][1])
+
+    def _shared(self, words: str) -> int:
+        """Return the number of words that many photos have in common, entering them if they are new."""
+        rows = self._database.run("SELECT id FROM shared WHERE words = ?", (words,))
+        if not rows:
+            rows = self._database.run("INSERT INTO shared (words) VALUES (?) RETURNING id", (words,))
+        number: int = rows[0][0]
+        return number
+
+    def _reading(self, reading: Reading) -> tuple[object, ...]:
+        """Return the values of `_READ`."""
+        hashed: tuple[object, ...] = (None,) * 6
+        about: tuple[object, ...] = (None,) * 5
+        print_ = reading.fingerprint
+        if print_ is not None:
+            low, middle, _ = chunks(print_.hashes[0])
+            turned, detail = pack_turned(print_.hashes), round(print_.detail * 1000)
+            hashed = (_signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
+        if reading.header is not None:
+            common, *own = pack_header(reading.header)
+            about = (self._shared(common), *own)
+        return (reading.digest, reading.trouble, *hashed, *about)
 
 
-def _near(print_: Fingerprint, radius: int) -> Any:
-    columns = (photo.c.c0, photo.c.c1, photo.c.c2)
-    values = probes(set(print_.hashes), radius)
-    return or_(*(column.in_(sorted(near)) for column, near in zip(columns, values, strict=True)))
+def mark(stat: FileStat) -> tuple[int, int, int, int]:
+    """Return by what a file is known to be the one that was read, as it is stored."""
+    return _signed(stat.inode), stat.size, _signed(stat.mtime_ns), _signed(stat.ctime_ns)
 
 
-def _rank(
-    newcomer: Photo, print_: Fingerprint, header: Header, candidate: Photo, radius: int
-) -> tuple[int, ...] | None:
-    if candidate.reading.digest == newcomer.reading.digest:
-        return (0,)
-    other, other_header = candidate.reading.fingerprint, candidate.reading.header
-    if other is None or other_header is None:
-        return None
-    if is_flat(print_) or is_flat(other):
-        same_size = header.upright == other_header.upright
-        return (1, 0) if same_size and distance(print_.hashes[0], other.hashes[0]) <= 1 else None
-    bits, number = nearest(print_, other.hashes[0])
-    if bits > radius or not plausible(header, other_header, turned=number >= 5):
-        return None
-    same_moment = header.metadata.captured_at is not None and (
-        header.metadata.captured_at == other_header.metadata.captured_at
-    )
-    return (1, bits, 0 if same_moment else 1, -other_header.pixels)  # of equals the larger: likelier the original
+def _by_distance(print_: Fingerprint, stored: Iterable[int]) -> Iterator[tuple[bool, list[int]]]:
+    """Group stored hashes by their distance from the nearest orientation, and say whether that is a quarter turn."""
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for value in stored:
+        bits, number = nearest(print_, PerceptualHash(value % (1 << 64)))
+        groups.setdefault((bits, number >= 5), []).append(value)
+    for (_, turned), values in sorted(groups.items()):
+        yield turned, values
 
 
-def _place(root_id: RootId, path: PurePosixPath) -> Any:
-    return and_(
-        photo.c.root_id == root_id,
-        photo.c.folder == _bytes(path.parent),
-        photo.c.name == _bytes(PurePosixPath(path.name)),
-    )
-
-
-def _same_place_as(photo_id: PhotoId, path: PurePosixPath) -> Any:
-    own_root = select(photo.c.root_id).where(photo.c.id == photo_id).scalar_subquery()
-    return and_(
-        photo.c.root_id == own_root,
-        photo.c.folder == _bytes(path.parent),
-        photo.c.name == _bytes(PurePosixPath(path.name)),
-        photo.c.id != photo_id,
-    )
+def _place(root_id: RootId, path: PurePosixPath) -> tuple[int, bytes, bytes]:
+    return root_id, _bytes(path.parent), os.fsencode(path.name)
 
 
 def _bytes(path: PurePosixPath) -> bytes:
     return b"" if path == TOP else os.fsencode(path)
 
 
-def _reading_columns(reading: Reading) -> dict[str, Any]:
-    columns: dict[str, Any] = dict.fromkeys(("phash", "c0", "c1", "c2", "turned", "detail", "algorithm", "header"))
-    columns |= {"digest": reading.digest, "trouble": reading.trouble}
-    if reading.header is not None:
-        columns["header"] = _pack_header(reading.header)
-    print_ = reading.fingerprint
-    if print_ is not None:
-        low, middle, high = chunks(print_.hashes[0])
-        columns |= {"phash": _signed(print_.hashes[0]), "c0": low, "c1": middle, "c2": high}
-        columns |= {"turned": _TURNED.pack(*print_.hashes[1:]), "detail": print_.detail}
-        columns["algorithm"] = print_.algorithm
-    return columns
-
-
-def _pack_header(header: Header) -> str:
-    return json.dumps(astuple(header), separators=(",", ":"))
-
-
-def _unpack_header(packed: str) -> Header:
-    fields = json.loads(packed)
-    fields[-1] = Metadata(*fields[-1])
-    return Header(*fields)
-
-
-def _photo(row: Row[Any]) -> Photo:
+def _photo(row: tuple[Any, ...]) -> Photo:
+    photo_id, root_id, folder, name, inode, size, mtime_ns, ctime_ns, digest, trouble, arrived, *more = row
+    phash, turned, detail, algorithm, common, width, height, tags, captured, reference = more
     print_ = None
-    if row.phash is not None:
-        first = PerceptualHash(row.phash % (1 << 64))
-        turned: Sequence[int] = _TURNED.unpack(row.turned)
-        print_ = Fingerprint((first, *map(PerceptualHash, turned)), row.detail, row.algorithm)
+    if phash is not None:
+        hashes = unpack_turned(PerceptualHash(phash % (1 << 64)), turned)
+        print_ = Fingerprint(hashes, detail / 1000, algorithm)
     reading = Reading(
-        ContentDigest(row.digest),
-        None if row.header is None else _unpack_header(row.header),
+        ContentDigest(digest),
+        None if common is None else unpack_header(common, width, height, tags, captured),
         print_,
-        None if row.trouble is None else Trouble(row.trouble),
+        None if trouble is None else Trouble(trouble),
     )
-    path = PurePosixPath(os.fsdecode(row.folder)) / os.fsdecode(row.name)
-    return Photo(PhotoId(row.id), RootId(row.root_id), path, _stat(row), reading, row.arrived, row.reference)
+    path = PurePosixPath(os.fsdecode(folder)) / os.fsdecode(name)
+    stat = _stat(inode, size, mtime_ns, ctime_ns)
+    return Photo(PhotoId(photo_id), RootId(root_id), path, stat, reading, bool(arrived), bool(reference))
 
 
-def _stat(row: Any) -> FileStat:
+def _stat(inode: int, size: int, mtime_ns: int, ctime_ns: int) -> FileStat:
     # The device is that of the root, checked there; blocks and links are not remembered.
-    return FileStat(0, row.inode % (1 << 64), row.size, _time(row.mtime_ns), _time(row.ctime_ns), 0, 1)
+    return FileStat(0, inode % (1 << 64), size, _time(mtime_ns), _time(ctime_ns), 0, 1)
 
 
 def _signed(value: int) -> int:

@@ -1,8 +1,8 @@
 """The tables. Every change here needs a migration beside it (`migrations/versions`), which a test compares.
 
-Paths are bytes (BLOB): a file name need not be text. Times are seconds since the epoch, UTC. The tables `photo` and
-`root` are a cache that a scan makes again; `move`, `decision`, `allowed` and `removed` are memory worth a backup, yet
-no photo and no way to restore is lost with them: the manifests in quarantine are enough.
+Paths are bytes (BLOB): a file name need not be text. Times are seconds since the epoch, UTC. The tables `photo`,
+`folder`, `shared` and `root` are a cache that a scan makes again; `move`, `decision`, `allowed` and `removed` are
+memory worth a backup, yet no photo and no way to restore is lost with them: the manifests in quarantine are enough.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration; a test keeps it equal to alembic's head."""
 
 metadata = MetaData()
@@ -40,39 +40,59 @@ root = Table(
     Column("reference", Boolean, nullable=False),
     Column("quarantine", LargeBinary),
     Column("level_at", Float),  # when index and disk were first level; later files are arrivals
+    Column("photos", BigInteger, nullable=False, server_default="0"),  # how many are known: counting reads an index
+)
+
+folder = Table(
+    "folder",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("root_id", _Id, ForeignKey("root.id"), nullable=False),
+    Column("path", LargeBinary, nullable=False),  # relative to the root, b"" for the root itself
+    UniqueConstraint("root_id", "path", name="folder_place"),
+)
+
+shared = Table(
+    "shared",  # texts that many photos have in common
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("words", Text, nullable=False),
+    UniqueConstraint("words", name="shared_words"),
 )
 
 photo = Table(
     "photo",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("root_id", _Id, ForeignKey("root.id"), nullable=False),
-    Column("folder", LargeBinary, nullable=False),  # relative to the root, b"" for the root itself
+    Column("folder_id", _Id, ForeignKey("folder.id"), nullable=False),
     Column("name", LargeBinary, nullable=False),
     Column("inode", BigInteger, nullable=False),  # as signed 64 bits
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("ctime_ns", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("phash", BigInteger),  # as signed 64 bits
-    Column("c0", Integer),
-    Column("c1", Integer),
-    Column("c2", Integer),
-    Column("turned", LargeBinary),  # the other seven orientations' hashes, 8 bytes each, big-endian
-    Column("detail", Float),
-    Column("algorithm", Text),
-    Column("header", Text),  # compact JSON
     Column("trouble", Text),
     Column("tries", Integer, nullable=False),  # how often a truncated file was tried
     Column("arrived", Boolean, nullable=False),
     Column("judged", Integer, nullable=False),  # photos.Judged
-    Column("first_seen", Float, nullable=False),
-    UniqueConstraint("root_id", "folder", "name", name="photo_place"),
+    Column("phash", BigInteger),  # as signed 64 bits
+    Column("c0", Integer),  # its two lower chunks; the third is its upper bits
+    Column("c1", Integer),
+    Column("turned", LargeBinary),  # the other seven orientations' hashes, as `packing` has them
+    Column("detail", Integer),  # thousandths
+    Column("algorithm_id", _Id, ForeignKey("shared.id")),
+    Column("header_id", _Id, ForeignKey("shared.id")),  # what many headers have in common, as `packing` has it
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("exif_tags", Integer),
+    Column("captured", BigInteger),  # YYYYMMDDhhmmss
+    UniqueConstraint("folder_id", "name", name="photo_name"),
     Index("photo_digest", "digest"),
     Index("photo_inode", "inode"),
-    Index("photo_c0", "c0"),
-    Index("photo_c1", "c1"),
-    Index("photo_c2", "c2"),
+    # A search reads hashes from these alone: the table's pages would each be a seek of the disk.
+    Index("photo_phash", "phash"),
+    Index("photo_c0", "c0", "phash"),
+    Index("photo_c1", "c1", "phash"),
 )
 
 move = Table(
@@ -91,6 +111,8 @@ move = Table(
     Column("at", Float, nullable=False),
     Column("state", Text, nullable=False),
     Index("move_state", "state"),
+    Index("move_at", "at"),
+    Index("move_digest", "digest"),
     Index("move_keeper_digest", "keeper_digest"),
 )
 

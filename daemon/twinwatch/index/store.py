@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, create_engine, insert, select, text, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Row, insert, select, text, update
 
-from twinwatch.index.database import Database, unusable
+from twinwatch.index.database import Database
 from twinwatch.index.memory import Journal, Memory
 from twinwatch.index.photos import Photos
-from twinwatch.index.schema import allowed, decision, move, removed, root, setting
+from twinwatch.index.salvage import Salvaged, salvage
+from twinwatch.index.schema import root
 from twinwatch.photo import Identity, RootId, RootRecord
 
 FILE_NAME = "index.db"
@@ -62,7 +62,7 @@ class Index:
 
     def is_level(self, root_id: RootId) -> bool:
         """Tell whether a root was ever level: then what is new in it is an arrival."""
-        return self._database.connection.scalar(select(root.c.level_at).where(root.c.id == root_id)) is not None
+        return bool(self._database.run("SELECT 1 FROM root WHERE id = ? AND level_at IS NOT NULL", (root_id,)))
 
     def set_level(self, root_id: RootId, at: float | None) -> None:
         """Record when a root was first level; None makes everything in it a resident again."""
@@ -110,30 +110,14 @@ class Index:
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
 
-    def salvage(self, damaged: Path) -> int:
-        """Take over the memory of an old database, as far as it can be read, into this new one; return the rows.
+    def salvage(self, damaged: Path) -> Salvaged:
+        """Take over the memory of an old database, as far as it can be read, into this new one.
 
         Photos are not taken over: a scan reads them again.
         """
-        rows = 0
-        source = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"file:{damaged}?mode=ro", uri=True))
-        try:
-            with source.connect() as old:
-                for table in (root, move, decision, allowed, removed, setting):
-                    rows += self._take_over(old, table)
-        except DatabaseError as error:
-            raise unusable(damaged, error) from error
-        finally:
-            source.dispose()
-            self.commit()
-        return rows
-
-    def _take_over(self, old: Connection, table: Table) -> int:
-        rows = 0
-        for row in old.execute(select(table)).mappings():
-            self._database.connection.execute(insert(table).values(**row))
-            rows += 1
-        return rows
+        taken = salvage(damaged, self._database.connection)
+        self.commit()
+        return taken
 
 
 def _record(row: Row[Any]) -> RootRecord:

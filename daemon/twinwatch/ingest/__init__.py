@@ -2,15 +2,17 @@
 
 line     take(): the straight line of one photo, a generator whose every `yield` is a job for a worker
 belt     runs many lines at once, on one thread, so that deciding and moving never overlap
+orphans  offers a held copy back whose keeper is gone
 survey   walks a root, compares it with the index, and says what to take and what to forget
 """
 
 from twinwatch.ingest.belt import Belt
-from twinwatch.ingest.line import ACCEPTED, PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
+from twinwatch.ingest.line import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
 from twinwatch.ingest.survey import Survey, forget
 
 __all__ = [
     "ACCEPTED",
+    "FORGIVEN",
     "PAUSED",
     "RESUMED_AT",
     "Action",

@@ -43,16 +43,18 @@ class Belt:
         self._urgent: deque[Found] = deque()
         self._queued: set[Found] = set()
         self._again: Counter[Found] = Counter()
+        self._folders: deque[Iterator[Found | Pace]] = deque()
         self._bulk: deque[Iterator[Found | Pace]] = deque()
         self._running: dict[int, tuple[Found, Take]] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future[Any]]] = queue.SimpleQueue()
         self._numbers = 0
         self._barrier = False
+        self.resting = False  # bulk work is not gone on with
         self.eager = False  # there is more to do at once, without anything having to end first
 
     def __len__(self) -> int:
         """Count the files that are waiting or on their way; bulk work counts as one each."""
-        return len(self._urgent) + len(self._running) + len(self._bulk)
+        return len(self._urgent) + len(self._running) + len(self._folders) + len(self._bulk)
 
     @property
     def bulk(self) -> int:
@@ -70,6 +72,10 @@ class Belt:
         self._again[found] += 1
         if self._again[found] <= _MOST_AGAIN:
             self.add(found)
+
+    def add_folder(self, files: Iterator[Found | Pace]) -> None:
+        """Take files of a folder that has just come, before bulk work and also while that rests."""
+        self._folders.append(files)
 
     def add_bulk(self, files: Iterator[Found | Pace]) -> None:
         """Take files from an iterator when no arrival waits, at the pace it asks for."""
@@ -106,6 +112,7 @@ class Belt:
         self._running.clear()
         self._urgent.clear()
         self._queued.clear()
+        self._folders.clear()
         self._bulk.clear()
 
     def _start_more(self) -> None:
@@ -123,13 +130,13 @@ class Belt:
             found = self._urgent.popleft()
             self._queued.discard(found)
             return found
-        while self._bulk:
+        while walks := self._folders or (() if self.resting else self._bulk):
             if self._barrier and self._running:
                 return None
             self._barrier = False
-            match next(self._bulk[0], None):
+            match next(walks[0], None):
                 case None:
-                    self._bulk.popleft()
+                    walks.popleft()
                 case Pace.WAIT:
                     self._barrier = True
                 case Pace.BREATHE:

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.content import digest_of
+from twinwatch.content import digest_of, unkept
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
+from twinwatch.ingest.orphans import offer_back, why
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
@@ -31,6 +32,9 @@ PAUSED = "paused"
 
 RESUMED_AT = "resumed_at"
 """Name of the setting that says when a person last resumed, seconds since the epoch: older moves are forgiven."""
+
+FORGIVEN = "forgiven"
+"""Name of the setting that lists the slots which a clock set back left in the future when a person last resumed."""
 
 ACCEPTED = "accepted:"
 """Prefix of the setting, followed by a root's path, that says: a person knows that many photos are gone there."""
@@ -174,7 +178,9 @@ class Line:
         new = known is None or known.reading.digest != reading.digest
         arrived = (known is not None and known.arrived) or (level and new)
         tries = photos.tries(root.id, found.path) if same else 0
-        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, now=self._clock(), tries=tries + 1)
+        photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, tries=tries + 1)
+        if known is not None and new:
+            self._edited(root, known)
         if reading.trouble is None:
             return photo
         if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
@@ -182,9 +188,17 @@ class Line:
         self._undecodable(photo, reading)
         return photo if photos.with_digest(reading.digest)[1:] else None
 
+    def _edited(self, root: Root, before: Photo) -> None:
+        """Offer back the copies held for what this photo was before it was edited or replaced."""
+        where = root.path / before.path
+        for row in offer_back(self._index, before.reading.digest, where, self._clock()):
+            path = row.root_path / row.path
+            self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
+
     def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
         try:
-            reading = yield self._workers.read(fd, priority)
+            with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
+                reading = yield self._workers.read(fd, priority)
         except WorkerError as error:
             if error.trouble is None:
                 raise
@@ -205,7 +219,7 @@ class Line:
                 continue
             there = root.stat(other.path)
             if there is not None and there.same_inode(stat):
-                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived, now=self._clock())
+                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived)
                 photos.set_judged(linked.id)  # one file under two names is no copy
             elif there is not None or root.is_gone(other.path):
                 photos.follow(other.id, path, stat)
@@ -316,14 +330,25 @@ class Line:
         if paused:
             return f"moving is paused: {paused}"
         root = self._root(move.duplicate.root)
-        since = max(now - self.limits.window_minutes * 60, float(memory.setting(RESUMED_AT) or 0))
-        recent = self._index.journal.since(since)
+        recent = self._recent(now)
         here = sum(1 for row in recent if row.root_path == root.path)
         braked = hold_back([row.at for row in recent], here, self._index.photos.count(root.id), now, self.limits)
         if braked:
             memory.set_setting(PAUSED, braked)
             return f"moving is paused: {braked}"
         return ""
+
+    def _recent(self, now: float) -> list[MoveRow]:
+        """Return the moves that the brake counts: those of the window that no person has forgiven.
+
+        A `resume` that lies in the future tells of a clock set back since; believed, it would blind the brake until
+        the clock is there again.
+        """
+        memory = self._index.memory
+        since, resumed = now - self.limits.window_minutes * 60, float(memory.setting(RESUMED_AT) or 0)
+        forgiven = (memory.setting(FORGIVEN) or "").split()
+        recent = self._index.journal.since(since if resumed > now else max(since, resumed))
+        return [row for row in recent if row.slot not in forgiven]
 
     def _came_back(self, photo: Photo) -> bool:
         """Tell whether this content was set aside from this very place before: copies side by side are no return."""

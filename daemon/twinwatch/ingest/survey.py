@@ -5,18 +5,20 @@ Whatever cannot be listed is unknown, not gone; and when too much is gone at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
-from twinwatch.index import DecisionRow, Index, Judged
+from twinwatch.index import Index, Judged
 from twinwatch.ingest.line import Found, Pace
+from twinwatch.ingest.orphans import offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
-from twinwatch.roots import EXPLANATIONS, Folder, Health, Root
+from twinwatch.roots import EXPLANATIONS, Folder, Health, Mark, Root
 
 
 @dataclass(slots=True)
@@ -36,12 +38,15 @@ class Survey:
     bytes: int = 0
     placeholders: int = 0
     taken: int = 0
+    taken_bytes: int = 0
     vanished: int = 0
     orphaned: list[str] = field(default_factory=list)  # slots whose keeper is gone: offered back
     troubles: list[str] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
     failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
+    _respelled: set[PurePosixPath] = field(default_factory=set)  # only another spelling of the name was listed
+    _names: Collection[str] = ()  # the photos known in the folder that is being compared
 
     def files(self) -> Iterator[Found | Pace]:
         """Yield every file to take, wait until they are taken, then forget what is gone.
@@ -51,7 +56,7 @@ class Survey:
         try:
             walked: set[PurePosixPath] = set()
             missing: list[PurePosixPath] = []
-            for folder in self.root.walk(self.below):
+            for folder in self.root.walk(self.below, self._known):
                 walked.add(folder.path)
                 yield from self._compare(folder, missing)
                 yield Pace.BREATHE
@@ -64,6 +69,20 @@ class Survey:
             self.failure = error
         self.done(self)
 
+    def ahead(self) -> tuple[int, int]:
+        """Count the pictures that `files` is going to find, and their bytes; what changes meanwhile is not in it."""
+        count = size = 0
+        with contextlib.suppress(RootError):  # `files` will say so
+            for folder in self.root.walk(self.below, self._known):
+                new = [stat.size for name, stat in folder.files.items() if is_picture(name) and not stat.is_placeholder]
+                count, size = count + len(new), size + sum(new)
+        return count, size
+
+    def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
+        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
+        self._names, marks = self.index.photos.marks(self.root.id, folder, done)
+        return marks
+
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
         self.folders += 1
         if folder.trouble:
@@ -73,21 +92,27 @@ class Survey:
         self._unlisted.extend(folder.path / name for name in folder.mounts)
         self.mounts.extend(str(self.root.path / folder.path / name) for name in folder.mounts)
         found = {name: stat for name, stat in folder.files.items() if is_picture(name)}
-        self.pictures += len(found)
-        self.bytes += sum(stat.size for stat in found.values())
+        self.pictures += len(found) + len(folder.unchanged)
+        self.bytes += sum(stat.size for stat in found.values()) + folder.unchanged_bytes
         empty = {name for name, stat in found.items() if stat.is_placeholder}
         self.placeholders += len(empty)
-        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
-        known = self.index.photos
-        change = drift(known.in_folder(self.root.id, folder.path, *done), found)
         # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
-        missing.extend(
-            folder.path / name for name in known.in_folder(self.root.id, folder.path, *Judged) if name not in found
-        )
+        lost = []
+        if len(folder.unchanged) < len(self._names):
+            lost = [name for name in self._names if name not in folder.unchanged and name not in found]
+            missing.extend(folder.path / name for name in lost)
+        # Where a.jpg and A.JPG are one name, the old one still answers.
+        spelled = {name.casefold() for name in (*folder.files, *folder.unchanged)} if lost else set()
+        self._respelled |= {folder.path / name for name in lost if name.casefold() in spelled}
+        if not found:
+            return
+        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
+        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *done), found)
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):
                 self.taken += 1
+                self.taken_bytes += found[name].size
                 yield photo
 
     def _in_lost_folders(self, walked: set[PurePosixPath]) -> Iterator[PurePosixPath]:
@@ -101,7 +126,7 @@ class Survey:
         gone: list[Photo] = []
         for path in missing:
             photo = self.index.photos.at(self.root.id, path)
-            if photo is not None and self.root.is_gone(path):
+            if photo is not None and (path in self._respelled or self.root.is_gone(path)):
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
             raise RootError(
@@ -112,19 +137,12 @@ class Survey:
         for photo in gone:
             self.orphaned.extend(forget(self.index, self.root, photo, self.clock()))
         self.vanished = len(gone)
+        if self.below == TOP:
+            self.orphaned.extend(row.slot for row in without_keeper(self.index, self.root, self.clock()))
         self.index.commit()
 
 
 def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
     """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
-    if index.photos.with_digest(photo.reading.digest):
-        return []
-    held = index.journal.held_for(photo.reading.digest)
-    for row in held:
-        where = Path(root.path / photo.path)
-        why = f"the keeper is gone; its copy can be put back: twinwatch quarantine restore {row.slot}"
-        index.memory.audit(
-            DecisionRow(now, row.root_path / row.path, row.verdict, where, "review", why, row.slot, None)
-        )
-    return [row.slot for row in held]
+    return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now)]

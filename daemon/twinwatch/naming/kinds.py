@@ -30,6 +30,8 @@ def is_raw(name: str) -> bool:
 
 def fold(name: str) -> str:
     """Return the form in which two names are compared: composed (macOS decomposes) and without case (SMB, exFAT)."""
+    if name.isascii():  # nearly every name: the same, at a fifth of the cost
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

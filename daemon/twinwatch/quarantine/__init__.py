@@ -8,6 +8,7 @@ slots       the folders of a quarantine: make, list, remove; all by descriptor
 hold        the move protocol, step by step
 restore     the way back; purge, for a person only
 recover     after a crash: look at the disk, finish or undo
+verify      read everything held again, and the keepers; say what to do
 """
 
 from twinwatch.quarantine.hold import Holder
@@ -15,8 +16,10 @@ from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.recover import Recovered, recover
 from twinwatch.quarantine.restore import changed_in_quarantine, purge, restore
 from twinwatch.quarantine.slots import Slot, listing
+from twinwatch.quarantine.verify import Finding, verify
 
 __all__ = [
+    "Finding",
     "HeldFile",
     "Holder",
     "Manifest",
@@ -27,4 +30,5 @@ __all__ = [
     "purge",
     "recover",
     "restore",
+    "verify",
 ]

@@ -8,7 +8,7 @@
      6  both are looked at again by name
      7  rename: companions first, the photo last - that is the moment it is held
      8  the right inode arrived and the keeper is still there, else it is put back
-     9  fsync of slot, quarantine and source folder
+     9  fsync of slot and source folder, in this order: else a power cut may take the new name with the old
     10  journal: held
 
 A fault before 7 leaves the photo where it was; a fault after it is resolved by `recover`, which looks at the disk. The
@@ -132,7 +132,7 @@ class Holder:
 
     def _sync(self, manifest: Manifest, way: _Way, slot_fd: int) -> None:
         try:
-            for fd in (slot_fd, way.place_fd, way.folder_fd):
+            for fd in (slot_fd, way.folder_fd):
                 sync_directory(fd)
         except OSError as error:
             # After a failed fsync the kernel may say anything: believe only what the disk shows later.

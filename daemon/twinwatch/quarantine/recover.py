@@ -68,6 +68,7 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
         with _opened_home(root_fd, manifest) as home_fd:
             _remove_empty(manifest, slot_fd, home_fd)
+            _part_doubles(manifest, slot_fd, home_fd)
             if entry(slot_fd, manifest.photo.name) is not None:
                 # A restore that was cut short has companions at home already: they stay with their photo.
                 brought = _bring(manifest.files[:-1], home_fd, slot_fd)
@@ -88,10 +89,22 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
         _note(index, slot, manifest, outcome, root.id)
     if over or outcome in (MoveState.RESTORED, MoveState.CANCELLED):
         with opened_place(slot.place) as place_fd:
+            if state is MoveState.PURGED and over:
+                _finish_purge(place_fd, slot.name, manifest)
             remove_slot(place_fd, slot.name)
     if over or (outcome is state is MoveState.RESTORED):
         return
     yield Recovered(slot.name, root.path / manifest.path, outcome, words)
+
+
+def _finish_purge(place_fd: int, name: str, manifest: Manifest) -> None:
+    """Delete the companions that a purge cut short has left behind; their photo is gone already."""
+    with opened_slot(place_fd, name) as slot_fd:
+        for file in manifest.files[:-1]:
+            found = entry(slot_fd, file.name)
+            if found is not None and (found.inode, found.size) == (file.inode, file.bytes):
+                os.unlink(file.name, dir_fd=slot_fd)
+        sync_directory(slot_fd)
 
 
 def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root_id: RootId) -> None:
@@ -177,6 +190,21 @@ def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None
             remove_placeholder(home_fd, file.name)
 
 
+def _part_doubles(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
+    """Where a file has both its names, take the one in the slot away: its old place wins, and nothing of a person's.
+
+    After a power cut btrfs may show a renamed file in both folders, as a hard link, until both were synced.
+    """
+    if home_fd is None:
+        return
+    for file in manifest.files:
+        held, home = entry(slot_fd, file.name), entry(home_fd, file.name)
+        if held is not None and home is not None and held.same_inode(home) and min(held.links, home.links) > 1:
+            sync_directory(home_fd)
+            os.unlink(file.name, dir_fd=slot_fd)
+            sync_directory(slot_fd)
+
+
 def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) -> bool:
     """Move companions after their photo, where they still are what they were; return whether any was moved."""
     if from_fd is None or to_fd is None:
@@ -188,6 +216,6 @@ def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) ->
             with contextlib.suppress(FileExistsError):
                 move_exclusively(from_fd, to_fd, file.name)
                 brought = True
+    sync_directory(to_fd)  # the new name before the old one, or a power cut may take both
     sync_directory(from_fd)
-    sync_directory(to_fd)
     return brought

@@ -56,7 +56,7 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
                 if index is not None:
                     _remember(slot, manifest, index, now)
                 _put_back(manifest, here, slot_fd, folder_fd)
-                _sync(manifest, (folder_fd, slot_fd, place_fd))
+                _sync(manifest, (folder_fd, slot_fd))
             if index is not None:  # before the slot goes: without it nothing would tell recovery of this move
                 index.journal.set_state(slot.name, MoveState.RESTORED)
                 index.memory.forget_removed(manifest.photo.digest)
@@ -72,7 +72,8 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
 
     First everything in the slot is read in full, it must be what was held, and so is a file with the keeper's very
     bytes: the recorded keeper, or one of `keepers`; neither a file in quarantine nor another name of the held one
-    counts. Raises MoveRefusedError when either fails, with nothing deleted.
+    counts. What was read may be in memory only: it is synced to its disk first, as a power cut would take the last
+    copy. Raises MoveRefusedError when any of this fails, with nothing deleted.
     """
     manifest = _manifest(slot)
     recorded = manifest.keeper_root / manifest.keeper
@@ -87,11 +88,11 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
                 hint = f"put it back with: twinwatch quarantine restore {slot.name}"
                 raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
             if not any(
-                _has_bytes(path, manifest.keeper_digest, held, places)
+                has_bytes(path, manifest.keeper_digest, held, places)
                 for path in (recorded, *keepers(manifest.keeper_digest))
             ):
                 raise MoveRefusedError(
-                    f"the keeper {recorded} is gone or has changed: this may be the last copy",
+                    f"the keeper {recorded} is gone, has changed or cannot be read: this may be the last copy",
                     f"put it back with: twinwatch quarantine restore {slot.name}",
                 )
             index.journal.set_state(slot.name, MoveState.PURGED)
@@ -103,16 +104,23 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
 
 
 def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int:
+    """Delete the photo, then its companions: until it is gone all is whole, and what is left then recovery deletes."""
     freed = 0
-    try:
-        for file in manifest.files:
-            found = entry(slot_fd, file.name)
-            if found is not None:
-                os.unlink(file.name, dir_fd=slot_fd)
-                freed += found.size
-    except OSError:
-        undone()
-        raise
+    for file in reversed(manifest.files):
+        found = entry(slot_fd, file.name)
+        if found is None:
+            continue
+        try:
+            os.unlink(file.name, dir_fd=slot_fd)
+        except OSError:
+            if file is manifest.photo:
+                undone()
+            raise
+        freed += found.size
+        if file is manifest.photo:
+            sync_directory(slot_fd)
+    if len(manifest.files) > 1:
+        sync_directory(slot_fd)  # the manifest, which explains what is left, goes after all of it
     return freed
 
 
@@ -220,7 +228,8 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
         os.close(here)
 
 
-def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
+def has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
+    """Tell whether a file has these very bytes, is no other name of a `held` one, and lies in none of `places`."""
     real = Path(os.path.realpath(path.parent))  # a folder on the way may have become a symlink into quarantine
     if any(Path(os.path.realpath(place)) in (real, *real.parents) for place in places):
         return False
@@ -231,11 +240,28 @@ def _has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: 
         return False
     try:
         stat = file_stat(os.fstat(fd))
-        return not any(stat.may_be_same_file(other) for other in held) and digest_of(fd) == digest
+        if any(stat.may_be_same_file(other) for other in held) or digest_of(fd) != digest:
+            return False
+        _make_durable(fd, real)
     except OSError:
         return False
     finally:
         os.close(fd)
+    return True
+
+
+def _make_durable(fd: int, folder: Path) -> None:
+    """Sync a file and the names that lead to it, as far as its file system reaches; raise OSError."""
+    sync_directory(fd)
+    device = os.fstat(fd).st_dev
+    for above in (folder, *folder.parents):
+        try:
+            with opened(above) as above_fd:
+                if os.fstat(above_fd).st_dev != device:
+                    return
+                sync_directory(above_fd)
+        except RootError:  # a folder above the root that we may not list: its name is none of the sync client's
+            return
 
 
 def _refused(manifest: Manifest, error: OSError) -> MoveRefusedError:

@@ -206,6 +206,7 @@ def _limits(config: Config) -> WorkerLimits:
         memory_bytes=workers.memory_mib << 20,
         idle_seconds=workers.idle_seconds,
         nice=workers.nice,
+        share=workers.share,
     )
 
 

@@ -18,7 +18,7 @@ from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
 from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
-from twinwatch.service import state, told
+from twinwatch.service import quiet, state, told
 from twinwatch.service.assembly import Assembly
 from twinwatch.service.refresh import Refresher
 from twinwatch.service.rounds import Life, Rounds
@@ -51,6 +51,8 @@ class Daemon:
         self._wanted: set[str] = set()  # what signals asked for
         self._troubled: dict[tuple[RootId, PurePosixPath], tuple[FileStat, int]] = {}  # not readable, and how often
         self._next_status = 0.0
+        self._next_rest = 0.0
+        self._resting = ""  # why bulk work rests
         self._last_status: dict[str, Any] = {}
         self._changed = True  # something happened that the status may have to say
 
@@ -67,7 +69,8 @@ class Daemon:
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
         self._rounds = Rounds(self._assembly, self._watcher, self._unsettled)
-        self._refresher = Refresher(self._assembly.index, self._assembly.workers, self._assembly.belt)
+        parts = self._assembly
+        self._refresher = Refresher(parts.index, parts.workers, parts.belt, parts.line.roots)
         with self._assembly:
             self._assembly.line.retry = self._retry
             self._assembly.line.look_again = self._look_again
@@ -91,6 +94,7 @@ class Daemon:
         now = time.monotonic()
         self._heed()
         self._settle(now)
+        self._rest(now)
         belt.step()
         self._rounds.go(now)
         if self._rounds.level:
@@ -109,7 +113,11 @@ class Daemon:
         due = self._settler.next_due()
         if due is not None:
             times.append(due)
-        if len(self._assembly.belt) or self._assembly.index.dirty:
+        if self._assembly.belt.resting:
+            times.append(self._next_rest)
+            if self._assembly.index.dirty or len(self._assembly.belt) > self._assembly.belt.bulk:
+                times.append(now + COMMIT_SECONDS)
+        elif len(self._assembly.belt) or self._assembly.index.dirty:
             times.append(now + COMMIT_SECONDS)
         if self._changed or self._rounds.changed:
             times.append(self._next_status)
@@ -185,6 +193,7 @@ class Daemon:
         if stat is None:
             self._gone(root, path)
         else:
+            self._assembly.workers.prepare()  # it gets warm while the file settles
             kind: SettleHint = "closed" if hint.kind in ("closed", "moved-in") else "changed"
             self._settler.saw((root.id, path), stat, time.monotonic(), kind)
 
@@ -219,6 +228,19 @@ class Daemon:
                 self._settler.forget(key)
             elif self._settler.look(key, stat, now):
                 self._assembly.belt.add(Found(*key))
+
+    def _rest(self, now: float) -> None:
+        """Let bulk work rest, or go on, as the configuration and the machine ask for."""
+        belt = self._assembly.belt
+        if now < self._next_rest:
+            return
+        self._next_rest = now + quiet.LOOK_SECONDS
+        workers = self._assembly.workers.running
+        why = quiet.look(self._config.quiet, workers=workers, resting=belt.resting) if belt.bulk else ""
+        if why != self._resting:
+            log.info("bulk work rests: %s", why) if why else log.info("bulk work goes on")
+            self._changed = True
+        self._resting, belt.resting = why, bool(why)
 
     def _unsettled(self, found: Found, stat: FileStat) -> bool:
         """Let a file that a walk found, and that was written a moment ago, settle first."""
@@ -320,6 +342,7 @@ class Daemon:
         return {
             "state": word,
             "paused": paused,
+            "resting": self._resting or None,
             "photos": index.photos.count(),
             "queued": queued,
             "not_ready": self._settler.retrying,

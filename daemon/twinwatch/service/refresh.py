@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import Future
 from importlib.metadata import version
 
 from twinwatch import __version__
 from twinwatch.errors import TwinwatchError
 from twinwatch.index import Index
-from twinwatch.ingest import Belt, Found
-from twinwatch.photo import PhotoId
+from twinwatch.ingest import Belt, Found, Pace
+from twinwatch.photo import PhotoId, RootId
 from twinwatch.workers import Abilities, Workers
 
 log = logging.getLogger("twinwatch")
@@ -25,7 +25,9 @@ _BATCH = 200
 class Refresher:
     """Brings stale fingerprints up to date when nothing else is to do."""
 
-    def __init__(self, index: Index, workers: Workers, belt: Belt) -> None:
+    def __init__(self, index: Index, workers: Workers, belt: Belt, healthy: Container[RootId]) -> None:
+        """`healthy` has the roots that can be read now; of another one nothing is made again before the next start."""
+        self._healthy = healthy
         self._index = index
         self._workers = workers
         self._belt = belt
@@ -52,13 +54,18 @@ class Refresher:
             else:
                 self._belt.add_bulk(self._stale(algorithm))
 
-    def _stale(self, algorithm: str) -> Iterator[Found]:
-        last, count = PhotoId(0), 0
+    def _stale(self, algorithm: str) -> Iterator[Found | Pace]:
+        last, count, left = PhotoId(0), 0, 0
         while batch := self._index.photos.stale(algorithm, last, _BATCH):
             for photo in batch:
                 last = photo.id
-                count += 1
-                yield Found(photo.root, photo.path, "bulk", again=True)
+                if photo.root in self._healthy:
+                    count += 1
+                    yield Found(photo.root, photo.path, "bulk", again=True)
+                else:
+                    left += 1
+            yield Pace.BREATHE
         if count:
             log.info("%d fingerprints of an older version were made again", count)
-        self._index.memory.set_setting(SETTING, self._versions)
+        if not left:
+            self._index.memory.set_setting(SETTING, self._versions)

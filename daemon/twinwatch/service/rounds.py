@@ -41,6 +41,7 @@ class Life:
     level: bool = False
     watching: bool = False
     took_seconds: float = 0.0
+    walked_at: float = 0.0  # monotonic seconds
     placeholders: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -82,9 +83,18 @@ class Rounds:
             for life in self._lives:
                 self._look_after(life)
             self._watcher.check()
+            self._hurry()
         for life in self._lives:
             if life.root is not None and now >= life.next_survey and not life.surveying:
                 self._survey(life)
+
+    def _hurry(self) -> None:
+        """Walk a root as often as a polled one while some of its folders cannot be watched."""
+        health = self._watcher.health()
+        for life in self._lives:
+            seen = None if life.root is None else health.get(os.fsencode(life.root.path))
+            if seen is not None and seen.state in ("degraded", "lost") and not life.surveying:
+                life.next_survey = min(life.next_survey, life.walked_at + _polling_seconds(life))
 
     def soon(self) -> None:
         """Make the next `go` look after every root."""
@@ -119,7 +129,7 @@ class Rounds:
                 self.survey_soon(life)  # whatever it was, the walk over the whole root says it
 
         survey.done = done
-        self._assembly.belt.add_bulk(survey.files())
+        self._assembly.belt.add_folder(survey.files())
 
     def at(self, path: Path) -> Life | None:
         """Return the life of the root at this path."""
@@ -229,7 +239,8 @@ class Rounds:
 
         def done(ended: Survey) -> None:
             life.surveying = False
-            life.took_seconds = time.monotonic() - began
+            life.walked_at = time.monotonic()
+            life.took_seconds = life.walked_at - began
             self._surveyed(life, ended)
 
         survey.done = done
@@ -265,13 +276,17 @@ class Rounds:
         reconcile = self._assembly.config.reconcile
         seconds = reconcile.every_minutes * 60
         if life.root is not None and life.root.mode == "polling":
-            # A walk may take up a twentieth of the time, so that a large slow share is not walked for ever.
-            seconds = min(seconds, max(POLL_SECONDS, 20 * life.took_seconds))
+            seconds = min(seconds, _polling_seconds(life))
         return seconds * random.uniform(1 - reconcile.jitter, 1 + reconcile.jitter)  # noqa: S311 - no secret
 
     def _accepted(self, watched: Watched) -> bool:
         """Tell whether a person said that what is missing in this root may be forgotten."""
         return self._assembly.index.memory.setting(_accepted_key(watched)) is not None
+
+
+def _polling_seconds(life: Life) -> float:
+    """Return how long to wait between two walks: they may take up a twentieth of the time, also on a slow share."""
+    return max(POLL_SECONDS, 20 * life.took_seconds)
 
 
 def _accepted_key(watched: Watched) -> str:

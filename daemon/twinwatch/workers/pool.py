@@ -6,6 +6,7 @@ their child, when there was no work for `idle_seconds`: an idle daemon has no wo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import heapq
 import itertools
@@ -57,6 +58,7 @@ class WorkerLimits:
     jobs_per_child: int = 2000  # then a child is renewed: libraries leak
     queued: int = 256  # jobs that may wait; each holds one (read) or two (prove) descriptors
     nice: int = 10
+    share: float = 1.0  # of the time for which a lane works on bulk jobs, the rest it rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,14 @@ class Workers:
         """Say what these metrics say of the photos in two open descriptors; the same rules as for `read`."""
         return self._submit("measure", (fd_a, fd_b), _likenesses, priority, tuple(map(str, metrics)))
 
+    def prepare(self) -> None:
+        """Start a child unless there is one, so that it is warm when the first job comes; never raises."""
+        with self._changed:
+            needed = not self._lanes and not self._closed
+        if needed:
+            with contextlib.suppress(OSError, RuntimeError):  # the job that needs it will say so
+                self.describe()
+
     def describe(self) -> Future[Abilities]:
         """Say what the workers can do, from a child that is started if there is none."""
         return self._submit("", (), _abilities, "arrival")
@@ -204,7 +214,10 @@ class Workers:
                 task.drop()
                 raise
             heapq.heappush(self._queue, task)
-            self._changed.notify()
+            if self._limits.share < 1:
+                self._changed.notify_all()  # the one that would be told might rest
+            else:
+                self._changed.notify()
         return future
 
     def _start_lane(self, number: int) -> None:
@@ -217,18 +230,27 @@ class Workers:
     def _lane(self) -> None:
         lane = _Lane(self._start, self._limits, self._enter, self._leave)
         try:
-            while (task := self._next()) is not None:
+            rest_until = 0.0
+            while (task := self._next(rest_until)) is not None:
+                began = time.monotonic()
                 self._do(lane, task)
+                if task.rank:
+                    now = time.monotonic()
+                    rest_until = now + (now - began) * (1 / self._limits.share - 1)
         finally:
             with self._changed:  # `_next` has left the set already, unless a bug ends the lane
                 self._lanes.discard(threading.current_thread())
             lane.end_child()
 
-    def _next(self) -> _Task | None:
+    def _next(self, rest_until: float) -> _Task | None:
+        """Return the next task, a bulk one only after `rest_until` (monotonic); None when the lane is to leave."""
         deadline = time.monotonic() + self._limits.idle_seconds
         with self._changed:
             self._waiting += 1
-            while not self._queue and not self._closed and (left := deadline - time.monotonic()) > 0:
+            while not self._closed and not self._may_take(rest_until):
+                wake = rest_until if self._queue else deadline
+                if (left := wake - time.monotonic()) <= 0:
+                    break
                 self._changed.wait(left)
             self._waiting -= 1
             if self._queue:
@@ -236,6 +258,9 @@ class Workers:
             # In the same breath as seeing the queue empty: the next job must find this lane gone and start another.
             self._lanes.discard(threading.current_thread())
             return None
+
+    def _may_take(self, rest_until: float) -> bool:
+        return bool(self._queue) and (self._queue[0].rank == _RANK["arrival"] or time.monotonic() >= rest_until)
 
     def _do(self, lane: _Lane, task: _Task) -> None:
         if not task.future.set_running_or_notify_cancel():
@@ -316,6 +341,7 @@ class _Lane:
         child = self._usable_child()
         if not task.job:
             return self._hello
+        child.be_idle(task.rank != _RANK["arrival"])
         try:
             return child.run(task.job, task.descriptors, task.seconds, task.words)
         except BrokenPipeError:  # it died before it got the job: not this photo's fault

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twinwatch.syscalls import set_io_class
 from twinwatch.workers import wire
 
 _BOOTSTRAP = (
@@ -98,6 +99,7 @@ class Child:
         self._line = ours
         self._line.setblocking(False)
         self.jobs_done = 0
+        self._idle = False
         self._words = b""
 
     @property
@@ -140,6 +142,12 @@ class Child:
         if "answer" not in reply:
             raise ChildLostError("the worker answered nonsense")
         return reply["answer"]
+
+    def be_idle(self, idle: bool) -> None:
+        """Let its reads of the disk wait for everybody else's (bulk work), or only go last among equals."""
+        if idle is not self._idle:
+            self._idle = idle
+            set_io_class(self.pid, idle=idle)
 
     def kill(self) -> None:
         """End the process now."""

@@ -1,0 +1,144 @@
+"""Takes over from a damaged index whatever can still be read of it: each table by itself, from both its ends.
+
+Photos are not taken over, a scan reads them again. A row whose values make no sense is left behind: what it would say
+of a move is in that move's manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.exc import DatabaseError
+
+from twinwatch.index.memory import MoveState
+from twinwatch.index.schema import allowed, decision, move, removed, root, setting
+from twinwatch.photo import Evidence
+
+_COUNTS = frozenset({"photos"})  # what only this index can know of itself
+
+_ROW_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What was taken over, and the tables that could not be read to their end."""
+
+    rows: int
+    damaged: tuple[str, ...]
+
+
+def salvage(damaged: Path, into: Connection) -> Salvaged:
+    """Copy the memory of an old database file into a new one; the caller commits. Never raises for damage."""
+    rows, broken = 0, []
+    for table in (root, move, decision, allowed, removed, setting):
+        taken, whole = _take_over(damaged, table, into)
+        rows += taken
+        if not whole:
+            broken.append(table.name)
+    return Salvaged(rows, tuple(broken))
+
+
+def _take_over(damaged: Path, table: Table, into: Connection) -> tuple[int, bool]:
+    rows, whole = 0, True
+    known: set[int] = set()
+    for order in ("ASC", "DESC"):  # where a page is broken, what lies behind it is reached from the other end
+        read = _rows(damaged, table, order)
+        try:
+            for number, values in read:
+                if number in known:
+                    break
+                known.add(number)
+                if not _makes_sense(table, values):
+                    whole = False
+                elif _insert(into, table, values):
+                    rows += 1
+            else:
+                if order == "ASC":
+                    break  # read to its end
+        except (sqlite3.Error, *_ROW_ERRORS):
+            whole = False
+    return rows, whole
+
+
+def _rows(damaged: Path, table: Table, order: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
+        there = [row[1] for row in old.execute(f"PRAGMA table_info({table.name})")]
+        kept = [name for name in there if name in table.c and name not in _COUNTS]
+        if not kept:
+            raise sqlite3.DatabaseError(f"no table {table.name}")
+        statement = f"SELECT rowid, {', '.join(kept)} FROM {table.name} NOT INDEXED ORDER BY rowid {order}"  # noqa: S608
+        for row in old.execute(statement):
+            yield row[0], dict(zip(kept, row[1:], strict=True))
+
+
+def _insert(into: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    try:
+        with into.begin_nested():
+            into.execute(insert(table).values(**values))
+    except DatabaseError:  # a second row with the same key, or without what must be there
+        return False
+    return True
+
+
+def _makes_sense(table: Table, values: Mapping[str, Any]) -> bool:
+    try:
+        return _CHECKS[table.name](values)
+    except _ROW_ERRORS:
+        return False
+
+
+def _root(values: Mapping[str, Any]) -> bool:
+    int(values["fsid"])
+    int(values["inode"])
+    place = values["quarantine"]
+    kinds = isinstance(values["path"], bytes) and isinstance(values["marker"], str) and isinstance(place, bytes | None)
+    return kinds and values["path"].startswith(b"/") and values["level_at"] in (None, _number(values["level_at"]))
+
+
+def _move(values: Mapping[str, Any]) -> bool:
+    MoveState(values["state"])
+    paths = [values[name] for name in ("root_path", "place", "path", "keeper_root", "keeper")]
+    _number(values["at"])
+    return isinstance(values["slot"], str) and all(isinstance(path, bytes) for path in paths) and _digests(values)
+
+
+def _decision(values: Mapping[str, Any]) -> bool:
+    evidence = json.loads(values["evidence"])
+    if evidence:
+        Evidence.from_json(evidence)
+    _number(values["at"])
+    words = [values[name] for name in ("verdict", "action", "why")]
+    return isinstance(values["path"], bytes) and isinstance(values["keeper"], bytes | None) and _texts(words)
+
+
+def _digests(values: Mapping[str, Any]) -> bool:
+    found = [value for name, value in values.items() if name in ("digest", "other", "keeper_digest")]
+    return all(isinstance(value, bytes) and len(value) == 32 for value in found)
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _number(value: Any) -> float:
+    number = float(value) if value is not None else 0.0
+    if not 0 <= number < 1e12:
+        raise ValueError("no time of this world")
+    return number
+
+
+_CHECKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "root": _root,
+    "move": _move,
+    "decision": _decision,
+    "allowed": _digests,
+    "removed": lambda values: _digests(values) and isinstance(values["returns"], int),
+    "setting": lambda values: _texts([values["key"], values["value"]]),
+}

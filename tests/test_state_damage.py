@@ -1,0 +1,108 @@
+"""A damaged or deleted index is begun anew by itself: nothing is lost, the log is kept where it can be."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.nas import NOW
+from tests.torture import state
+from twinwatch.errors import IndexUnusableError
+from twinwatch.index import DAMAGED, DecisionRow, Index
+from twinwatch.roots import mark
+from twinwatch.service.rebuilding import healed, rebuild
+
+LINES = 800
+
+
+def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back() -> None:
+    figures = state.run("6", 7)
+    assert [figure["case"] for figure in figures if figure["bad"]] == []
+    assert len(figures) == 5
+    assert not figures[1]["note"].startswith("0 times"), "a cut must be noticed"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a state folder whose index has a root that is level, and a long log."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    made = tmp_path / "state"
+    made.mkdir()
+    index = Index(made)
+    index.set_level(index.record_root(photos, mark(photos), tmp_path / "quarantine").id, NOW)
+    for number in range(LINES):
+        row = DecisionRow(NOW + number, photos / "a.jpg", "distinct", None, "none", "because", None, None)
+        index.memory.audit(row)
+    index.close()
+    return made
+
+
+def logged(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "index.db")) as index:
+        return int(index.execute("SELECT count(*) FROM decision").fetchone()[0])
+
+
+def read_all(folder: Path) -> int:
+    index = Index(folder)
+    try:
+        return len(list(index.memory.log())) + len(index.verify())
+    finally:
+        index.close()
+
+
+def test_behind_a_broken_page_the_log_is_read_from_its_other_end(folder: Path) -> None:
+    path = folder / "index.db"
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"because", len(data) // 2) // 4096 * 4096
+    data[middle : middle + 4096] = random.Random(1).randbytes(4096)
+    path.write_bytes(data)
+    aside, taken = rebuild(folder)
+    assert aside.read_bytes() == data
+    assert taken.damaged == ("decision",)
+    assert LINES * 0.7 < logged(folder) < LINES
+    assert read_all(folder) == logged(folder)
+
+
+def test_what_was_found_damaged_is_begun_anew_at_the_next_start(folder: Path) -> None:
+    assert healed(folder) is None
+    path = folder / "index.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(IndexUnusableError, match="index rebuild"):
+        read_all(folder)
+    assert (folder / DAMAGED).exists()
+    assert healed(folder) is not None
+    assert not (folder / DAMAGED).exists()
+    assert healed(folder) is None
+    path.write_bytes(b"no database at all, but as long as one" * 200)
+    assert healed(folder) is not None
+    assert read_all(folder) == 0
+    assert len(list(folder.glob("index.db.*"))) >= 2, "every old one is kept"
+
+
+def test_an_index_of_a_newer_version_is_no_damaged_one(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "index.db")) as index, index:
+        index.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(IndexUnusableError, match="newer"):
+        healed(folder)
+    assert logged(folder) == LINES
+
+
+def test_after_a_rebuild_nothing_that_was_there_counts_as_arrived(folder: Path) -> None:
+    """Else what was there before would be moved, unasked."""
+    before = Index(folder)
+    (known,) = before.roots()
+    assert before.is_level(known.id)
+    before.close()
+    rebuild(folder)
+    after = Index(folder)
+    (record,) = after.roots()
+    assert (record.path, record.identity, record.quarantine) == (known.path, known.identity, known.quarantine)
+    assert not after.is_level(record.id)
+    after.close()
+    assert logged(folder) == LINES

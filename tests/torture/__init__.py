@@ -1,0 +1,22 @@
+"""Makes the faults happen to the real program, counts them, and looks whether anything was lost.
+
+    python -m tests.torture [FAMILY ...] [--quick | --full] [--share 0.1] [--seed N] [--record]
+
+figures       what a fault test says: how often, how many lost, doubled, parted, untrue, unresolved, crashed
+library       the folders that are tortured, and the oracle: what people put there is there, once, unchanged
+processes     the real program in real processes, also beneath strace
+recovery      starting again as the program does, and judging what is there then
+disks, stage  file systems in images that can be put back to any moment; disks that can be failed and pulled
+
+powercut      F4   any prefix of the real program's block writes (recording, logdisk), and fsyncs left out (unsynced)
+leastdisk     F4   every disk that may be left when nothing is kept that was not synced; each sync left out in turn
+syscalls      F1, F3, F25   SIGKILL or an errno at each changing system call
+errnos        F3   the whole grid of errnos, in one process
+daemonkills   F2   SIGKILL of the daemon at random moments under load
+diskfaults    F5-F8, F10, F11   a disk that fails, fills, is read-only, unmounted, pulled or hangs under a command
+daemonfaults  F8-F11   a disk that comes and goes under the daemon
+filesystems   F21, F24   the same on every kind of file system
+limits        F14, F31   clocks that jump, and the OOM killer
+
+A family that this machine cannot make (no root, no nbdkit, ...) says so and is skipped.
+"""

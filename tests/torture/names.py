@@ -1,0 +1,91 @@
+"""F23: every name that a disk allows is found, judged, moved, listed and put back - or refused with a clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.drawing import scene, stored
+from twinwatch.naming import Exclusions
+
+AWKWARD = (
+    b"new\nline", b"tab\there", b"\xff\xfe", b"-rf", b"--help", b"%s%n%00", b"'; rm -rf ~", b'"quoted"', b"$(id)",
+    b"\xe2\x80\xaefdp.exe", b"e\xcc\x81", b"\xc3\xa9", b" leading", b"trailing ", b"a" * 251, b"~",
+    b"#x", b"&x", b"`id`",
+    b"\x1b[31mred", b"\x7f", b"back\\slash", b"co:lon", b"st*r?", b"{x,y}", b"IMG_1 (1)", b"\xf0\x9f\x98\x80", b"\x01",
+)  # fmt: skip
+PATH_MAX = 4096
+
+
+def run(scale: str, seed: int) -> list[dict[str, Any]]:
+    """Try the awkward names and `scale` ("full": 300) that were thrown together at random, with the real command."""
+    more = 300 if scale == "full" else int(scale)
+    with tempfile.TemporaryDirectory() as folder:
+        return [_names(Path(folder), [*AWKWARD, *_random(more, seed)])]
+
+
+def _random(count: int, seed: int) -> list[bytes]:
+    chance = random.Random(seed)
+    letters = [byte for byte in range(1, 256) if byte != ord("/")]
+    found: list[bytes] = []
+    while len(found) < count:
+        stem = bytes(chance.choices(letters, k=chance.randrange(1, 40))) + b"%d" % len(found)
+        if not Exclusions().file(os.fsdecode(stem + b".jpg")):  # names of temporary files are left alone, as told
+            found.append(stem)
+    return found
+
+
+def _names(folder: Path, stems: list[bytes]) -> dict[str, Any]:
+    root, state = folder / "mirror", folder / "state"
+    root.mkdir()
+    picture = stored(scene(7, (48, 36)), quality=90)
+    made: dict[bytes, bytes] = {}
+    for number, stem in enumerate(stems):
+        content = picture + b"%d" % number
+        for name in (stem + b".jpg", b"keep %d.jpg" % number):
+            below = os.fsencode(root) + b"/" + b"/".join([b"d" * 200] * (18 if number % 40 == 7 else 0))
+            if len(below) + len(name) + 200 > PATH_MAX:
+                below = os.fsencode(root)
+            os.makedirs(below, exist_ok=True)
+            path = below + b"/" + name
+            with open(path, "wb") as file:
+                file.write(content)
+            made[path] = content
+    broken: Counter[str] = Counter()
+    held = _lines(["scan", root, "--quarantine", "--state", state], broken)
+    names = {line["path"] for line in held if line["action"] == "held"}
+    listed = _lines(["quarantine", "list", "--state", state], broken)
+    broken["skipped in silence"] += abs(len(made) // 2 - len(names))
+    broken["not listed"] += len(names - {line["path"] for line in listed})
+    restored = _lines(["quarantine", "restore", "--all", "--state", state], broken)
+    broken["not restored"] += sum(line["state"] != "restored" for line in restored)
+    for path, content in made.items():
+        with open(path, "rb") as file:
+            broken["lost"] += file.read() != content
+    bad = +broken
+    return {
+        "fault": "F23",
+        "case": "awkward and random names",
+        "count": len(stems),
+        "bad": bad.total(),
+        "broken": dict(bad),
+        "target": "0 skipped in silence",
+        "note": "found, held, listed and restored by the real command",
+        "ok": not bad,
+    }
+
+
+def _lines(arguments: list[Any], broken: Counter[str]) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "twinwatch", *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        broken["failed"] += 1
+        sys.stderr.write(done.stderr[-2000:])
+    return [json.loads(line) for line in done.stdout.splitlines()]
