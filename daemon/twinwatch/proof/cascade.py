@@ -46,6 +46,7 @@ _LIMITS = {
 }
 """What exceeded its allowance, for a person; the keys are `Judgement.limit`."""
 
+_WORTH_SAYING = 0.01  # share of equal blocks: another codec leaves none equal, and is none the worse for it
 _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 Measures = dict[str, float | int | str]
@@ -154,7 +155,8 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
     tables = ", the copy's own JPEG tables" if other.tables else ""
     turned = f", {_TURNS[best.transform]}" if best.transform != 1 else ""
     made = f"{other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}"
-    left = f"{where}; {_percent(found.equal)} of the blocks are equal" if found.equal < 1 else "no difference"
+    alike = f"; {_percent(found.equal)} of the blocks are equal" if found.equal >= _WORTH_SAYING else ""
+    left = f"{where}{alike}" if found.equal < 1 else "no difference"
     words = f"made again from {{{best.side}}} ({made}): {left}"
     return Evidence(Verdict.RE_ENCODED, best.side, best.transform, words, measures)
 
