@@ -88,7 +88,7 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
                 hint = f"put it back with: twinwatch quarantine restore {slot.name}"
                 raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
             if not any(
-                has_bytes(path, manifest.keeper_digest, held, places)
+                has_bytes(path, manifest.keeper_digest, held, places, durable=True)
                 for path in (recorded, *keepers(manifest.keeper_digest))
             ):
                 raise MoveRefusedError(
@@ -228,8 +228,13 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
         os.close(here)
 
 
-def has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path]) -> bool:
-    """Tell whether a file has these very bytes, is no other name of a `held` one, and lies in none of `places`."""
+def has_bytes(
+    path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path], *, durable: bool = False
+) -> bool:
+    """Tell whether a file has these very bytes, is no other name of a `held` one, and lies in none of `places`.
+
+    With `durable` its bytes and names are made to reach the disk too, or it does not count.
+    """
     real = Path(os.path.realpath(path.parent))  # a folder on the way may have become a symlink into quarantine
     if any(Path(os.path.realpath(place)) in (real, *real.parents) for place in places):
         return False
@@ -242,7 +247,8 @@ def has_bytes(path: Path, digest: ContentDigest, held: list[FileStat], places: l
         stat = file_stat(os.fstat(fd))
         if any(stat.may_be_same_file(other) for other in held) or digest_of(fd) != digest:
             return False
-        _make_durable(fd, real)
+        if durable:
+            _make_durable(fd, real)
     except OSError:
         return False
     finally:
