@@ -27,8 +27,8 @@ def large(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]:
     costs = in_turns(
         rounds,
         {
-            "scan": lambda: _scan(photos, work),
-            "scan of two": lambda: _scan(few, work),
+            "scan": lambda: scan_anew(photos, work),
+            "scan of two": lambda: scan_anew(few, work),
             "djpeg": lambda: run(["sh", "-c", _DJPEG, "sh", *photos]),
             "imagehash": lambda: _peer("imagehash", photos[: len(photos) // 4]),
             "czkawka": lambda: _peer("czkawka", photos[: len(photos) // 4]),
@@ -56,7 +56,7 @@ def small(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]:
     costs = in_turns(
         rounds,
         {
-            "scan": lambda: _scan(photos, work),
+            "scan": lambda: scan_anew(photos, work),
             "imagehash": lambda: _peer("imagehash", photos),
             "czkawka": lambda: _peer("czkawka", photos),
         },
@@ -97,7 +97,7 @@ def main() -> None:
     print(json.dumps([statistics.median(ratios), statistics.median(decodes)]))
 
 
-def _scan(photos: Sequence[Path], work: Path) -> Cost:
+def scan_anew(photos: Sequence[Path], work: Path) -> Cost:
     """Scan these photos, hard-linked into a folder of their own, with a new state."""
     folder, state = work / "photos", work / "state"
     for old in (folder, state):
