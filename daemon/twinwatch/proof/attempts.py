@@ -16,6 +16,10 @@ from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_CLEAN, _LESS = (
+    1.25,
+    0.5,
+)  # `Judgement.stray` beside an edit in the other direction, and as a share of what strays there
 _DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
 _JPEG_DECODERS = 10.0  # the same where one of them does not smooth the chroma of a JPEG (GraphicsMagick: up to 8.9)
 
@@ -41,6 +45,14 @@ class Attempt:
     def proved(self) -> bool:
         """Tell whether the target was made from the source."""
         return self.judgement.proved and not self.disproved
+
+    def outweighs(self, other: Attempt) -> bool:
+        """Tell whether this proves that `other`, which looks like an edit in the other direction, is none.
+
+        An edit stays as far from the picture whichever of the two it is remade from.
+        """
+        stray = self.judgement.stray
+        return stray <= min(_CLEAN, _LESS * other.judgement.stray)
 
     @property
     def direction_proved(self) -> bool:
@@ -83,10 +95,12 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
         attempt = _attempt(looked, looked.seen if hopeless else looked.way.make(), both_ways=_same_tables(a, b))
         if attempt.exact:
             return attempt
+        edited = [one for one in tried if one.judgement.edited]
+        if edited and attempt.proved and not hopeless:
+            # An original remade from its copy may be equal but for a few tiles, as an edit is.
+            attempt = _attempt(looked, looked.way.make(closely=True), both_ways=_same_tables(a, b))
         tried.append(attempt)
-        # An original remade from its copy may be equal but for a few tiles, as an edit is: only the other direction,
-        # when it is exact, outweighs that.
-        if attempt.proved and not attempt.doubtful and not any(one.judgement.edited for one in tried):
+        if attempt.proved and not attempt.doubtful and all(attempt.outweighs(one) for one in edited):
             return attempt
     return _most_telling(tried)
 

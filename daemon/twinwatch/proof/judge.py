@@ -46,7 +46,7 @@ class Bounds:
 
     def with_step(self, chroma_step: float) -> Bounds:
         """Return the bounds for a JPEG whose chroma DC coefficient is quantised in these steps (eighths of a level)."""
-        return replace(self, flip=(self.flip[0], min(_MOST_FLIP, max(self.flip[1], 1.5 * chroma_step / TILE))))
+        return replace(self, flip=(self.flip[0], min(_MOST_FLIP, max(self.flip[1], _FLIPPED * chroma_step / TILE))))
 
 
 LOSSLESS = Bounds(signed=(2.0, 0.2), chroma=(3.0, 0.3), rough=(3.0, 0.5), wide=(1.5, 2.5), grain=0.42)
@@ -102,7 +102,13 @@ _MOSTLY_EXACT, _ALL_BUT_EXACT = 0.5, 0.9
 _ROUNDED = 0.5  # of the allowance: what a tile counts that rounding explains
 _MIDDLING = (1.0, 3.0)  # noise in luma and chroma that the bounds of a codec are for
 _TIGHTEST, _LOOSEST = 0.7, 1.5
+_FLIPPED = 2.0  # steps of the DC coefficient: another encoder rounds it and its neighbours the other way
 _MOST_FLIP = 8.0  # grey levels: chroma at quality 25
+_SMOOTH, _FEWEST_SMOOTH = 6.0, 64  # luma deviation of smooth ground in grey levels, and tiles of it
+_IN_WINDOWS = (1.4, 0.85)
+"""What a move of a few windows' tone counts beside the whole picture's, in luma and chroma. Measured: copies move by up
+to 0.95 and 2.1 times what is allowed, brightness by 3 % 2.7 and more, white balance 2.9 and more."""
+
 _OUTLIER = 6.2  # times the noise of the file: copies up to 4.1, a page of small text 6, with one other digit 8.7
 _FAINT = 0.4  # the same measure, in grey levels: below it nothing stands out
 
@@ -125,6 +131,9 @@ class Judgement:
     exact: float  # share of the tiles with detail that came out equal
     equal: float  # the same of all tiles
     edited: bool  # most of the picture was made exactly and the rest was not: the mark of a local edit
+    stray: float = (
+        0.0  # by how much more than decoders and rounding differ the worst tile does; up to 1 they explain it
+    )
 
     @property
     def mostly_exact(self) -> bool:
@@ -187,7 +196,10 @@ def judge(
             scores["detail"] = max(scores["detail"], _outlier(left))
     found = summed_up(left, parts, scores, float(moved.max()), max(tone), window or (0, 0))
     made = found.exact if scaled else max(found.exact, found.equal)
-    return replace(found, edited=_touched(left, bounds, explained, made))
+    stray = _stray(left, bounds, explained)
+    # Where less of it came out equal, the other encoder's rounding differs more.
+    edited = made > _MOSTLY_EXACT and stray > (1 if made > _ALL_BUT_EXACT else 2)
+    return replace(found, stray=stray, edited=edited)
 
 
 def summed_up(
@@ -230,6 +242,22 @@ def _loosened(left: Residual) -> tuple[float, float]:
     return min(max(luma, _TIGHTEST), _LOOSEST), min(max(chroma, _TIGHTEST), _LOOSEST)
 
 
+def with_tone(found: Judgement, left: Residual, bounds: Bounds) -> Judgement:
+    """Add to the judgement of some windows what the smooth ground in all of them (`left`) tells of the tone.
+
+    Not what is written on it: another scaler gives letters another contrast.
+    """
+    smooth = left.spread < _SMOOTH
+    if int(smooth.sum()) < _FEWEST_SMOOTH:
+        return found
+    tone = tone_change(replace(left, level=left.level[smooth][:, None], signed=left.signed[smooth][:, None]))
+    scores = {"tone": tone[0] / bounds.tone[0] * _IN_WINDOWS[0], "tint": tone[1] / bounds.tone[1] * _IN_WINDOWS[1]}
+    limit = max(scores, key=lambda name: scores[name])
+    if scores[limit] <= found.score:
+        return found
+    return replace(found, score=round(scores[limit], 3), limit=limit, tone=round(max(tone), 2))
+
+
 def recoloured(left: Residual) -> float:
     """Return how far a palette moved the colours, as a share of what 256 colours may; `left` is without it."""
     moved, tone = areas(left.signed), tone_change(left)
@@ -237,18 +265,12 @@ def recoloured(left: Residual) -> float:
     return round(max(scores), 3)
 
 
-def _touched(left: Residual, bounds: Bounds, explained: NDArray[np.bool_] | None, exact: float) -> bool:
-    """Tell whether any tile differs by more than decoders and rounding differ, in a picture made exactly elsewhere.
-
-    Where less of it came out equal, the other encoder's rounding differs more.
-    """
-    if exact <= _MOSTLY_EXACT:
-        return False
-    flips = 1 if exact > _ALL_BUT_EXACT else 2
+def _stray(left: Residual, bounds: Bounds, explained: NDArray[np.bool_] | None) -> float:
+    """Return by how much more than decoders and rounding differ the worst tile differs: up to 1 they explain it."""
     luma, chroma = left.rough[:, :, 0], np.abs(left.signed[:, :, 1:]).max(axis=2)
     if explained is not None:
         luma = np.where(explained, 0, luma)
-    return bool((luma > flips * bounds.flip[0]).any() or (chroma > flips * bounds.flip[1]).any())
+    return round(max(float(luma.max()) / bounds.flip[0], float(chroma.max()) / bounds.flip[1]), 3)
 
 
 def _outlier(left: Residual) -> float:
@@ -277,6 +299,13 @@ def areas(signed: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return by how much each 64x64 pixels moved in luma and in chroma, shape (rows, columns, 2)."""
     moved = np.abs(wide(signed))
     return np.stack([moved[:, :, 0], moved[:, :, 1:].max(axis=2)], axis=2)
+
+
+def exceeding(left: Residual, bounds: Bounds) -> NDArray[np.bool_]:
+    """Tell which tiles, shape (rows, columns), it matters of whether rounding explains their luma (see `judge`)."""
+    luma, rough = np.abs(left.signed[:, :, 0]), left.rough[:, :, 0]
+    beyond = np.maximum(luma / _allowed(bounds.signed, left.spread), rough / _allowed(bounds.rough, left.spread))
+    return np.asarray((beyond > _ROUNDED) | (rough > bounds.flip[0]))
 
 
 def _allowed(bound: tuple[float, float], spread: NDArray[np.float32]) -> NDArray[np.float32]:

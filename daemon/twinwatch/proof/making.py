@@ -7,17 +7,18 @@ tells. It judges nothing beyond saying how far its result stays from the target.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageChops
 
-from twinwatch.imaging.fingerprint import oriented
 from twinwatch.proof import judge, paletted, recoded, recoding, recreate
-from twinwatch.proof.finishing import stand_in
+from twinwatch.proof.finishing import Recoding, stand_in
+from twinwatch.proof.ground import Ground
 from twinwatch.proof.picking import picked
-from twinwatch.proof.picture import INVERSE, Picture, same, with_profile
+from twinwatch.proof.picture import INVERSE, Picture, composed, same, with_profile
 from twinwatch.proof.quantised import excused_at_edges, explained
-from twinwatch.proof.residual import residual
+from twinwatch.proof.residual import joined, residual
 
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
@@ -30,6 +31,9 @@ _QUIET, _QUIET_SCALED = 0.9, 1.6
 approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
 from a tripod 0.6 to 2.9."""
 
+_SHRINKS = (
+    2  # parts of a JPEG's size looked at: the smallest that is enough, and the next (libvips leaves a factor two)
+)
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
@@ -60,6 +64,7 @@ class Way:
         self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
+        self._closely = False
 
     def look(self) -> Made:
         """Search the recipe in a few windows and judge these; on see-through pictures the worse background counts."""
@@ -71,8 +76,9 @@ class Way:
             looked.append(Made(found[0].words, _in_windows(ready, target, found[0], self._bounds)))
         return max(looked, key=lambda made: made.judgement.score)
 
-    def make(self) -> Made:
-        """Make the whole picture; call after `look`."""
+    def make(self, *, closely: bool = False) -> Made:
+        """Make the whole picture; call after `look`. `closely`: say what rounding explains even where it is proved."""
+        self._closely = closely
         made = [
             self._made(*self._scene(background), found)
             for background, found in zip(self._backgrounds, self._recipes, strict=True)
@@ -82,26 +88,28 @@ class Way:
         dropped = ", its colour profile dropped" if self._dropped else ""
         return replace(worst, how=f"{loaded}{worst.how}{dropped}")
 
-    def _scene(self, background: int | None) -> tuple[Image.Image, recreate.Target]:
-        source = self.source if self.shrunk == 1 else replace(self.source, image=self.source.shrunk(self.shrunk))
-        ready = _turned(source, self.target, self._turn, background)
-        if not self._dropped:
-            ready = with_profile(ready, self.source.profile, self.target.profile)
-        palette = None if self.target.see_through() else self.target.palette
-        return ready, recreate.Target(self.target.rgb(background), self.target.tables, palette)
+    def _scene(self, background: int | None) -> tuple[Ground, recreate.Target]:
+        source, target = self.source, self.target
+        stored = source.rgb(background) if self.shrunk == 1 else source.shrunk(self.shrunk).convert("RGB")
+        turn = composed(source.header.orientation, self._turn, INVERSE[target.header.orientation])
+        coloured = None
+        if not self._dropped and source.profile != target.profile:
+            coloured = partial(with_profile, source=source.profile, target=target.profile)
+        palette = None if target.see_through() else target.palette
+        shown = target.rgb(background)
+        return Ground(stored, turn, coloured), recreate.Target(shown, target.tables, palette, self._codec is not None)
 
-    def _made(self, ready: Image.Image, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
+    def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
+        if self._codec is not None:
+            return self._through(self._codec, ready, target, found)
         tried: list[Made] = []
         for recipe in found[:_MOST_WHOLE]:
             if tried and recipe.distance > found[0].distance * _RIVAL_RECIPE:
                 break
-            tried.append(_whole(ready, target, recipe, self._bounds))
+            tried.append(_whole(ready, target, recipe, self._bounds, closely=self._closely))
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
-        hopeful = not best.judgement.mostly_exact and best.judgement.score <= _RECODING_HOPE
-        if self._codec is not None and best.image is not None and hopeful:
-            return self._recoded(target.image, best, best.image, self._codec)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
@@ -115,20 +123,37 @@ class Way:
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             bounds = replace(self._bounds, tone=judge.LOOSER_TONE)
-            through = _whole(ready, target, recipe, bounds)
+            through = _whole(ready, target, recipe, bounds, closely=self._closely)
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
             return through if better else min(best, through, key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
 
-    def _recoded(self, target: Image.Image, plain: Made, before: Image.Image, codec: str) -> Made:
+    def _through(self, codec: str, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
+        """Make the whole through a codec of ours: by the scaler that comes nearest through it, then by a filter."""
+        aims = [target.image.crop(box) for box in recreate.windows(target.image)]
+        plain = [recipe for recipe in found if recipe.kernel is None]
+        best = plain[0]
+        if len(plain) > 1:
+            stored = recoding.fitted(_windows(ready, target, best), aims, codec)
+            best = min(plain, key=lambda recipe: recoding.apart(_windows(ready, target, recipe), aims, stored))
+        tried: list[Made] = []
+        for recipe in dict.fromkeys((best, found[0])):
+            made = _whole(ready, target, recipe, self._bounds, closely=self._closely)
+            if made.image is not None and not made.judgement.mostly_exact and made.judgement.score <= _RECODING_HOPE:
+                stored = recoding.fitted(_windows(ready, target, recipe), aims, codec)
+                made = self._recoded(target.image, made, made.image, stored)
+            tried.append(made)
+            if made.judgement.proved:
+                break
+        return min(tried, key=lambda made: made.judgement.score)
+
+    def _recoded(self, target: Image.Image, plain: Made, before: Image.Image, stored: Recoding) -> Made:
         """Store the re-creation `before` by a codec that loses as much, and judge by what that loses.
 
         `plain` is what it was judged without.
         """
-        ours, theirs = ([image.crop(box) for box in recreate.windows(target)] for image in (before, target))
-        stored = recoding.fitted(ours, theirs, codec)
         again = stored.applied(before)
         bounds = recoded.WITHOUT_CHROMA if self.target.header.format == "JXL" else recoded.OF_STAND_IN
         found = recoded.judge(residual(target, again), residual(again, before), bounds)
@@ -137,12 +162,12 @@ class Way:
             found = replace(found, score=plain.judgement.score, limit="grain")
         return Made(f"{plain.how}, losing as much as {stored.words}", found)
 
-    def _picked(self, ready: Image.Image, target: recreate.Target, best: Made) -> Made:
+    def _picked(self, ready: Ground, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
-        pixels = picked(ready, target.image)
+        pixels = picked(ready.part((0, 0, *ready.size)), target.image)
         if pixels is None:
             return best
-        made = _whole(pixels, target, recreate.Recipe("same size"), self._bounds)
+        made = _whole(Ground(pixels), target, recreate.Recipe("same size"), self._bounds)
         made = replace(made, how="nearest, rounded as in the copy")
         return min(best, made, key=lambda made: made.judgement.score)
 
@@ -151,42 +176,42 @@ def ways(source: Picture, target: Picture, turn: int) -> list[Way]:
     """Return the ways worth trying: from all pixels or, of a JPEG, from an eighth; colours converted or not."""
     found = [Way(source, target, turn)]
     if source.profile is not None and target.profile is None:
-        ready = source.rgb(255)
-        if _apart(ready, with_profile(ready, source.profile, None)) <= _MOST_RECOLOURED:
+        small = source.rgb(255).resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0)
+        if _apart(small, with_profile(small, source.profile, None)) <= _MOST_RECOLOURED:
             found.append(Way(source, target, turn, dropped=True))
     shrunk = [part for part in (8, 4, 2) if min(source.size) >= part * min(target.size) - part]
     if source.tables is not None and shrunk:
-        found.append(Way(source, target, turn, shrunk=shrunk[0]))
+        found += [Way(source, target, turn, shrunk=part) for part in shrunk[:_SHRINKS]]
     return found
 
 
-def _turned(source: Picture, target: Picture, turn: int, background: int | None) -> Image.Image:
-    """Return the source's pixels in the target's stored orientation."""
-    ready = oriented(oriented(source.rgb(background), source.header.orientation), turn)
-    return oriented(ready, INVERSE[target.header.orientation])
-
-
 def _apart(a: Image.Image, b: Image.Image) -> float:
-    """Return the mean difference of two pictures' miniatures, in grey levels."""
-    small = [image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0) for image in (a, b)]
-    return float(np.mean(np.asarray(ImageChops.difference(*small))))
+    """Return the mean difference of two pictures of one size, in grey levels."""
+    return float(np.mean(np.asarray(ImageChops.difference(a, b))))
+
+
+def _windows(ready: Ground, target: recreate.Target, recipe: recreate.Recipe) -> list[Image.Image]:
+    return [window for _, window in recreate.made_windows(ready, target, recipe)]
 
 
 def _in_windows(
-    ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds
+    ready: Ground, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds
 ) -> judge.Judgement:
     """Judge the windows; the worst of them stands for the picture, with the share of all that came out equal."""
-    judged = []
+    judged, lefts = [], []
     plain = replace(recipe, dither=None) if target.palette is not None else recipe
     for box, window in recreate.made_windows(ready, target, plain):
         excuse = None if target.palette is None else paletted.cost(window, target.palette)
-        left = residual(target.image.crop(box), window)
-        judged.append(judge.judge(left, bounds, window=(box[0], box[1]), excuse=excuse))
+        lefts.append(residual(target.image.crop(box), window))
+        judged.append(judge.judge(lefts[-1], bounds, window=(box[0], box[1]), excuse=excuse))
     worst = max(judged, key=lambda judgement: judgement.score)
-    return replace(worst, exact=sum(judgement.exact for judgement in judged) / len(judged))
+    exact = sum(judgement.exact for judgement in judged) / len(judged)
+    return judge.with_tone(replace(worst, exact=exact), joined(lefts), bounds)
 
 
-def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds) -> Made:
+def _whole(
+    ready: Ground, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds, *, closely: bool = False
+) -> Made:
     """Make the whole picture by one recipe."""
     again = recreate.made(ready, target, replace(recipe, dither=None))
     scaled = ready.size != target.image.size
@@ -197,10 +222,12 @@ def _whole(ready: Image.Image, target: recreate.Target, recipe: recreate.Recipe,
         return Made(recipe.words, paletted.judge(target.image, again, target.palette, dither=dither, scaled=scaled))
     left = residual(target.image, again)
     judgement = judge.judge(left, bounds, scaled=scaled)
-    if target.tables is not None and not judgement.proved and judgement.score <= _CHAIN_HOPE:
+    if target.tables is not None and (closely or not judgement.proved) and judgement.score <= _CHAIN_HOPE:
         # Another encoder rounds the same coefficients to the neighbouring step.
         before = recreate.made(ready, replace(target, tables=None), recipe)
-        rounded = explained(target.image, before, target.tables.tables[0], [one.table for one in recipe.before])
+        asked = judge.exceeding(left, bounds)
+        earlier = [one.table for one in recipe.before]
+        rounded = explained(target.image, before, target.tables.tables[0], asked, earlier)
         rounded = excused_at_edges(rounded, left.rough[:, :, 0], target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
     return Made(recipe.words, judgement, again)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageCms
@@ -24,7 +25,17 @@ INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 """The EXIF orientation that undoes the key."""
 
 _STRIP = 256  # rows compared at a time
+_PROBE = Image.frombytes("L", (3, 2), bytes(range(6)))  # every orientation shows it otherwise
 _LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
+
+
+@lru_cache
+def composed(*orientations: int) -> int:
+    """Return the one EXIF orientation that does what these do, one after the other."""
+    image = _PROBE
+    for orientation in orientations:
+        image = oriented(image, orientation)
+    return next(k for k in INVERSE if oriented(_PROBE, k).size == image.size and same(oriented(_PROBE, k), image))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +146,16 @@ def same_pixels(a: Picture, b: Picture) -> bool:
     if a.profile != b.profile or a.header.upright != b.header.upright:
         return False
     modes = {a.image.mode, b.image.mode}
+    turn = composed(b.header.orientation, INVERSE[a.header.orientation])
     if any(mode.startswith(("I", "F")) for mode in modes):
-        ours, theirs = (np.asarray(oriented(p.image, p.header.orientation)) for p in (a, b))
-        return len(modes) == 1 and np.array_equal(ours, theirs)
+        return len(modes) == 1 and np.array_equal(np.asarray(a.image), np.asarray(oriented(b.image, turn)))
     if len(modes) > 1 and "CMYK" in modes:
         return False
     mode = modes.pop() if len(modes) == 1 and modes <= {"L", "RGB", "RGBA", "CMYK"} else "RGBA"
     if mode in ("L", "RGB") and (a.header.alpha or b.header.alpha):
         mode = "RGBA"  # one colour may be declared see-through
     one, other = (p.image if p.image.mode == mode else p.image.convert(mode) for p in (a, b))
-    return same(oriented(one, a.header.orientation), oriented(other, b.header.orientation))
+    return same(one, oriented(other, turn))
 
 
 @dataclass(frozen=True, slots=True)

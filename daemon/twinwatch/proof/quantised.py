@@ -6,14 +6,14 @@ up to a step away from the file in every coefficient and still be what was encod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 _BLOCK = 8
-_STRIP = 256  # rows of pixels
+_AT_ONCE = 1 << 14  # blocks: the coefficients of a whole picture would fill the memory
 _NEAREST = 0.5  # of a step: rounding to the nearest
 _TRUNCATED = 1.0  # of a step towards zero: encoders that trade precision for size (mozjpeg's trellis, ffmpeg)
 _CONVERSION = 0.3  # coefficient units: RGB and back, in whole numbers, twice
@@ -35,25 +35,34 @@ def unexplained(target: Image.Image, made: Image.Image, table: Sequence[int]) ->
     `target` is the decoded JPEG, `made` the re-creation before encoding, both RGB of one size and with the corner of a
     block at (0, 0); `table` the 64 luma steps in natural order. Shape (rows, columns) of blocks, the last ones padded.
     """
-    steps = _steps(table)
-    return np.concatenate([_left(theirs - ours, _NEAREST * steps) for theirs, ours in _strips(target, made)])
+    theirs, ours = (_coefficients(_blocks(image)) for image in (target, made))
+    return _left(theirs - ours, _NEAREST * _steps(table))
 
 
 def explained(
-    target: Image.Image, made: Image.Image, table: Sequence[int], earlier: Sequence[Sequence[int]] = ()
+    target: Image.Image,
+    made: Image.Image,
+    table: Sequence[int],
+    asked: NDArray[np.bool_],
+    earlier: Sequence[Sequence[int]] = (),
 ) -> NDArray[np.bool_]:
     """Tell of each 8x8 block whether rounding alone may have made the difference; arguments as for `unexplained`.
 
-    `earlier` are the tables of the generations before: another encoder may have rounded those the other way.
+    Only of the blocks `asked` for, shape (rows, columns); the others are said not to be. `earlier` are the tables of
+    the generations before: another encoder may have rounded those the other way.
     """
     steps = _steps(table)
     flips = np.max([_steps(one) for one in earlier], axis=0) if earlier else np.zeros_like(steps)
-    told = []
-    for theirs, ours in _strips(target, made):
+    places = np.argwhere(asked)
+    blocks = [_blocks(image) for image in (target, made)]
+    told = np.zeros_like(asked)
+    for first in range(0, len(places), _AT_ONCE):
+        rows, columns = places[first : first + _AT_ONCE].T
+        theirs, ours = (_coefficients(all_[rows, columns]) for all_ in blocks)
         left = _left(theirs - ours, np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps + flips)
-        energy = np.square(ours).sum(axis=(2, 3)) - np.square(ours[:, :, 0, 0])
-        told.append(left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK)
-    return np.concatenate(told)
+        energy = np.square(ours).sum(axis=(-2, -1)) - np.square(ours[..., 0, 0])
+        told[rows, columns] = left <= _EXPLAINED[0] + _EXPLAINED[1] * np.sqrt(np.maximum(energy, 0)) / _BLOCK
+    return told
 
 
 def excused_at_edges(whole: NDArray[np.bool_], rough: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -75,26 +84,24 @@ def _steps(table: Sequence[int]) -> NDArray[np.float32]:
     return np.array(table, dtype=np.float32).reshape(_BLOCK, _BLOCK)
 
 
-def _strips(*images: Image.Image) -> Iterator[list[NDArray[np.float32]]]:
-    """Yield the coefficients of all images strip by strip: those of a whole picture would fill the memory."""
-    width, height = images[0].size
-    for top in range(0, height, _STRIP):
-        box = (0, top, width, min(top + _STRIP, height))
-        yield [_coefficients(image.crop(box)) for image in images]
-
-
 def _left(difference: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the root mean square of what lies beyond the reach of rounding, for each block."""
     beyond = np.maximum(np.abs(difference) - reach - _CONVERSION, 0)
-    return np.asarray(np.sqrt(np.square(beyond).mean(axis=(2, 3))), dtype=np.float32)
+    return np.asarray(np.sqrt(np.square(beyond).mean(axis=(-2, -1))), dtype=np.float32)
 
 
-def _coefficients(image: Image.Image) -> NDArray[np.float32]:
-    """Return the cosine coefficients of luma, shape (rows, columns, 8, 8)."""
-    luma = np.asarray(image.convert("L")).astype(np.float32) - 128
+def _blocks(image: Image.Image) -> NDArray[np.uint8]:
+    """Return luma in blocks, shape (rows, columns, 8, 8); the last ones are padded."""
+    luma = np.asarray(image.convert("L"))
     height, width = luma.shape
-    luma = np.pad(luma, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
+    if height % _BLOCK or width % _BLOCK:
+        luma = np.pad(luma, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
     rows, columns = luma.shape[0] // _BLOCK, luma.shape[1] // _BLOCK
-    blocks = luma.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
+    return luma.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
+
+
+def _coefficients(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the cosine coefficients of blocks, shape (..., 8, 8)."""
+    levels = blocks.astype(np.float32) - 128
     # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
-    return np.asarray(np.einsum("ku,rcuv,lv->rckl", _BASIS, blocks, _BASIS, optimize=["einsum_path", (0, 1), (0, 1)]))
+    return np.asarray(np.einsum("ku,...uv,lv->...kl", _BASIS, levels, _BASIS, optimize=["einsum_path", (0, 1), (0, 1)]))

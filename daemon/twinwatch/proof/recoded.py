@@ -28,17 +28,17 @@ class Noise:
     in luma and in chroma; `text` is how often the usual share of a contrast may be missing.
     """
 
-    luma: float = 3.3  # copies 0.7 to 2.9, pages of text in AVIF up to 4.6
-    chroma: float = 4.0  # copies 1.0 to 3.2
-    detail: float = 6.0  # copies 1.2 to 4.3, AVIF of quality 35 up to 5.5
-    area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
-    tone: tuple[float, float] = (1.9, 1.7)  # copies up to 1.6 and 1.2; hue by 6 degrees and warmer light 2.0 and more
+    luma: float = 2.7  # copies up to 2.4
+    chroma: float = 3.5  # copies up to 3.3
+    detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
+    area: tuple[float, float] = (2.2, 3.4)  # copies up to 1.8 and 2.7
+    tone: tuple[float, float] = (1.4, 1.3)  # copies up to 1.2 and 1.1; hue by 6 degrees and warmer light 1.9 and more
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
 
 
 OF_STAND_IN = Noise()
-WITHOUT_CHROMA = Noise(chroma=5.7)
-"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.7."""
+WITHOUT_CHROMA = Noise(chroma=4.7, area=(2.8, 4.3))
+"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.5 in chroma, 3.6 in its area."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _PALER = 0.1  # of their spread: encoders drop weak colours, old ones of AVIF 8 % of all, and none makes them stronger
@@ -50,20 +50,21 @@ _FAINT = 0.1  # of the contrast: missing in any codec
 
 def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
     """Weigh what is left after recoding (`left`) against what recoding itself lost (`lost`)."""
-    around = (_most_around(lost.rough) + _mean_around(lost.rough)) / 2
-    luma, chroma = around[:, :, 0], _most_around(lost.rough[:, :, 1:].max(axis=2)[:, :, None])[:, :, 0]
-    signed = np.abs(left.signed)
+    # Not how much grain a tile lost but how far it was moved as a whole tells what its mean may show.
+    moved, signed = _most_around(np.abs(lost.signed), 2), np.abs(left.signed)
+    colour = _ROUNDING_OF_COLOUR + 0.7 * moved[:, :, 1:] + 0.3 * _most_around(lost.rough[:, :, 1:], 1)
+    usual = (_most_around(lost.rough[:, :, :1], 1) + _mean_around(lost.rough[:, :, :1]))[:, :, 0] / 2
     parts = {
-        "luma": signed[:, :, 0] / (_ROUNDING + luma / 2) / noise.luma,
-        "chroma": signed[:, :, 1:].max(axis=2) / (_ROUNDING_OF_COLOUR + chroma / 2) / noise.chroma,
-        "detail": left.rough[:, :, 0] / (_ROUNDING + luma) / noise.detail,
+        "luma": signed[:, :, 0] / (_ROUNDING + moved[:, :, 0]) / noise.luma,
+        "chroma": (signed[:, :, 1:] / colour).max(axis=2) / noise.chroma,
+        "detail": left.rough[:, :, 0] / (_ROUNDING + usual) / noise.detail,
         "text": _missing_contrast(left) / noise.text,
     }
     scores = {name: float(part.max()) for name, part in parts.items()}
-    moved, tone = areas(left.signed), tone_change(left, _PALER)
-    scores["area"] = float((moved / np.array(noise.area)).max())
+    areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
+    scores["area"] = float((areas_moved / np.array(noise.area)).max())
     scores["tone"], scores["tint"] = tone[0] / noise.tone[0], tone[1] / noise.tone[1]
-    return summed_up(left, parts, scores, float(moved.max()), max(tone))
+    return summed_up(left, parts, scores, float(areas_moved.max()), max(tone))
 
 
 def _missing_contrast(left: Residual) -> Plane:
@@ -76,8 +77,8 @@ def _missing_contrast(left: Residual) -> Plane:
     return np.asarray(missing / (_FAINT + np.percentile(missing[sharp], _USUAL)), dtype=np.float32)
 
 
-def _most_around(plane: Plane) -> Plane:
-    return np.asarray(_neighbours(plane, 1).max(axis=0))
+def _most_around(plane: Plane, reach: int) -> Plane:
+    return np.asarray(_neighbours(plane, reach).max(axis=0))
 
 
 def _mean_around(plane: Plane) -> Plane:

@@ -15,41 +15,58 @@ from PIL import Image
 
 from twinwatch.proof.finishing import Recoding
 
-_QUALITIES = (5, 15, 30, 45, 60, 75, 90)
-_STEPS = (7, 4, 2, 1)
-_BEST = 100
+_WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
 _TILE = 8  # pixels
+_DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has something to leave out of
 
 
 def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], codec: str) -> Recoding:
     """Return the recoding of our windows (RGB) that differs from them as much as theirs do, in the median tile."""
     before = [_luma(image) for image in ours]
-    aim = _noise(zip((_luma(image) for image in theirs), before, strict=True))
-    seen: dict[int, float] = {}
+    aim = _noise(before, [_luma(image) for image in theirs])
 
-    def off(quality: int) -> float:
-        if quality not in seen:
-            after = (_luma(Recoding(codec, quality).applied(image)) for image in ours)
-            found = _noise(zip(after, before, strict=True))
-            seen[quality] = abs(math.log((found + _NO_NOISE) / (aim + _NO_NOISE)))
-        return seen[quality]
+    def more(quality: int) -> float:
+        """Return how much more than theirs is lost at a quality, as a logarithm."""
+        after = [_luma(Recoding(codec, quality).applied(image)) for image in ours]
+        return math.log((_noise(before, after) + _NO_NOISE) / (aim + _NO_NOISE))
 
-    best = min(_QUALITIES, key=off)
-    for step in _STEPS:
-        best = min((max(1, best - step), best, min(_BEST, best + step)), key=off)
-    return Recoding(codec, best)
+    worst, best = _WORST, _BEST  # the better the quality the less is lost
+    seen = {best: more(best)}
+    while worst < best and seen[best] < 0:
+        middle = (worst + best) // 2
+        seen[middle] = more(middle)
+        if seen[middle] > 0:
+            worst = middle + 1
+        else:
+            best = middle
+    return Recoding(codec, min(seen, key=lambda quality: abs(seen[quality])))
+
+
+def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], recoding: Recoding) -> float:
+    """Return how far our windows stay from theirs when they are stored as well: mean absolute, grey levels of luma."""
+    pairs = [(_luma(recoding.applied(one)), _luma(other)) for one, other in zip(ours, theirs, strict=True)]
+    return float(np.mean([np.abs(one - other).mean() for one, other in pairs]))
 
 
 def _luma(image: Image.Image) -> NDArray[np.int16]:
     return np.asarray(image.convert("L")).astype(np.int16)
 
 
-def _noise(pairs: zip[tuple[NDArray[np.int16], NDArray[np.int16]]]) -> float:
-    """Return the median over all tiles of the mean absolute difference, in grey levels."""
-    found = []
-    for one, other in pairs:
-        height, width = (length // _TILE * _TILE for length in one.shape)
-        apart = np.abs(one - other)[:height, :width]
-        found.append(apart.reshape(height // _TILE, _TILE, width // _TILE, _TILE).mean(axis=(1, 3)).ravel())
-    return float(np.median(np.concatenate(found))) if any(tiles.size for tiles in found) else 0.0
+def _noise(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]]) -> float:
+    """Return the mean absolute difference, in grey levels, of the median tile that has detail.
+
+    On flat ground every quality leaves next to nothing; without any detail all tiles count.
+    """
+    apart = np.concatenate([_tiles(np.abs(one - other)).mean(axis=1) for one, other in zip(before, after, strict=True)])
+    detailed = np.concatenate([_tiles(one).std(axis=1) for one in before]) >= _DETAIL
+    if detailed.any():
+        apart = apart[detailed]
+    return float(np.median(apart)) if apart.size else 0.0
+
+
+def _tiles(plane: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return the whole tiles of a plane, shape (count, 64)."""
+    rows, columns = (length // _TILE for length in plane.shape)
+    whole = plane[: rows * _TILE, : columns * _TILE].reshape(rows, _TILE, columns, _TILE)
+    return whole.swapaxes(1, 2).reshape(rows * columns, _TILE * _TILE)

@@ -18,7 +18,7 @@ from twinwatch.proof.finishing import Generation, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import unexplained
-from twinwatch.proof.scaling import Box, scalers
+from twinwatch.proof.scaling import Box, Source, scalers
 
 _WINDOW = 128  # pixels of the target
 _MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
@@ -27,6 +27,7 @@ _WINDOWS = 5
 _EXACT = 0.02  # grey levels: nothing is left to find
 _FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
+_FILTERED = 1.15  # a known scaler is likelier than an unknown one that comes nearer by less: a filter follows noise too
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Target:
     image: Image.Image
     tables: JpegTables | None = None
     palette: Image.Image | None = None  # mode P
+    hidden: bool = False  # stored by a codec that does not tell what it left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Recipe:
         return f"{self.scaler}{fitted_}{palette}{before}"
 
 
-def recipes(source: Image.Image, target: Target) -> list[Recipe]:
+def recipes(source: Source, target: Target) -> list[Recipe]:
     """Try every recipe on the target's windows; the nearest first. Both pictures RGB and upright alike."""
     boxes = windows(target.image)
     dithers = (None,) if target.palette is None else (False, True, None)
@@ -67,7 +69,9 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
         if tried[-1].distance <= _EXACT:
             break
     tried.sort(key=lambda recipe: recipe.distance)
-    best = [_measured(source, target, recipe, boxes) for recipe in tried[:_FINALISTS]]
+    # A codec that smooths brings scalers nearer that smooth: which of them it was only shows when they are stored too.
+    finalists = tried if target.hidden else tried[:_FINALISTS]
+    best = [_measured(source, target, recipe, boxes) for recipe in finalists]
     best.sort(key=lambda recipe: recipe.distance)
     aims = [target.image.crop(box) for box in boxes]
     for recipe in best[:_RIVALS]:
@@ -76,10 +80,10 @@ def recipes(source: Image.Image, target: Target) -> list[Recipe]:
         ours = [_window(source, Target(target.image), recipe, box) for box in boxes]
         if (kernel := fitted(ours, aims)) is not None:
             best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
-    return sorted(best, key=lambda recipe: recipe.distance)
+    return sorted(best, key=lambda recipe: recipe.distance * (_FILTERED if recipe.kernel is not None else 1))
 
 
-def noise(source: Image.Image, target: Target, recipe: Recipe) -> float:
+def noise(source: Source, target: Target, recipe: Recipe) -> float:
     """Return what the target's tables do not explain in its calmest windows, in grey levels; 0 without tables."""
     if target.tables is None:
         return 0.0
@@ -92,7 +96,7 @@ def noise(source: Image.Image, target: Target, recipe: Recipe) -> float:
     return float(blocks[: max(1, len(blocks) // 2)].mean())
 
 
-def with_generations(source: Image.Image, target: Target, found: Sequence[Recipe]) -> Recipe:
+def with_generations(source: Source, target: Target, found: Sequence[Recipe]) -> Recipe:
     """Return a recipe with the JPEGs that the copy was before, as far as they can be told.
 
     `found` are the recipes without, the nearest first. A fitted filter may stand for the scaler or for what the
@@ -115,7 +119,7 @@ def with_generations(source: Image.Image, target: Target, found: Sequence[Recipe
     return min(longer, key=lambda recipe: recipe.distance)
 
 
-def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
+def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
     """Make the target, or a window of it, from the source."""
     size = target.image.size
     scaled = scalers(source.size, size)[recipe.scaler](source, size, box or (0, 0, *size))
@@ -128,7 +132,7 @@ def made(source: Image.Image, target: Target, recipe: Recipe, box: Box | None = 
     return encode_jpeg(scaled, target.tables) if target.tables is not None else scaled
 
 
-def made_windows(source: Image.Image, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
+def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
     """Make only the windows with the most detail."""
     return [(box, _window(source, target, recipe, box)) for box in windows(target.image)]
 
@@ -163,14 +167,14 @@ def _around(box: Box, size: tuple[int, int], margin: int) -> Box:
     )
 
 
-def _window(source: Image.Image, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+def _window(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
     around = _around(box, target.image.size, _CHAIN_MARGIN if recipe.before else _MARGIN)
     left, top = around[:2]
     inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
     return made(source, target, recipe, around).crop(inner)
 
 
-def _measured(source: Image.Image, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:
+def _measured(source: Source, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:
     total = 0.0
     for box in boxes:
         ours = np.asarray(_window(source, target, recipe, box)).astype(np.int16)

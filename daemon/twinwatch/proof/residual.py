@@ -6,7 +6,8 @@ their neighbours where the size is not a multiple of eight, so that no pixel goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,11 @@ def residual(target: Image.Image, made: Image.Image) -> Residual:
             spreads.append([own, own, np.zeros_like(own)])
     spread, target_spread, rest = (np.concatenate(maps) for maps in zip(*spreads, strict=True))
     return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(level), spread, target_spread, rest)
+
+
+def joined(parts: Sequence[Residual]) -> Residual:
+    """Put residuals of one width below each other."""
+    return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
 
 
 def _take(

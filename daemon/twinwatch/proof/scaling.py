@@ -6,28 +6,43 @@ and browsers; two steps for thumbnailers that halve first; linear light for thos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of the target."""
+"""Left, top, right, bottom in pixels."""
 
-Scaler = Callable[[Image.Image, tuple[int, int], Box], Image.Image]
-"""(RGB source, full target size, window of the target) -> that window of the scaled source."""
+
+class Source(Protocol):
+    """A picture that hands out RGB pixels part by part."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole."""
+
+    def part(self, box: Box) -> Image.Image:
+        """Return the pixels of a box that lies inside."""
+
+
+Scaler = Callable[[Source, tuple[int, int], Box], Image.Image]
+"""(source, full target size, window of the target) -> that window of the scaled source."""
 
 _R = Image.Resampling
 _T = Image.Transform
 _TIE = 1e-4  # source pixels: a sample on the edge of two pixels belongs to the second, whatever the rounding
 _LIGHT_MARGIN = 16  # target pixels of surroundings that a filter may reach for
+_REACH = 3.0  # pixels to each side that the widest filter (Lanczos) looks at; of the target where that is the smaller
 
 
 def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scaler]:
     """Return the candidates by name for scaling from one size to another."""
     if source == target:
-        return {"same size": lambda image, _, box: image.crop(box)}
+        return {"same size": lambda image, _, box: image.part(box)}
     named: dict[str, Scaler] = {}
     for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR, _R.BOX, _R.HAMMING, _R.NEAREST):
         named[filter_.name.lower()] = _filtered(filter_)
@@ -36,6 +51,8 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     # OpenCV, jimp and others take the pixel left above: sample x at x * step and not at its middle.
     named["nearest, from the corner"] = _sampled(_R.NEAREST, corner=True)
     named["bilinear, from the corner"] = _sampled(_R.BILINEAR, corner=True)
+    if min(target) > 2:
+        named["fast bilinear"] = _fast
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
         for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR):
             named[f"{filter_.name.lower()} in two steps"] = _filtered(filter_, gap=1.0)
@@ -44,18 +61,32 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     return named
 
 
-def _area(image: Image.Image, size: tuple[int, int], box: Box) -> tuple[float, float, float, float]:
+Area = tuple[float, float, float, float]
+
+
+def _area(source: Source, size: tuple[int, int], box: Box) -> Area:
     """Return the part of the source that a window of the target shows, in source pixels."""
-    step_x, step_y = image.width / size[0], image.height / size[1]
+    step_x, step_y = source.size[0] / size[0], source.size[1] / size[1]
     return (box[0] * step_x, box[1] * step_y, box[2] * step_x, box[3] * step_y)
+
+
+def _around(source: Source, size: tuple[int, int], area: Area, reach: float = _REACH) -> Box:
+    """Return the box of whole pixels that a filter may look at to make an area of the source; `reach` in pixels."""
+    (width, height), (wide, high) = source.size, size
+    reach_x, reach_y = reach * max(1.0, width / wide) + 1, reach * max(1.0, height / high) + 1
+    left, top = max(0, int(area[0] - reach_x)), max(0, int(area[1] - reach_y))
+    return left, top, min(width, math.ceil(area[2] + reach_x)), min(height, math.ceil(area[3] + reach_y))
 
 
 def _filtered(filter_: Image.Resampling, gap: float | None = None) -> Scaler:
     """Filter over all pixels that are covered; with a gap, average down to `gap` times the size first."""
 
-    def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-        area = _area(image, size, box)
-        return image.resize((box[2] - box[0], box[3] - box[1]), filter_, box=area, reducing_gap=gap)
+    def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+        area = _area(source, size, box)
+        around = _around(source, size, area)
+        inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
+        wanted = (box[2] - box[0], box[3] - box[1])
+        return source.part(around).resize(wanted, filter_, box=inside, reducing_gap=gap)
 
     return scale
 
@@ -66,31 +97,54 @@ def _sampled(filter_: Image.Resampling, *, corner: bool = False) -> Scaler:
     The first sample is taken at the middle of the first target pixel, or with `corner` at the first source pixel's.
     """
 
-    def scale(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-        step_x, step_y = image.width / size[0], image.height / size[1]
+    def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+        step_x, step_y = source.size[0] / size[0], source.size[1] / size[1]
         # Pillow samples at the middle of every target pixel and takes 0.5 for the middle of the first source pixel.
         off_x, off_y = (0.5 + _TIE - step_x / 2, 0.5 + _TIE - step_y / 2) if corner else (0.0, 0.0)
         if corner and filter_ is _R.NEAREST:
             off_x, off_y = _TIE - step_x / 2, _TIE - step_y / 2
+        around = _around(source, size, _area(source, size, box))
+        off_x, off_y = off_x - around[0], off_y - around[1]
         matrix = (step_x, 0.0, box[0] * step_x + off_x, 0.0, step_y, box[1] * step_y + off_y)
-        return image.transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
+        return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
 
     return scale
 
 
+def _fast(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+    """Interpolate as libswscale's `fast_bilinear` does: across it steps as if both were two pixels narrower.
+
+    Its step is in units of 1/65536 pixel and 20 of these less (`ff_sws_init_scale`, x86); found so in its results.
+    Beyond the edge the last column goes on.
+    """
+    step_x, step_y = (source.size[0] - 2) / (size[0] - 2) - 20 / 65536, source.size[1] / size[1]
+    area = (box[0] * step_x, box[1] * step_y, box[2] * step_x, box[3] * step_y)
+    left, top, right, bottom = _around(source, size, area)
+    left = min(left, source.size[0] - 1)
+    part = source.part((left, top, max(right, left + 1), bottom))
+    beyond = math.ceil(area[2]) + 1 - right
+    if beyond > 0:
+        wider = Image.new("RGB", (part.width + beyond, part.height))
+        wider.paste(part, (0, 0))
+        wider.paste(
+            part.crop((part.width - 1, 0, part.width, part.height)).resize((beyond, part.height)), (part.width, 0)
+        )
+        part = wider
+    matrix = (step_x, 0.0, area[0] - left, 0.0, step_y, area[1] - top)
+    return part.transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, _R.BILINEAR)
+
+
 def _lit(filter_: Image.Resampling) -> Scaler:
     """Filter in linear light (sRGB's transfer curve, IEC 61966-2-1)."""
-    return lambda image, size, box: _in_light(image, size, box, filter_)
+    return lambda source, size, box: _in_light(source, size, box, filter_)
 
 
-def _in_light(image: Image.Image, size: tuple[int, int], box: Box, filter_: Image.Resampling) -> Image.Image:
-    left, top, right, bottom = _area(image, size, box)
-    margin_x = int(_LIGHT_MARGIN * max(1.0, image.width / size[0]))
-    margin_y = int(_LIGHT_MARGIN * max(1.0, image.height / size[1]))
-    x, y = max(0, int(left) - margin_x), max(0, int(top) - margin_y)
-    part = image.crop((x, y, min(image.width, int(right) + margin_x), min(image.height, int(bottom) + margin_y)))
+def _in_light(source: Source, size: tuple[int, int], box: Box, filter_: Image.Resampling) -> Image.Image:
+    left, top, right, bottom = area = _area(source, size, box)
+    around = _around(source, size, area, _LIGHT_MARGIN)
+    x, y = around[:2]
     bands = []
-    for band in part.split():
+    for band in source.part(around).split():
         light = Image.fromarray(_TO_LIGHT[np.asarray(band)])
         light = light.resize(
             (box[2] - box[0], box[3] - box[1]), filter_, box=(left - x, top - y, right - x, bottom - y)

@@ -1,0 +1,48 @@
+"""What a re-creation starts from: a picture turned and coloured as the other one is, made ready part by part.
+
+A look takes a few windows of it, so nothing is turned or converted that nobody looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from twinwatch.imaging.fingerprint import oriented
+from twinwatch.proof.scaling import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """RGB pixels as stored, the EXIF orientation that turns them, and what converts their colours after that."""
+
+    stored: Image.Image
+    turn: int = 1
+    coloured: Callable[[Image.Image], Image.Image] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height after turning."""
+        width, height = self.stored.size
+        return (width, height) if self.turn < 5 else (height, width)
+
+    def part(self, box: Box) -> Image.Image:
+        """Return a part, given in pixels of the turned picture."""
+        whole = box == (0, 0, *self.size)
+        image = self.stored if whole else self.stored.crop(self._as_stored(box))
+        image = oriented(image, self.turn)
+        return image if self.coloured is None else self.coloured(image)
+
+    def _as_stored(self, box: Box) -> Box:
+        """Return where a box of the turned picture lies in the stored one."""
+        width, height = self.size
+        across, down = (box[0], box[2]), (box[1], box[3])
+        if self.turn in (2, 3, 6, 7):
+            across = (width - box[2], width - box[0])
+        if self.turn in (3, 4, 7, 8):
+            down = (height - box[3], height - box[1])
+        if self.turn >= 5:
+            across, down = down, across
+        return (across[0], down[0], across[1], down[1])

@@ -1,0 +1,77 @@
+"""Codecs that hide what they did are imitated: the scaler and the quality are found through the codec itself."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance
+
+from tests.drawing import chat, descriptor, messages, scene, stored
+from twinwatch import proof
+from twinwatch.photo import Evidence, Verdict
+from twinwatch.proof.attempts import Attempt
+from twinwatch.proof.judge import NOTHING_LEFT
+from twinwatch.proof.making import Way
+from twinwatch.proof.picture import decode
+
+
+def grainy(seed: int) -> Image.Image:
+    """Draw much grain and, far from it, sharp lines on smooth ground, where no window is looked at."""
+    picture = scene(seed, (1200, 900), grain=9)
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((0, 0, 1200, 220), fill=(150, 170, 205))
+    for x in range(30, 1180, 40):
+        pen.line((x, 20, x + 20, 190), fill=(20, 20, 20), width=3)
+    return picture
+
+
+ORIGINAL = stored(grainy(3), quality=95)
+SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")
+
+
+def prove(a: bytes, b: bytes) -> Evidence:
+    with descriptor(a) as one, descriptor(b) as other:
+        return proof.prove(one, other)
+
+
+@pytest.mark.parametrize(("format_", "quality"), [("WEBP", 80), ("WEBP", 60), ("AVIF", 60), ("AVIF", 40)])
+def test_the_quality_of_a_hidden_codec_is_found_and_no_filter_put_in_its_place(format_: str, quality: int) -> None:
+    evidence = prove(ORIGINAL, stored(SEEN, format_, quality=quality))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "fitted filter" not in evidence.words
+    found = re.search(r"of quality (\d+)", evidence.words)
+    assert found is not None
+    assert abs(int(found[1]) - quality) <= 15
+
+
+@pytest.mark.parametrize(("format_", "quality"), [("WEBP", 60), ("AVIF", 60), ("AVIF", 40)])
+def test_the_scaler_before_a_hidden_codec_is_found_through_it(format_: str, quality: int) -> None:
+    small = SEEN.resize((600, 450), Image.Resampling.BOX)
+    evidence = prove(ORIGINAL, stored(small, format_, quality=quality))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "fitted filter" not in evidence.words
+
+
+def test_another_brightness_is_seen_in_a_few_windows_and_another_scaler_is_none() -> None:
+    original = decode(ORIGINAL)
+    brighter = decode(stored(ImageEnhance.Brightness(SEEN).enhance(1.03), quality=85))
+    assert Way(original, brighter, 1).look().judgement.score > 3  # what makes the whole picture needless
+    page = chat(messages(2), size=(1080, 1920))
+    softer = page.resize((540, 960), Image.Resampling.BICUBIC).resize((648, 1152), Image.Resampling.BILINEAR)
+    looked = Way(decode(stored(page, "PNG")), decode(stored(softer, quality=85)), 1).look().judgement
+    assert looked.limit not in ("tone", "tint")
+
+
+def test_an_edit_in_one_direction_is_outweighed_only_by_a_clean_proof_in_the_other() -> None:
+    edited = Attempt("b", 1, "same size", replace(NOTHING_LEFT, edited=True, stray=2.4, exact=0.6, equal=0.6))
+
+    def other(stray: float) -> Attempt:
+        return Attempt("a", 1, "same size", replace(NOTHING_LEFT, score=0.3, stray=stray, exact=0.4, equal=0.6))
+
+    assert other(1.0).outweighs(edited)
+    assert not other(1.3).outweighs(edited)  # something strays there as well
+    weak = replace(edited, judgement=replace(edited.judgement, stray=1.1))
+    assert not other(1.0).outweighs(weak)  # as far as in the other direction
