@@ -1,4 +1,4 @@
-"""Codecs that hide what they did are imitated: the scaler and the quality are found through the codec itself."""
+"""What no file tells: a hidden codec is imitated, and what an unknown scaler did everywhere is told from an edit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import io
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from tests.drawing import chat, descriptor, messages, scene, stored
 from twinwatch import proof
@@ -75,3 +76,32 @@ def test_an_edit_in_one_direction_is_outweighed_only_by_a_clean_proof_in_the_oth
     assert not other(1.3).outweighs(edited)  # something strays there as well
     weak = replace(edited, judgement=replace(edited.judgement, stray=1.1))
     assert not other(1.0).outweighs(weak)  # as far as in the other direction
+
+
+def page(changed: tuple[str, str] | None = None) -> Image.Image:
+    """Draw a page of amounts; the first digit of that kind in the 21st row may be another one."""
+    picture = Image.new("RGB", (1000, 1400), (255, 255, 255))
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(22)
+    rng = np.random.default_rng(2)
+    for row in range(44):
+        amounts = "   ".join(f"{int(amount):05d} EUR" for amount in rng.integers(0, 99999, 6))
+        if changed is not None and row == 20:
+            amounts = amounts.replace(*changed, 1)
+        pen.text((20, 12 + 31 * row), amounts, font=font, fill=(0, 0, 0))
+    return picture
+
+
+@pytest.mark.parametrize("share", [0.62, 0.33])
+def test_one_digit_is_told_from_what_an_unknown_scaler_does_to_all_others(share: float) -> None:
+    def shrunk(picture: Image.Image) -> bytes:
+        """Scale in two steps that no candidate takes."""
+        for part, how in ((0.9, Image.Resampling.BILINEAR), (share, Image.Resampling.BICUBIC)):
+            picture = picture.resize((round(1000 * part), round(1400 * part)), how)
+        return stored(picture, quality=85)
+
+    original = stored(page(), "PNG")
+    copy = prove(original, shrunk(page()))
+    assert copy.verdict is Verdict.RE_ENCODED, copy
+    for changed in (("6", "9"), ("3", "8")):
+        evidence = prove(original, shrunk(page(changed)))
+        assert (evidence.verdict, evidence.measures["limit"]) == (Verdict.LOOK_ALIKE, "text"), evidence

@@ -66,20 +66,20 @@ class _Looked:
     transform: int
     way: making.Way
     seen: making.Made
-    place: int  # in the order of likelihood
+    place: int  # of its direction in the order of likelihood
 
     @property
-    def promising(self) -> tuple[int, float]:
+    def promising(self) -> tuple[int, float, float]:
         """Order the ways: those that make most windows exactly, then those that come near, the likelier first.
 
         Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
         """
         judgement = self.seen.judgement
         if judgement.mostly_exact or judgement.score <= _EXACT:
-            return 0, self.place
+            return 0, self.place, judgement.score
         if _rescaled(self.way.source, self.way.target):
-            return 1, judgement.score
-        return (1, self.place) if judgement.score <= 1 else (2, judgement.score)
+            return 1, judgement.score, 0
+        return (1, self.place, judgement.score) if judgement.score <= 1 else (2, judgement.score, 0)
 
 
 def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | None:
@@ -113,7 +113,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
     """
     looked: list[_Looked] = []
     for transform in transforms:
-        for side in _likely_original(a, b):
+        for place, side in enumerate(_likely_original(a, b), len(looked)):
             source, target = (a, b) if side == "a" else (b, a)
             if not _may_be_made(source, target):
                 continue
@@ -121,7 +121,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
             for way in making.ways(source, target, transform if side == "a" else INVERSE[transform]):
                 if right and way.shrunk > 1:
                     continue
-                looked.append(_Looked(side, transform, way, way.look(), len(looked)))
+                looked.append(_Looked(side, transform, way, way.look(), place))
                 seen = looked[-1].seen.judgement
                 exact = exact or seen.score <= _EXACT
                 right = right or exact or seen.mostly_exact

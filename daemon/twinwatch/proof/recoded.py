@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinwatch.proof.judge import Judgement, areas, summed_up
-from twinwatch.proof.overall import tone_change
+from twinwatch.proof.overall import missing_contrast, tone_change
 from twinwatch.proof.residual import Residual
 
 Plane = NDArray[np.float32]
@@ -31,21 +31,18 @@ class Noise:
     luma: float = 2.7  # copies up to 2.4
     chroma: float = 3.5  # copies up to 3.3
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
-    area: tuple[float, float] = (2.2, 3.4)  # copies up to 1.8 and 2.7
+    area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.3)  # copies up to 1.2 and 1.1; hue by 6 degrees and warmer light 1.9 and more
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
 
 
 OF_STAND_IN = Noise()
-WITHOUT_CHROMA = Noise(chroma=4.7, area=(2.8, 4.3))
-"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.5 in chroma, 3.6 in its area."""
+WITHOUT_CHROMA = Noise(chroma=4.7)
+"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.5."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _PALER = 0.1  # of their spread: encoders drop weak colours, old ones of AVIF 8 % of all, and none makes them stronger
-_CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
-_USUAL = 90  # percentile of these tiles
-_FEWEST = 9  # tiles with contrast: fewer tell nothing of what is usual
-_FAINT = 0.1  # of the contrast: missing in any codec
+_USUAL = 90  # percentile of the tiles with contrast
 
 
 def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
@@ -58,23 +55,13 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
         "luma": signed[:, :, 0] / (_ROUNDING + moved[:, :, 0]) / noise.luma,
         "chroma": (signed[:, :, 1:] / colour).max(axis=2) / noise.chroma,
         "detail": left.rough[:, :, 0] / (_ROUNDING + usual) / noise.detail,
-        "text": _missing_contrast(left) / noise.text,
+        "text": missing_contrast(left, _USUAL) / noise.text,
     }
     scores = {name: float(part.max()) for name, part in parts.items()}
     areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
     scores["area"] = float((areas_moved / np.array(noise.area)).max())
     scores["tone"], scores["tint"] = tone[0] / noise.tone[0], tone[1] / noise.tone[1]
     return summed_up(left, parts, scores, float(areas_moved.max()), max(tone))
-
-
-def _missing_contrast(left: Residual) -> Plane:
-    """Return by how much more of its contrast than is usual in this picture each tile lacks; 0 where it has little."""
-    contrast = np.maximum(left.spread, left.target_spread)
-    sharp = contrast >= _CONTRAST
-    if int(sharp.sum()) < _FEWEST:
-        return np.zeros_like(contrast)
-    missing = np.where(sharp, left.rest / np.maximum(contrast, 1), 0)
-    return np.asarray(missing / (_FAINT + np.percentile(missing[sharp], _USUAL)), dtype=np.float32)
 
 
 def _most_around(plane: Plane, reach: int) -> Plane:

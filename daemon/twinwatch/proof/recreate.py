@@ -27,7 +27,8 @@ _WINDOWS = 5
 _EXACT = 0.02  # grey levels: nothing is left to find
 _FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
-_FILTERED = 1.15  # a known scaler is likelier than an unknown one that comes nearer by less: a filter follows noise too
+_FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
+"""By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
         ours = [_window(source, Target(target.image), recipe, box) for box in boxes]
         if (kernel := fitted(ours, aims)) is not None:
             best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
-    return sorted(best, key=lambda recipe: recipe.distance * (_FILTERED if recipe.kernel is not None else 1))
+    worse = _FILTERED_UNSCALED if source.size == target.image.size else _FILTERED
+    return sorted(best, key=lambda recipe: recipe.distance * (worse if recipe.kernel is not None else 1))
 
 
 def noise(source: Source, target: Target, recipe: Recipe) -> float:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 TILE = 8
-_STRIP = 512  # rows at a time: keeps the working memory small
+_STRIP = 128  # rows at a time: what is worked on stays in the processor's cache
 
 Plane = NDArray[np.float32]
 
@@ -36,39 +37,41 @@ class Residual:
     rest: Plane
 
 
-def residual(target: Image.Image, made: Image.Image) -> Residual:
-    """Subtract two RGB pictures of one size."""
-    signed: list[Plane] = []
-    rough: list[Plane] = []
-    level: list[Plane] = []
-    spreads: list[list[Plane]] = []
+def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) -> Residual:
+    """Subtract two RGB or YCbCr pictures of one size; without `spreads` those three maps are left at 0."""
     width, height = target.size
-    step = _STRIP
-    columns = _covering(width)
-    for top in range(0, _rounded(height), step):
-        bottom = min(top + step, height)
-        rows = _covering(height)[top : top + step]
-        low = int(np.min(rows))
-        pair = [
-            np.asarray(image.crop((0, low, width, max(bottom, int(np.max(rows)) + 1))).convert("YCbCr")).astype(
-                np.int16
-            )
-            for image in (target, made)
-        ]
-        theirs, ours = (_take(plane, rows - low, columns, width, height) for plane in pair)
-        difference = theirs - ours
-        level.append(_tile_mean(ours))
-        own = _spread(ours[:, :, 0])
-        if difference.any():
-            signed.append(_tile_mean(difference))
-            rough.append(_tile_mean(np.abs(difference)))
-            spreads.append([own, _spread(theirs[:, :, 0]), _spread(difference[:, :, 0])])
-        else:  # a right re-creation leaves nothing
-            signed.append(np.zeros_like(level[-1]))
-            rough.append(np.zeros_like(level[-1]))
-            spreads.append([own, own, np.zeros_like(own)])
-    spread, target_spread, rest = (np.concatenate(maps) for maps in zip(*spreads, strict=True))
-    return Residual(np.concatenate(signed), np.concatenate(rough), np.concatenate(level), spread, target_spread, rest)
+    columns, rows = _covering(width), _covering(height)
+    shape = (len(rows) // TILE, len(columns) // TILE)
+    signed, rough, level = (np.zeros((*shape, 3), dtype=np.float32) for _ in range(3))
+    spread, target_spread, rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+    for top in range(0, len(rows), _STRIP):
+        wanted = rows[top : top + _STRIP]
+        low, high = int(wanted.min()), int(wanted.max()) + 1
+        strip = slice(top // TILE, top // TILE + len(wanted) // TILE)
+        for channel, (theirs, ours) in enumerate(zip(*_planes((target, made), low, high), strict=True)):
+            theirs, ours = (_take(plane, wanted - low, columns) for plane in (theirs, ours))
+            difference = theirs - ours
+            level[strip, :, channel] = _tile_mean(ours)
+            apart = bool(difference.any())  # a right re-creation leaves nothing
+            if apart:
+                signed[strip, :, channel] = _tile_mean(difference)
+                rough[strip, :, channel] = _tile_mean(np.abs(difference))
+            if channel == 0 and spreads:
+                spread[strip] = _spread(ours, level[strip, :, 0])
+                target_spread[strip] = _spread(theirs, _tile_mean(theirs)) if apart else spread[strip]
+                if apart:
+                    rest[strip] = _spread(difference, signed[strip, :, 0])
+    return Residual(signed, rough, level, spread, target_spread, rest)
+
+
+def _planes(images: Sequence[Image.Image], low: int, high: int) -> list[tuple[NDArray[np.int16], ...]]:
+    """Return Y, Cb and Cr of these rows of each picture."""
+    found = []
+    for image in images:
+        part = image.crop((0, low, image.width, high))
+        seen = part if part.mode == "YCbCr" else part.convert("YCbCr")
+        found.append(tuple(np.asarray(band).astype(np.int16) for band in seen.split()))
+    return found
 
 
 def joined(parts: Sequence[Residual]) -> Residual:
@@ -76,23 +79,18 @@ def joined(parts: Sequence[Residual]) -> Residual:
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
 
 
-def _take(
-    plane: NDArray[np.int16], rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, height: int
-) -> NDArray[np.int16]:
-    if len(columns) != width:
+def _take(plane: NDArray[np.int16], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.int16]:
+    """Return the plane with whole tiles only; the rows and columns are those of `_covering`."""
+    if len(columns) != plane.shape[1] or columns[-1] != len(columns) - 1:
         plane = plane[:, columns]
-    if len(rows) != plane.shape[0] or height % TILE:
+    if len(rows) != plane.shape[0] or rows[-1] != len(rows) - 1:
         plane = plane[rows]
     return plane
 
 
-def _rounded(length: int) -> int:
-    return -(-length // TILE) * TILE
-
-
 def _covering(length: int) -> NDArray[np.intp]:
     """Return pixel numbers whose groups of eight cover `length`: the last group is the last eight pixels, reordered."""
-    numbers = np.arange(_rounded(length))
+    numbers = np.arange(-(-length // TILE) * TILE)
     if length < TILE:
         return np.minimum(numbers, length - 1)
     numbers[length:] -= TILE
@@ -100,16 +98,21 @@ def _covering(length: int) -> NDArray[np.intp]:
 
 
 def _tile_mean(values: NDArray[np.int16]) -> Plane:
-    rows, columns, depth = values.shape
-    by_row = values.reshape(rows // TILE, TILE, columns, depth).sum(axis=1, dtype=np.int16)
-    by_tile = by_row.reshape(rows // TILE, columns // TILE, TILE, depth).sum(axis=2, dtype=np.int32)
-    return np.asarray(by_tile / (TILE * TILE), dtype=np.float32)
+    return np.asarray(_tile_sum(values) / np.float32(TILE * TILE), dtype=np.float32)  # at most 64 times 255: it fits
 
 
-def _spread(luma: NDArray[np.int16]) -> Plane:
-    rows, columns = luma.shape
-    values = luma.astype(np.int32)
-    shape = (rows // TILE, TILE, columns // TILE, TILE)
-    mean = values.reshape(shape).sum(axis=1, dtype=np.int32).sum(axis=2) / (TILE * TILE)
-    square = (values * values).reshape(shape).sum(axis=1, dtype=np.int32).sum(axis=2) / (TILE * TILE)
+def _tile_sum(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum over tiles in the type of the values: rows first, then column by column, which is fastest."""
+    rows, columns = values.shape
+    by_row = np.add.reduce(values.reshape(rows // TILE, TILE, columns), axis=1, dtype=values.dtype)
+    by_column = by_row.reshape(rows // TILE, columns // TILE, TILE)
+    total: NDArray[Any] = by_column[:, :, 0].copy()
+    for place in range(1, TILE):
+        total += by_column[:, :, place]
+    return total
+
+
+def _spread(values: NDArray[np.int16], mean: Plane) -> Plane:
+    wide = values.astype(np.int32)
+    square = _tile_sum(wide * wide) / np.float32(TILE * TILE)
     return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)
