@@ -11,6 +11,7 @@ import pytest
 
 from tests.nas import NOW
 from tests.torture import state
+from tests.torture.profile import Profile
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import DAMAGED, DecisionRow, Index
 from twinwatch.roots import mark
@@ -19,11 +20,11 @@ from twinwatch.service.rebuilding import healed, rebuild
 LINES = 800
 
 
-def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back() -> None:
-    figures = state.run("6", 7)
-    assert [figure["case"] for figure in figures if figure["bad"]] == []
+def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back(tmp_path: Path) -> None:
+    figures = list(state.damages(Profile(tmp_path, 7, quick=True)))
+    assert [figure.case for figure in figures if not figure.ok] == []
     assert len(figures) == 5
-    assert not figures[1]["note"].startswith("0 times"), "a cut must be noticed"
+    assert not figures[1].note.startswith("0 times"), "a cut must be noticed"
 
 
 @pytest.fixture
