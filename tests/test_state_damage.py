@@ -69,6 +69,17 @@ def test_behind_a_broken_page_the_log_is_read_from_its_other_end(folder: Path) -
     assert read_all(folder) == logged(folder)
 
 
+def test_of_an_index_that_was_cut_off_what_lies_before_the_cut_is_kept(folder: Path) -> None:
+    path = folder / "index.db"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"because") // 4096 * 4096 * 2 // 3])
+    aside, taken = rebuild(folder)
+    assert len(aside.read_bytes()) < len(data)
+    assert taken.damaged == ("decision",)
+    assert LINES * 0.2 < logged(folder) < LINES
+    assert read_all(folder) == logged(folder)
+
+
 def test_what_was_found_damaged_is_begun_anew_at_the_next_start(folder: Path) -> None:
     assert healed(folder) is None
     path = folder / "index.db"

@@ -23,6 +23,8 @@ races         F17, F18, F20   names, contents and processes that act between two
 households    F19   a real disk on which people, sync and three daemons do anything, and die anywhere
 state         F22   an index or a manifest that is damaged
 names         F23   names that a disk allows
+escapes       F30   what a worker may not do
+services      F27   the unit under a real systemd in a container
 soak          F28   a million events, and nothing grows
 
 A family that this machine cannot make (no root, no nbdkit, ...) says so and is skipped.

@@ -19,6 +19,7 @@ from tests.torture import (
     daemonkills,
     diskfaults,
     errnos,
+    escapes,
     filesystems,
     floods,
     households,
@@ -28,6 +29,7 @@ from tests.torture import (
     pictures,
     powercut,
     races,
+    services,
     soak,
     state,
     syscalls,
@@ -64,6 +66,8 @@ FAMILIES: dict[str, Family] = {
     "parallel": races.parallel,
     "state": state.damages,
     "names": names.names,
+    "escapes": escapes.escapes,
+    "services": services.services,
     "soak": soak.soak,
 }
 PARTS: dict[str, Family] = {

@@ -25,6 +25,7 @@ AWKWARD = (
     b"\x1b[31mred", b"\x7f", b"back\\slash", b"co:lon", b"st*r?", b"{x,y}", b"IMG_1 (1)", b"\xf0\x9f\x98\x80", b"\x01",
 )  # fmt: skip
 PATH_MAX = 4096
+CONFIG = "roots: [{{path: {root}}}]\nbrake: {{max_moves: 1000000, max_share: 1.0}}\n"  # all of it is to be held
 
 
 def names(profile: Profile) -> Iterator[Figure]:
@@ -64,7 +65,9 @@ def _names(folder: Path, stems: list[bytes]) -> Figure:
                 file.write(content)
             made[path] = content
     broken: Counter[str] = Counter()
-    held = _lines(["scan", root, "--quarantine", "--state", state], broken)
+    config = folder / "config.yaml"
+    config.write_text(CONFIG.format(root=json.dumps(str(root))))
+    held = _lines(["scan", "--quarantine", "--config", config, "--state", state], broken)
     names = {line["path"] for line in held if line["action"] == "held"}
     listed = _lines(["quarantine", "list", "--state", state], broken)
     broken["missed"] += abs(len(made) // 2 - len(names)) + len(names - {line["path"] for line in listed})

@@ -51,12 +51,12 @@ class _Mutants:
     def make(self, rounds: int) -> Figure:
         """Damage the picture so often."""
         count = self._count
-        original = _descriptor(self._whole)
+        original = descriptor(self._whole)
         reading: deque[tuple[int, Future[Reading]]] = deque()
         proving: deque[tuple[int, Trouble | None, Future[Evidence]]] = deque()
         try:
             for _ in range(rounds):
-                fd = _descriptor(_spoilt(self._whole, self._format, self._chance))
+                fd = descriptor(_spoilt(self._whole, self._format, self._chance))
                 reading.append((fd, self._workers.read(fd)))
                 if len(reading) >= ON_THE_WAY:
                     self._was_read(*reading.popleft(), original, proving)
@@ -146,7 +146,7 @@ def bombs(_: Profile) -> Iterator[Figure]:
     with Workers(1, WorkerLimits(seconds=10)) as workers:
         before = _resident()
         for data in made:
-            fd = _descriptor(data)
+            fd = descriptor(data)
             try:
                 broken["wrong"] += _trouble(workers.read(fd)) is None
             finally:
@@ -195,7 +195,8 @@ def _png(width: int, height: int, data: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + text + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def _descriptor(data: bytes) -> int:
+def descriptor(data: bytes) -> int:
+    """Return a descriptor to read these bytes by, as of a file that is nowhere."""
     fd = os.memfd_create("picture")
     with os.fdopen(os.dup(fd), "wb") as file:
         file.write(data)

@@ -36,7 +36,7 @@ while done < wanted or not ended:
     ended = ended or bool(select.select([sys.stdin], [], [], 0)[0])
 print(done, flush=True)
 """
-SWAPS_FOR_EACH = 200
+SWAPS_FOR_EACH = 40
 """Swaps for each time that we walk, move and put back: so that there is something to be raced with."""
 
 
