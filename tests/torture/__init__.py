@@ -18,6 +18,7 @@ daemonfaults  F8-F11   a disk that comes and goes under the daemon
 filesystems   F21, F24   the same on every kind of file system
 limits        F14, F31   clocks that jump, and the OOM killer
 floods        F12, F13   more files than the event queue, or the watches, hold
+masses        F29   thousands of copies at once, and a root that empties
 pictures      F15, F16   mutants of each format, and bombs
 races         F17, F18, F20   names, contents and processes that act between two system calls of ours
 households    F19   a real disk on which people, sync and three daemons do anything, and die anywhere

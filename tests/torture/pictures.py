@@ -25,7 +25,8 @@ from twinwatch.workers import WorkerLimits, Workers
 MUTANTS = 100_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
 COMPARED = 20  # one of so many that still are pictures is compared too; all that are none are
-ON_THE_WAY = 16  # mutants at once
+WORKERS = 8  # most of the time of a small picture is the way to its worker and back
+ON_THE_WAY = 64  # mutants at once
 MOST_MEMORY_GROWN = 20 << 20  # bytes, of the process that only hands descriptors on
 PATIENCE = 120.0  # seconds until an answer that must come is given up; a worker is ended after 10
 
@@ -33,7 +34,7 @@ PATIENCE = 120.0  # seconds until an answer that must come is given up; a worker
 def mutants(profile: Profile, formats: Sequence[str] = FORMATS) -> Iterator[Figure]:
     """F15: a drawn picture of each format is damaged at random, read, and proved against the whole one."""
     rounds = profile.times(MUTANTS, quick=10)
-    with Workers(2, WorkerLimits(seconds=10)) as workers:
+    with Workers(WORKERS, WorkerLimits(seconds=10)) as workers:
         for format_ in formats:
             yield _Mutants(workers, format_, profile.seed).make(rounds)
 
