@@ -172,6 +172,11 @@ class Service:
         """Return the main process as it is seen inside."""
         return int(self.machine.shown("MainPID"))
 
+    def send(self, name: str) -> None:
+        """Send a signal to the main process."""
+        done = self.machine.command("sh", "-c", f"kill -{name} {self.pid()}")
+        assert done.returncode == 0, done.stderr
+
     def wait_back(self, before: int) -> None:
         """Wait until systemd has started it again."""
         began = time.monotonic()
@@ -190,7 +195,10 @@ class Service:
 
 
 def ready(service: Service) -> None:
-    """Stopped and started: it says that it is ready, and photos that came meanwhile are found."""
+    """Left idle, stopped and started: it is not taken for hung, says when it is ready, and finds what came meanwhile."""
+    before = service.machine.shown("NRestarts")
+    time.sleep(2 * WATCHDOG)  # how long it is idle is what is tried
+    service.broken["untrue"] += service.machine.shown("NRestarts") != before
     service.machine.command("systemctl", "stop", UNIT)
     service.broken["untrue"] += service.is_active()
     service.start()
@@ -202,7 +210,7 @@ def hung(service: Service) -> None:
     """It hangs: systemd notices that no sign of life comes, ends it and starts it again."""
     service.arrive()
     before = service.pid()
-    service.machine.command("kill", "-STOP", str(before))
+    service.send("STOP")
     service.wait_back(before)
 
 
@@ -211,7 +219,7 @@ def crashed(service: Service) -> None:
     service.arrive()
     time.sleep(service.chance.uniform(0, 1.5))  # the moment is what is tried
     before = service.pid()
-    service.machine.command("kill", "-KILL", str(before))
+    service.send("KILL")
     service.wait_back(before)
 
 
@@ -234,7 +242,7 @@ def stopped(service: Service) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Service], None], str]] = {
-    "ready": (ready, "the unit under systemd: stopped and started, ready when it says so"),
+    "ready": (ready, "the unit under systemd: idle, stopped and started, ready when it says so"),
     "hung": (hung, f"the unit under systemd: hung, with WatchdogSec={WATCHDOG}, and started again"),
     "crashed": (crashed, "the unit under systemd: killed and started again"),
     "unmounted": (unmounted, "the unit under systemd: its disk is unmounted, which stops it (BindsTo)"),
