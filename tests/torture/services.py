@@ -195,7 +195,7 @@ class Service:
 
 
 def ready(service: Service) -> None:
-    """Left idle, stopped and started: it is not taken for hung, says when it is ready, and finds what came meanwhile."""
+    """Idle, stopped, started: it is not taken for hung, says when it is ready, and finds what came meanwhile."""
     before = service.machine.shown("NRestarts")
     time.sleep(2 * WATCHDOG)  # how long it is idle is what is tried
     service.broken["untrue"] += service.machine.shown("NRestarts") != before
