@@ -12,7 +12,7 @@ from tests.torture.figures import Figure
 from tests.torture.library import picture
 from tests.torture.profile import Profile
 from twinwatch.brake import Limits
-from twinwatch.service.state import published
+from twinwatch.index import Index
 
 COPIES, ORIGINALS = 10_000, 20
 PATIENCE = 1800.0  # seconds until something that must come is given up; never a measure of speed
@@ -61,7 +61,7 @@ def _arriving(daemon: Daemon, copies: int) -> Figure:
 
 
 def _emptied(daemon: Daemon) -> Figure:
-    known = int((published(daemon.state) or {})["photos"])
+    known = _known(daemon)
     held = len(daemon.held())
     gone = _photos(daemon.root)
     for path in gone:
@@ -70,12 +70,20 @@ def _emptied(daemon: Daemon) -> Figure:
     status = daemon.wait_for("paused", "degraded")
     broken: Counter[str] = Counter()
     broken["untrue"] += status["roots"][0]["state"] != "emptied"
-    broken["wrong"] += abs(known - int(status["photos"]))  # believed to be deleted
-    broken["lost"] += abs(held - len(daemon.held()))
     daemon.stop()
+    broken["wrong"] += abs(known - _known(daemon))  # believed to be deleted
+    broken["lost"] += abs(held - len(daemon.held()))
     return Figure(
         "F29", "photos that are gone at once: the root stops, and nothing is forgotten", len(gone), "all", broken
     )
+
+
+def _known(daemon: Daemon) -> int:
+    index = Index(daemon.state)
+    try:
+        return index.photos.count()
+    finally:
+        index.close()
 
 
 def _photos(root: Path) -> list[Path]:
