@@ -59,6 +59,7 @@ def _disk(profile: Profile, name: str) -> Iterator[Path]:
 
 def _live(name: str, disk: Path, times: int, wanted: int, seed: int) -> Iterator[Figure]:
     Household.disk = disk
+    Household.keeps_modes = name != "exfat-fuse"
     Household.done.clear()
     broken: Counter[str] = Counter()
     for begun in range(0, times, BATCH):
@@ -68,7 +69,7 @@ def _live(name: str, disk: Path, times: int, wanted: int, seed: int) -> Iterator
         note = f"{STEPS} acts each: {done['holds']:,} moves tried, {done['decisions']:,} decisions of the line"
         case = f"households of people, sync and three daemons, nested roots, kept pairs, crashes: {name}"
         yield Figure("F19", case, done["households"], f"{wanted:,}", broken, note)
-    Household.disk = None
+    Household.disk, Household.keeps_modes = None, True
 
 
 def walk(seed: int) -> Counter[str]:
