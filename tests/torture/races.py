@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from tests.torture.figures import Figure
 from tests.torture.profile import Profile
 from twinwatch import syscalls
 from twinwatch.errors import TwinwatchError
-from twinwatch.quarantine import recover, restore
+from twinwatch.quarantine import purge, recover, restore
 
 SWAPS, EDITS, RUNS = 400_000, 10_000, 1000
+PATIENCE = 120.0  # seconds until a process that must end is given up; never a measure of speed
 PICTURE, OTHER = b"picture" * 3000, b"another" * 3000
 
 SWAPPER = """
@@ -257,54 +259,46 @@ def _look(nas: Nas, who: str, what: str, *, held: bool, acted: bool, broken: Cou
 
 # F20: several processes and a person
 
-WORKER = """
-import random, sys
-from contextlib import suppress
-from pathlib import Path
-from tests.nas import NOW, Nas
-from twinwatch.errors import TwinwatchError
-from twinwatch.quarantine import purge, recover, restore
-folder, state, seed, steps = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-chance = random.Random(seed)
-nas = Nas(folder, state)
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(steps):
-    with suppress(TwinwatchError, FileNotFoundError):
-        found = sorted(path.relative_to(nas.root.path) for path in nas.root.path.rglob("*.jpg"))
-        files = [str(path) for path in found if ".twinwatch" not in path.parts]
-        what = chance.randrange(10)
-        if what < 6 and len(files) > 1:
-            nas.hold(*chance.sample(files, 2))
-        elif what < 8:
-            restore(chance.choice(nas.slots() or [None]), nas.index, NOW) if nas.slots() else None
-        elif what == 8:
-            recover(nas.root, nas.index)
-        elif nas.slots():
-            purge(chance.choice(nas.slots()), nas.index, lambda _: [])
-nas.close()
-"""
+PROCESSES = get_context("forkserver")  # each begins with everything imported, which would take most of the time
+PROCESSES.set_forkserver_preload(["tests.torture.races"])
 
-PERSON = """
-import os, random, sys
-from contextlib import suppress
-from pathlib import Path
-root, seed, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-chance = random.Random(seed)
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(steps):
-    files = [path for path in root.rglob("*.jpg") if ".twinwatch" not in path.parts]
-    if not files:
-        continue
-    with suppress(OSError):
-        path = chance.choice(files)
-        if chance.random() < 0.6:
-            os.link(path, root / f"person {seed} {number}.jpg")  # a rename that never replaces
-            os.unlink(path)
-        else:
-            (root / f"copied {seed} {number}.jpg").write_bytes(path.read_bytes())
-"""
+
+def _daemon(folder: Path, state: str, seed: str, steps: int, start: Barrier) -> None:
+    """Hold, restore, recover and purge at random, with a state of its own."""
+    chance = random.Random(seed)
+    nas = Nas(folder, state)
+    start.wait()
+    for _ in range(steps):
+        with suppress(TwinwatchError, FileNotFoundError):
+            found = sorted(path.relative_to(nas.root.path) for path in nas.root.path.rglob("*.jpg"))
+            files = [str(path) for path in found if ".twinwatch" not in path.parts]
+            what = chance.randrange(10)
+            if what < 6 and len(files) > 1:
+                duplicate, keeper = chance.sample(files, 2)
+                nas.hold(duplicate, keeper)
+            elif what == 8:
+                recover(nas.root, nas.index)
+            elif slots := nas.slots():
+                if what == 9:
+                    purge(chance.choice(slots), nas.index, lambda _: [])
+                else:
+                    restore(chance.choice(slots), nas.index, NOW)
+    nas.close()
+
+
+def _person(root: Path, seed: str, steps: int, start: Barrier) -> None:
+    """Rename and copy at random."""
+    chance = random.Random(seed)
+    start.wait()
+    for number in range(steps):
+        files = [path for path in root.rglob("*.jpg") if ".twinwatch" not in path.parts]
+        with suppress(OSError, IndexError):
+            path = chance.choice(files)
+            if chance.random() < 0.6:
+                os.link(path, root / f"person {seed} {number}.jpg")  # a rename that never replaces
+                os.unlink(path)
+            else:
+                (root / f"copied {seed} {number}.jpg").write_bytes(path.read_bytes())
 
 
 def parallel(profile: Profile) -> Iterator[Figure]:
@@ -326,20 +320,16 @@ def _in_parallel(nas: Nas, seed: str, count: Counter[str], broken: Counter[str])
     for number, content in enumerate(contents):
         for copy in range(3):
             nas.put(f"{copy}/{number}.jpg", content, mtime_ns=10**18 + copy)
-    racers = [start_child(WORKER, str(nas.folder), f"state{n}", f"{seed} {n}", "12") for n in range(3)]
-    racers.append(start_child(PERSON, str(nas.root.path), seed, "25"))
+    start = PROCESSES.Barrier(4)
+    racers = [
+        PROCESSES.Process(target=_daemon, args=(nas.folder, f"state{n}", f"{seed} {n}", 12, start)) for n in range(3)
+    ]
+    racers.append(PROCESSES.Process(target=_person, args=(nas.root.path, seed, 25, start)))
     for racer in racers:
-        assert racer.stdout is not None
-        racer.stdout.readline()
+        racer.start()
     for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        said = racer.communicate(timeout=120)[1]
-        if racer.returncode:
-            sys.stderr.write(said)
-            broken["crashed"] += 1
+        racer.join(PATIENCE)
+        broken["crashed"] += racer.exitcode != 0
     recover(nas.root, nas.index)
     left = nas.everything()
     broken["lost"] += any(content not in left for content in contents)
