@@ -23,14 +23,14 @@ NOW = 1_700_000_000.0
 class Nas:
     """One state folder and one root; `other_root` makes more of them."""
 
-    def __init__(self, folder: Path, state: str = "state") -> None:
+    def __init__(self, folder: Path, state: str = "state", root: str = "photos") -> None:
         """`state` names the state folder: two processes with two states are two daemons."""
         self.folder = folder
         self.state = folder / state
         self.state.mkdir(exist_ok=True)
         self.index = Index(self.state)
         self.roots: list[Root] = []
-        self.root = self.other_root("photos")
+        self.root = self.other_root(root)
         self.holder = Holder(self.index, lambda: NOW, min_free_mib=0)
 
     def other_root(self, name: str, *, quarantine: Path | None = None) -> Root:

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model import mover, planner
 from tests.model.__main__ import walk
+from tests.model.state import Row
 from tests.model.world import LAYOUTS, World
 from twinwatch import verdict
 from twinwatch.brake import Limits
@@ -107,7 +108,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
-def _blind_recent(self: planner.Planner, now: float) -> list[planner.Row]:
+def _blind_recent(self: planner.Planner, now: float) -> list[Row]:
     since = max(now - self.limits.window_minutes * 60, self.index.resumed_at)
     return [row for row in self.index.journal.values() if row.at > since and row.state != "cancelled"]
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.nas import NOW
 from tests.torture import state
+from tests.torture.profile import Profile
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import DAMAGED, DecisionRow, Index
 from twinwatch.roots import mark
@@ -19,11 +20,11 @@ from twinwatch.service.rebuilding import healed, rebuild
 LINES = 800
 
 
-def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back() -> None:
-    figures = state.run("6", 7)
-    assert [figure["case"] for figure in figures if figure["bad"]] == []
+def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back(tmp_path: Path) -> None:
+    figures = list(state.damages(Profile(tmp_path, 7, quick=True)))
+    assert [figure.case for figure in figures if not figure.ok] == []
     assert len(figures) == 5
-    assert not figures[1]["note"].startswith("0 times"), "a cut must be noticed"
+    assert not figures[1].note.startswith("0 times"), "a cut must be noticed"
 
 
 @pytest.fixture
@@ -65,6 +66,17 @@ def test_behind_a_broken_page_the_log_is_read_from_its_other_end(folder: Path) -
     assert aside.read_bytes() == data
     assert taken.damaged == ("decision",)
     assert LINES * 0.7 < logged(folder) < LINES
+    assert read_all(folder) == logged(folder)
+
+
+def test_of_an_index_that_was_cut_off_what_lies_before_the_cut_is_kept(folder: Path) -> None:
+    path = folder / "index.db"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"because") // 4096 * 4096 * 2 // 3])
+    aside, taken = rebuild(folder)
+    assert len(aside.read_bytes()) < len(data)
+    assert taken.damaged == ("decision",)
+    assert LINES * 0.2 < logged(folder) < LINES
     assert read_all(folder) == logged(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from twinwatch.service.systemd import Manager
 
 UNITS = Path(__file__).parents[1] / "systemd"
 SYSTEM, USER = "twinwatch.service", "twinwatch-user.service"
@@ -129,3 +132,16 @@ def test_the_user_unit_needs_no_namespaces() -> None:
 def test_no_option_is_given_twice_by_mistake(unit: str) -> None:
     twice = {key for key, values in parse(unit).items() if len(values) > 1}
     assert twice <= {"Service.SystemCallFilter"}
+
+
+def test_the_heartbeat_is_due_after_half_the_time_that_systemd_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a short WatchdogSec an idle daemon may not sleep from one of its rounds to the next."""
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    watched = Manager()
+    watched.alive(10.0)
+    assert watched.next_due() == 11.5
+    watched.alive(11.0)
+    assert watched.next_due() == 11.5
+    watched.alive(11.5)
+    assert watched.next_due() == 13.0
+    assert Manager().next_due() == math.inf, "taken over once, and not by children"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 
-from tests.torture import names, pictures, races
+from tests.torture.__main__ import FAMILIES
+from tests.torture.profile import Profile
 
 
-@pytest.mark.parametrize(("family", "scale"), [(names, "5"), (pictures, "5"), (races, "0.002")])
+@pytest.mark.parametrize("family", ["names", "mutants", "bombs", "swaps", "edits", "parallel"])
 @pytest.mark.timeout(300)
-def test_nothing_is_broken(family: ModuleType, scale: str) -> None:
-    figures = family.run(scale, 1)
+def test_nothing_is_broken(family: str, tmp_path: Path) -> None:
+    figures = list(FAMILIES[family](Profile(tmp_path, 1, quick=True)))
     assert figures != []
-    assert [figure for figure in figures if not figure["ok"]] == []
+    assert [figure.line() for figure in figures if not figure.ok] == []

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twinwatch.service.state import published
+
 PATIENCE = 90.0  # seconds until something that must come is given up; never a measure of speed
 
 CONFIG = """\
@@ -33,9 +35,9 @@ def twinwatch(*arguments: object, check: bool = True, **options: Any) -> subproc
     return done
 
 
-def until(wanted: Callable[[], bool], what: Callable[[], str] | str) -> None:
+def until(wanted: Callable[[], bool], what: Callable[[], str] | str, patience: float = PATIENCE) -> None:
     """Look again and again until something is so; fail when it never is."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not wanted():
         if time.monotonic() > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
@@ -45,8 +47,8 @@ def until(wanted: Callable[[], bool], what: Callable[[], str] | str) -> None:
 class Daemon:
     """`twinwatch run` on one root."""
 
-    def __init__(self, root: Path, state: Path, config: str = CONFIG) -> None:
-        self.root, self.state = root, state
+    def __init__(self, root: Path, state: Path, config: str = CONFIG, patience: float = PATIENCE) -> None:
+        self.root, self.state, self.patience = root, state, patience
         self.config = state.parent / "config.yaml"
         self.config.write_text(config.format(root=json.dumps(str(root))))
         self.log = state.parent / "daemon.log"
@@ -57,7 +59,7 @@ class Daemon:
         address = str(self.state.parent / "notify")
         with self.log.open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(address)
-            manager.settimeout(PATIENCE)
+            manager.settimeout(self.patience)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "twinwatch", "run", "--config", self.config, "--state", self.state],
                 stderr=log,
@@ -108,11 +110,17 @@ class Daemon:
             nonlocal seen
             assert self.process is not None
             assert self.process.poll() is None, self.tail()
+            if (published(self.state) or {}).get("state") not in states:
+                return False  # to ask a process each time would take the daemon's time
             seen = self.status()
             return seen["state"] in states
 
-        until(there, lambda: f"never {states}: {seen}\n{self.tail()}")
+        until(there, lambda: f"never {states}: {seen}\n{self.tail()}", self.patience)
         return seen
+
+    def wait_held(self, count: int) -> None:
+        """Wait until the daemon says that it holds so many; asks its status file, which costs no process each time."""
+        until(lambda: (published(self.state) or {}).get("held") == count, self.tail, self.patience)
 
     def wait_settled(self) -> dict[str, Any]:
         """Wait until it is level and was not merely level before it heard of the last change.

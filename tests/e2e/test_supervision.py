@@ -154,6 +154,9 @@ def test_one_instance_per_state_and_idle_workers_leave(daemon: Daemon, photos: l
     until(lambda: children.read_text().strip() == "", lambda: children.read_text())
     opened = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}
     assert not any(str(daemon.root) in name for name in opened), "an idle daemon holds no file of a root open"
+    listed = [Path(f"/proc/{pid}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet")]
+    rows = [row.split() for path in listed if path.exists() for row in path.read_text().splitlines()[1:]]
+    assert not opened & {f"socket:[{word}]" for row in rows for word in row}, "it speaks to no network"
     daemon.stop()
 
 

@@ -126,7 +126,7 @@ class Disk:
 
     def create(self, view: View, folder: str, name: str, content: Content) -> Inode:
         """Make a new file; raise FileExistsError when the name is taken."""
-        names = self._folder(view, folder)
+        names = self.folder_of(view, folder)
         if view.volume.spelled(view.inside(folder), name) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
         self._numbers += 1
@@ -152,7 +152,7 @@ class Disk:
         inode = self.look(view, folder, name)
         if inode is None or view.volume.spelled(view.inside(to_folder), to_name) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), to_name)
-        self._folder(view, to_folder)[to_name] = inode
+        self.folder_of(view, to_folder)[to_name] = inode
         inode.links += 1
         inode.ctime_ns = self._stamp(view.volume)
 
@@ -200,7 +200,7 @@ class Disk:
             if inode.content.kind not in ("empty", "manifest")
         }
 
-    def _folder(self, view: View, folder: str) -> dict[str, Inode]:
+    def folder_of(self, view: View, folder: str) -> dict[str, Inode]:
         try:
             return view.volume.folders[view.inside(folder)]
         except KeyError:

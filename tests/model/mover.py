@@ -7,25 +7,24 @@ cannot make one step where it knows no exclusive rename (docs/safety.md names it
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Generator
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.model.disk import EMPTY, Content, Inode, View
-from tests.model.planner import (
+from tests.model.disk import EMPTY, Inode, View
+from tests.model.pictures import digest
+from tests.model.planner import Planner
+from tests.model.slots import MANIFEST, Held, Note, Slots
+from tests.model.state import (
     QUARANTINE,
     ChangedError,
     Moment,
-    Planner,
     RefusedError,
     Root,
     Row,
     Steps,
     UnhealthyError,
-    _folder,
-    digest,
+    folder_of,
 )
 from twinwatch.naming import companions
 from twinwatch.photo import ContentDigest, FileStat, Photo, Verdict
@@ -35,41 +34,13 @@ from twinwatch.verdict import Move
 if TYPE_CHECKING:
     from tests.model.world import World
 
-MANIFEST = Content(0, 0, "manifest")
 
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file of a slot as its manifest has it."""
-
-    name: str
-    inode: int
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A manifest: enough to undo the move without any index."""
-
-    slot: str
-    volume: int
-    place: str  # the volume's own name of the quarantine folder: whose marker it carries
-    home: str  # the volume's own name of the folder it came from
-    root: Root
-    path: PurePosixPath
-    files: tuple[Held, ...]  # the photo last
-    keeper: ContentDigest
-    keeper_root: Root
-    keeper_path: PurePosixPath
-    at: float
-
-
-class Mover:
+class Mover(Slots):
     """Hold, restore, purge and recover."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.disk = world, world.disk
-        self.notes: dict[tuple[int, str], Note] = {}  # by volume and slot folder: what the manifest says
+        super().__init__(world.disk)
+        self.world = world
         self._slots = 0
 
     def hold(self, planner: Planner, move: Move) -> Steps:
@@ -80,7 +51,7 @@ class Mover:
         self._healthy(root, keeper_root)
         opened, stats = [], []
         for photo, at in ((move.duplicate, root), (move.keeper, keeper_root)):
-            inode = self.disk.look(at.view, _folder(photo.path), photo.path.name)
+            inode = self.disk.look(at.view, folder_of(photo.path), photo.path.name)
             if inode is None or not unchanged(photo.stat, self.disk.shown(at.view, inode)):
                 raise ChangedError
             opened.append(inode)
@@ -103,7 +74,7 @@ class Mover:
     def _hold_locked(
         self, planner: Planner, move: Move, root: Root, keeper_root: Root, duplicate: Inode, stat: FileStat
     ) -> Steps:
-        home = _folder(move.duplicate.path)
+        home = folder_of(move.duplicate.path)
         group, stats = self._group(move, root, keeper_root, home, duplicate, stat)
         yield "call"
         self._slots += 1
@@ -156,7 +127,7 @@ class Mover:
         self, move: Move, root: Root, keeper_root: Root, home: str, duplicate: Inode, stat: FileStat
     ) -> tuple[tuple[Held, ...], list[FileStat]]:
         names = self.disk.names(root.view, home)
-        keeper_is_here = keeper_root is root and _folder(move.keeper.path) == home
+        keeper_is_here = keeper_root is root and folder_of(move.keeper.path) == home
         held, stats = [], []
         for companion in companions(move.duplicate.path.name, names):
             if keeper_is_here and move.keeper.path.name in companion.others:
@@ -174,7 +145,7 @@ class Mover:
         return (*held, photo), [*stats, stat]
 
     def _beside_keeper(self, move: Move, keeper_root: Root, root: Root, inode: Inode) -> bool:
-        folder = _folder(move.keeper.path)
+        folder = folder_of(move.keeper.path)
         mine = self.disk.shown(root.view, inode)
         for other in companions(move.keeper.path.name, self.disk.names(keeper_root.view, folder)):
             beside = self.disk.look(keeper_root.view, folder, other.name)
@@ -189,7 +160,7 @@ class Mover:
         self, move: Move, group: tuple[Held, ...], stats: list[FileStat], root: Root,
         keeper_root: Root, inside: str,
     ) -> Steps:  # fmt: skip
-        view, home = root.view, _folder(move.duplicate.path)
+        view, home = root.view, folder_of(move.duplicate.path)
         for held, before in zip(group, stats, strict=True):
             found = self.disk.stat(view, inside, held.name)
             same = found is not None and (
@@ -200,9 +171,9 @@ class Mover:
                 raise ChangedError
             yield "call"
         if not self._keeper_stands(move, keeper_root):
-            went = self.disk.stat(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name) is None
+            went = self.disk.stat(keeper_root.view, folder_of(move.keeper.path), move.keeper.path.name) is None
             yield from self._put_back(group, view, home, inside)
-            back = self.disk.stat(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name)
+            back = self.disk.stat(keeper_root.view, folder_of(move.keeper.path), move.keeper.path.name)
             raise RefusedError if went and back is not None else ChangedError
 
     def _put_back(self, group: tuple[Held, ...], view: View, home: str, inside: str) -> Steps:
@@ -213,51 +184,15 @@ class Mover:
             except OSError:
                 continue
 
-    def _move(self, view: View, folder: str, name: str, to_view: View, to_folder: str) -> Steps:
-        """`slots.move_exclusively`."""
-        try:
-            self.disk.rename(view, folder, name, to_view, to_folder, name, exclusive=True)
-            return
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-        ours = self.disk.create(to_view, to_folder, name, EMPTY)
-        yield "call"
-        if self.disk.look(to_view, to_folder, name) is not ours or ours.size:
-            raise FileExistsError(errno.EEXIST, "taken", name)
-        try:
-            self.disk.rename(view, folder, name, to_view, to_folder, name, exclusive=False)
-        except OSError:
-            if self.disk.look(to_view, to_folder, name) is ours and not ours.size:
-                self.disk.unlink(to_view, to_folder, name)
-            raise
-
     def _keeper_stands(self, move: Move, keeper_root: Root) -> bool:
-        found = self.disk.stat(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name)
+        found = self.disk.stat(keeper_root.view, folder_of(move.keeper.path), move.keeper.path.name)
         return found is not None and unchanged(move.keeper.stat, found)
-
-    def _remove_slot(self, view: View, inside: str) -> bool:
-        """Remove a slot that has nothing but its manifest; tell whether it is gone."""
-        names = view.volume.folders.get(view.inside(inside))
-        if names is None:
-            return True
-        if set(names) <= {"manifest.json"}:
-            for name in list(names):
-                self.disk.unlink(view, inside, name)
-            self.disk.remove_folder(view, inside)
-            self.notes.pop((view.volume.number, view.inside(inside)), None)
-            return True
-        return False
 
     def _healthy(self, *roots: Root) -> None:
         if not all(self.world.healthy(root) for root in roots):
             raise UnhealthyError
 
     # What a person asks for
-
-    def slots(self, root: Root) -> list[Note]:
-        """Return what is in the quarantine behind a root."""
-        return [note for note in self.notes.values() if (note.volume, note.place) == root.key]
 
     def restore(self, planner: Planner, root: Root, note: Note) -> Steps:
         """Put a held photo back; raise RefusedError when a name is taken."""
@@ -325,8 +260,8 @@ class Mover:
             self.world.unlock(planner)
 
     def _has_bytes(self, at: Root, photo: Photo, wanted: ContentDigest, held: list[FileStat]) -> bool:
-        inode = self.disk.look(at.view, _folder(photo.path), photo.path.name)
-        if inode is None or at.view.inside(_folder(photo.path)).startswith(at.key[1]):
+        inode = self.disk.look(at.view, folder_of(photo.path), photo.path.name)
+        if inode is None or at.view.inside(folder_of(photo.path)).startswith(at.key[1]):
             return False
         stat = self.disk.shown(at.view, inode)
         return digest(inode.content) == wanted and not any(stat.may_be_same_file(other) for other in held)
@@ -348,7 +283,7 @@ class Mover:
         for row in list(planner.index.journal.values()):
             there = any(note.slot == row.slot for note in self.slots(root))
             if row.root == root.id and not there and row.state in ("moving", "held"):
-                home = self.disk.stat(root.view, _folder(row.path), row.path.name)
+                home = self.disk.stat(root.view, folder_of(row.path), row.path.name)
                 outcome = "cancelled" if row.state == "moving" else "missing" if home is None else "restored"
                 planner.index.journal[row.slot] = replace(row, state=outcome)
         planner.commit()
@@ -398,15 +333,6 @@ class Mover:
                     continue
                 yield "call"
         return brought
-
-    def _is(self, view: View, folder: str, held: Held) -> bool:
-        found = self.disk.look(view, folder, held.name)
-        return found is not None and found.number == held.inode
-
-    def _remove_placeholder(self, view: View, folder: str, name: str) -> None:
-        found = self.disk.look(view, folder, name)
-        if found is not None and found.content == EMPTY and found.links == 1:
-            self.disk.unlink(view, folder, name)
 
     def _row(self, planner: Planner, note: Note, root: Root, state: str) -> Row:
         # Manifests name the keeper's root by its path: another daemon knows it only if it watches that very folder.

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tests.model.disk import Content, Disk, Inode, View, Volume
-from tests.model.mover import Mover, Note
-from tests.model.planner import QUARANTINE, Planner, Root, digest
+from tests.model.mover import Mover
+from tests.model.pictures import digest
+from tests.model.planner import Planner
+from tests.model.slots import Note
+from tests.model.state import QUARANTINE, Root
 from twinwatch.photo import ContentDigest
 
 NAMES = ("IMG_1.jpg", "IMG_1 (1).jpg", "img_1.JPG", "IMG_2.jpg", "IMG_1-edited.jpg", "IMG_1.jpg.xmp", "IMG_2.mov")

@@ -7,13 +7,25 @@ in which anybody else may act, or the daemon be killed.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from tests.model.disk import Content, Inode, View
+from tests.model.disk import Inode
+from tests.model.pictures import prove, read
+from tests.model.state import (
+    HIDDEN,
+    ChangedError,
+    Index,
+    Moment,
+    RefusedError,
+    Root,
+    Row,
+    Steps,
+    UnhealthyError,
+    folder_of,
+)
 from twinwatch.brake import Limits, hold_back, missing_too_many
 from twinwatch.naming import is_picture
 from twinwatch.photo import (
@@ -21,12 +33,10 @@ from twinwatch.photo import (
     ContentDigest,
     Evidence,
     FileStat,
-    Header,
     Photo,
     PhotoId,
     Reading,
     RootId,
-    Verdict,
 )
 from twinwatch.reconcile import drift, unchanged
 from twinwatch.settle import Settler, Settling
@@ -34,77 +44,6 @@ from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, decide
 
 if TYPE_CHECKING:
     from tests.model.world import World
-
-HIDDEN = ".twinwatch"
-QUARANTINE = f"{HIDDEN}/quarantine"
-Moment = Literal["worker", "call"]
-"""What is waited for: a worker's answer, while other files are taken, or a system call of the deciding thread."""
-Steps = Generator[Moment, None, None]
-
-
-class ChangedError(Exception):
-    """A file is not what it was: looked at again."""
-
-
-class RefusedError(Exception):
-    """A guard did not hold."""
-
-
-class UnhealthyError(Exception):
-    """A root is not the recorded one, or a move could be neither finished nor undone."""
-
-
-@dataclass(slots=True, eq=False)
-class Root:
-    """A watched folder as one daemon sees it; `there` is whether its marker is where it was."""
-
-    id: RootId
-    name: str
-    view: View
-    reference: bool = False
-    there: bool = True
-
-    @property
-    def key(self) -> tuple[int, str]:
-        """Name the quarantine behind this root, through whatever mount it is seen: its lock, its slots."""
-        return self.view.volume.number, self.view.inside(QUARANTINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One move in the journal."""
-
-    slot: str
-    root: RootId
-    path: PurePosixPath
-    digest: ContentDigest
-    keeper_digest: ContentDigest
-    at: float
-    state: str
-    keeper_root: RootId | None  # None: of another daemon's root
-    keeper: PurePosixPath
-
-
-@dataclass(slots=True)
-class Index:
-    """What survives a crash: photos as of the last commit, the journal always."""
-
-    photos: dict[tuple[RootId, PurePosixPath], tuple[Photo, str]] = field(default_factory=dict)
-    journal: dict[str, Row] = field(default_factory=dict)
-    allowed: set[tuple[ContentDigest, ContentDigest]] = field(default_factory=set)
-    returns: dict[ContentDigest, int] = field(default_factory=dict)
-    level: set[RootId] = field(default_factory=set)
-    offered: set[str] = field(default_factory=set)
-    paused: str = ""
-    resumed_at: float = 0.0
-    forgiven: frozenset[str] = frozenset()
-
-    def copy(self) -> Index:
-        """Return what a crash would leave if it came now."""
-        return replace(
-            self, photos=dict(self.photos), journal=dict(self.journal), allowed=set(self.allowed),
-            returns=dict(self.returns), level=set(self.level), offered=set(self.offered),
-        )  # fmt: skip
 
 
 class Planner:
@@ -178,7 +117,7 @@ class Planner:
             change = drift({n: p.stat for n, (p, judged) in known.items() if judged in done}, found)
             missing.extend(PurePosixPath(folder, name) for name in known if name not in found)
             spelled = {name.casefold() for name in self.world.disk.names(root.view, folder)}
-            respelled |= {path for path in missing if path.name.casefold() in spelled and _folder(path) == folder}
+            respelled |= {path for path in missing if path.name.casefold() in spelled and folder_of(path) == folder}
             for name in (*change.changed, *change.arrived):
                 key = (root.id, PurePosixPath(folder, name))
                 if root.id in self.index.level:
@@ -186,13 +125,13 @@ class Planner:
                 else:
                     self.start(self.take(*key))
             yield "worker"
-        missing += [path for (at, path) in self.index.photos if at == root.id and _folder(path) not in walked]
+        missing += [path for (at, path) in self.index.photos if at == root.id and folder_of(path) not in walked]
         while self.taking:  # a barrier
             yield "worker"
         gone = [
             path
             for path in missing
-            if self._known(root, path) and (path in respelled or self.world.is_gone(root, _folder(path), path.name))
+            if self._known(root, path) and (path in respelled or self.world.is_gone(root, folder_of(path), path.name))
         ]
         count = sum(1 for at, _ in self.index.photos if at == root.id)
         if not self.world.healthy(root) or missing_too_many(len(gone), count, self.limits):
@@ -218,12 +157,12 @@ class Planner:
         for row in held:
             itself = (row.keeper_root, row.keeper, row.keeper_digest) in away
             if row.keeper_root == root.id and row.keeper_digest not in digests and not itself:
-                there = self.world.disk.stat(root.view, _folder(row.keeper), row.keeper.name)
+                there = self.world.disk.stat(root.view, folder_of(row.keeper), row.keeper.name)
                 known = (root.id, row.keeper) in self.index.photos or any(
                     there is not None and at == root.id and photo.stat.inode == there.inode
                     for (at, _), (photo, _) in self.index.photos.items()
                 )
-                if known or self.world.is_gone(root, _folder(row.keeper), row.keeper.name):
+                if known or self.world.is_gone(root, folder_of(row.keeper), row.keeper.name):
                     self.index.offered.add(row.slot)
 
     def settle(self) -> None:
@@ -231,7 +170,7 @@ class Planner:
         now = self.world.monotonic()
         for key in self.settler.due(now):
             root = self.roots[key[0]]
-            stat = self.world.disk.stat(root.view, _folder(key[1]), key[1].name) if self.world.healthy(root) else None
+            stat = self.world.disk.stat(root.view, folder_of(key[1]), key[1].name) if self.world.healthy(root) else None
             if stat is None:
                 self.settler.forget(key)
             elif self.settler.look(key, stat, now):
@@ -402,7 +341,7 @@ class Planner:
             same = (photo.stat.inode, photo.stat.size, photo.stat.mtime_ns) == (stat.inode, stat.size, stat.mtime_ns)
             if at != root.id or not same or other == path or judged == "new":
                 continue
-            there = self.world.disk.stat(root.view, _folder(other), other.name)
+            there = self.world.disk.stat(root.view, folder_of(other), other.name)
             if there is not None and there.same_inode(stat):
                 linked = self._record(root, path, stat, photo.reading, arrived=photo.arrived)
                 self._judge(linked, "done")
@@ -430,36 +369,10 @@ class Planner:
     def _opened(self, root: Root, path: PurePosixPath) -> Inode | None:
         if not self.world.healthy(root):
             return None
-        return self.world.disk.look(root.view, _folder(path), path.name)
+        return self.world.disk.look(root.view, folder_of(path), path.name)
 
     def _known(self, root: Root, path: PurePosixPath) -> bool:
         return (root.id, path) in self.index.photos
 
     def _in_folder(self, root_id: RootId, folder: str) -> dict[str, tuple[Photo, str]]:
-        return {p.name: e for (at, p), e in self.index.photos.items() if at == root_id and _folder(p) == folder}
-
-
-def _folder(path: PurePosixPath) -> str:
-    return "" if path.parent == PurePosixPath() else str(path.parent)
-
-
-@functools.cache
-def digest(content: Content) -> ContentDigest:
-    """Return the digest of a content."""
-    return ContentDigest(f"{content.scene} {content.version} {content.kind}".encode().ljust(32))
-
-
-@functools.cache
-def read(content: Content) -> Reading:
-    """Return what a worker would tell of a content: later versions are smaller."""
-    return Reading(digest(content), Header("JPEG", 100, 100 - content.version, 1, "RGB", 8, False, 1), None)
-
-
-@functools.cache
-def prove(a: Content, b: Content) -> Evidence | None:
-    """Return the proof of two contents: one scene is a copy, its neighbour looks alike."""
-    if a == b:
-        return Evidence(Verdict.IDENTICAL)
-    if a.scene == b.scene:
-        return Evidence(Verdict.RE_ENCODED, "a" if a.version < b.version else "b")
-    return Evidence(Verdict.LOOK_ALIKE) if a.scene // 2 == b.scene // 2 else None
+        return {p.name: e for (at, p), e in self.index.photos.items() if at == root_id and folder_of(p) == folder}

@@ -14,9 +14,12 @@
 from __future__ import annotations
 
 from tests.model.disk import EMPTY, Content, Disk, View, Volume
-from tests.model.mover import Mover, Note
+from tests.model.mover import Mover
 from tests.model.people import People
-from tests.model.planner import Planner, Root, Steps, _folder, digest
+from tests.model.pictures import digest
+from tests.model.planner import Planner
+from tests.model.slots import Note
+from tests.model.state import Root, Steps, folder_of
 from twinwatch.brake import Limits
 from twinwatch.photo import COPY_VERDICTS, ContentDigest, RootId
 from twinwatch.verdict import Duplicate, Move
@@ -108,7 +111,7 @@ class World(People):
     def held(self, planner: Planner, move: Move, root: Root, keeper_root: Root, inside: str, began: float) -> None:
         """Law 2, at the moment a move is called done; and law 5, of what began since the last `resume`."""
         held = self.disk.look(root.view, inside, move.duplicate.path.name)
-        keeper = self.disk.look(keeper_root.view, _folder(move.keeper.path), move.keeper.path.name)
+        keeper = self.disk.look(keeper_root.view, folder_of(move.keeper.path), move.keeper.path.name)
         assert keeper is not None, "held although its keeper is gone"
         assert keeper is not held, "held for itself"
         assert digest(keeper.content) == move.keeper.reading.digest, "held for a keeper of another content"

@@ -17,6 +17,16 @@ diskfaults    F5-F8, F10, F11   a disk that fails, fills, is read-only, unmounte
 daemonfaults  F8-F11   a disk that comes and goes under the daemon
 filesystems   F21, F24   the same on every kind of file system
 limits        F14, F31   clocks that jump, and the OOM killer
+floods        F12, F13   more files than the event queue, or the watches, hold
+masses        F29   thousands of copies at once, and a root that empties
+pictures      F15, F16   mutants of each format, and bombs
+races         F17, F18, F20   names, contents and processes that act between two system calls of ours
+households    F19   a real disk on which people, sync and three daemons do anything, and die anywhere
+state         F22   an index or a manifest that is damaged
+names         F23   names that a disk allows
+escapes       F30   what a worker may not do
+services      F27   the unit under a real systemd in a container
+soak          F28   a million events, and nothing grows
 
 A family that this machine cannot make (no root, no nbdkit, ...) says so and is skipped.
 """

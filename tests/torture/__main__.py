@@ -19,10 +19,20 @@ from tests.torture import (
     daemonkills,
     diskfaults,
     errnos,
+    escapes,
     filesystems,
+    floods,
+    households,
     leastdisk,
     limits,
+    masses,
+    names,
+    pictures,
     powercut,
+    races,
+    services,
+    soak,
+    state,
     syscalls,
 )
 from tests.torture.disks import BTRFS, JOURNALED, UnavailableError, isolate
@@ -47,6 +57,20 @@ FAMILIES: dict[str, Family] = {
     "memory": limits.out_of_memory,
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
+    "households": households.households,
+    "overflow": floods.overflow,
+    "watches": floods.exhausted,
+    "masses": masses.masses,
+    "mutants": pictures.mutants,
+    "bombs": pictures.bombs,
+    "swaps": races.swaps,
+    "edits": races.edits,
+    "parallel": races.parallel,
+    "state": state.damages,
+    "names": names.names,
+    "escapes": escapes.escapes,
+    "services": services.services,
+    "soak": soak.soak,
 }
 PARTS: dict[str, Family] = {
     **{f"powercut-{system.name}": functools.partial(powercut.power_cuts, systems=[system]) for system in JOURNALED},
@@ -57,6 +81,8 @@ PARTS: dict[str, Family] = {
     "powercut-control-btrfs": functools.partial(powercut.controls, systems=[BTRFS], only_all=True),
     **{f"least-disk-{act}": functools.partial(leastdisk.least_disk, acts=[act]) for act in leastdisk.ACTS},
     **{f"kills-{act.name}": functools.partial(syscalls.kills, acts=[act]) for act in syscalls.ACTS},
+    **{f"households-{name}": functools.partial(households.households, where=[name]) for name in households.WHERE},
+    **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{
         f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)
         for number in sorted({fault.number for fault in diskfaults.FAULTS})

@@ -21,7 +21,12 @@ LAWS = {
     "parted": "a photo and its companions are not in one place",
     "untrue": "what was said to be done is not, or a change was called no change",
     "unresolved": "a restart did not bring index and disk level",
-    "crashed": "the program ended with something else than a clear line",
+    "crashed": "the program ended with something else than a clear line, or never answered",
+    "wrong": "what was not proved, or changed since, was called a copy or stayed in quarantine",
+    "escaped": "something outside the watched folder was reached, or a worker did what it may not",
+    "missed": "a file that came, or a name that a disk allows, was passed over",
+    "stuck": "what is held could not be put back",
+    "grown": "memory, descriptors or a log grew",
 }
 """What a fault test counts; all must be 0."""
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.drawing import scene, stored
+from tests.torture.figures import Figure
+from tests.torture.profile import Profile
 from twinwatch.naming import Exclusions
 
 AWKWARD = (
@@ -22,13 +25,16 @@ AWKWARD = (
     b"\x1b[31mred", b"\x7f", b"back\\slash", b"co:lon", b"st*r?", b"{x,y}", b"IMG_1 (1)", b"\xf0\x9f\x98\x80", b"\x01",
 )  # fmt: skip
 PATH_MAX = 4096
+CONFIG = "roots: [{{path: {root}}}]\nbrake: {{max_moves: 1000000, max_share: 1.0}}\n"  # all of it is to be held
 
 
-def run(scale: str, seed: int) -> list[dict[str, Any]]:
-    """Try the awkward names and `scale` ("full": 300) that were thrown together at random, with the real command."""
-    more = 300 if scale == "full" else int(scale)
-    with tempfile.TemporaryDirectory() as folder:
-        return [_names(Path(folder), [*AWKWARD, *_random(more, seed)])]
+def names(profile: Profile) -> Iterator[Figure]:
+    """F23: the awkward names, and some that were thrown together at random, with the real command."""
+    folder = profile.folder / "names"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    yield _names(folder, [*AWKWARD, *_random(profile.times(1000, quick=5), profile.seed)])
+    shutil.rmtree(folder)
 
 
 def _random(count: int, seed: int) -> list[bytes]:
@@ -42,7 +48,7 @@ def _random(count: int, seed: int) -> list[bytes]:
     return found
 
 
-def _names(folder: Path, stems: list[bytes]) -> dict[str, Any]:
+def _names(folder: Path, stems: list[bytes]) -> Figure:
     root, state = folder / "mirror", folder / "state"
     root.mkdir()
     picture = stored(scene(7, (48, 36)), quality=90)
@@ -59,33 +65,25 @@ def _names(folder: Path, stems: list[bytes]) -> dict[str, Any]:
                 file.write(content)
             made[path] = content
     broken: Counter[str] = Counter()
-    held = _lines(["scan", root, "--quarantine", "--state", state], broken)
+    config = folder / "config.yaml"
+    config.write_text(CONFIG.format(root=json.dumps(str(root))))
+    held = _lines(["scan", "--quarantine", "--config", config, "--state", state], broken)
     names = {line["path"] for line in held if line["action"] == "held"}
     listed = _lines(["quarantine", "list", "--state", state], broken)
-    broken["skipped in silence"] += abs(len(made) // 2 - len(names))
-    broken["not listed"] += len(names - {line["path"] for line in listed})
+    broken["missed"] += abs(len(made) // 2 - len(names)) + len(names - {line["path"] for line in listed})
     restored = _lines(["quarantine", "restore", "--all", "--state", state], broken)
-    broken["not restored"] += sum(line["state"] != "restored" for line in restored)
+    broken["stuck"] += sum(line["state"] != "restored" for line in restored)
     for path, content in made.items():
         with open(path, "rb") as file:
             broken["lost"] += file.read() != content
-    bad = +broken
-    return {
-        "fault": "F23",
-        "case": "awkward and random names",
-        "count": len(stems),
-        "bad": bad.total(),
-        "broken": dict(bad),
-        "target": "0 skipped in silence",
-        "note": "found, held, listed and restored by the real command",
-        "ok": not bad,
-    }
+    note = "found, held, listed and restored by the real command"
+    return Figure("F23", "awkward and random names", len(stems), "0 skipped in silence", broken, note)
 
 
 def _lines(arguments: list[Any], broken: Counter[str]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "twinwatch", *map(str, arguments), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        broken["failed"] += 1
+        broken["crashed"] += 1
         sys.stderr.write(done.stderr[-2000:])
     return [json.loads(line) for line in done.stdout.splitlines()]

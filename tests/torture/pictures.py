@@ -7,8 +7,8 @@ import os
 import random
 import struct
 import zlib
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,75 +16,101 @@ from typing import Any
 from PIL import Image
 
 from tests.drawing import scene, stored
+from tests.torture.figures import Figure
+from tests.torture.profile import Profile
 from twinwatch.errors import WorkerError
-from twinwatch.photo import COPY_VERDICTS, Evidence, Reading, Trouble, Verdict
+from twinwatch.photo import COPY_VERDICTS, Evidence, Reading, Trouble
 from twinwatch.workers import WorkerLimits, Workers
 
 MUTANTS = 100_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
+COMPARED = 20  # one of so many that still are pictures is compared too; all that are none are
+WORKERS = 8  # most of the time of a small picture is the way to its worker and back
+ON_THE_WAY = 64  # mutants at once
 MOST_MEMORY_GROWN = 20 << 20  # bytes, of the process that only hands descriptors on
+PATIENCE = 120.0  # seconds until an answer that must come is given up; a worker is ended after 10
 
 
-def run(scale: str, seed: int) -> list[dict[str, Any]]:
-    """Damage a drawn picture of each format `scale` times ("full", or a number), and let every bomb come."""
-    rounds = MUTANTS if scale == "full" else int(scale)
-    with Workers(2, WorkerLimits(seconds=10)) as workers:
-        return [*(damaged(workers, format_, rounds, seed) for format_ in FORMATS), bombs(workers)]
+def mutants(profile: Profile, formats: Sequence[str] = FORMATS) -> Iterator[Figure]:
+    """F15: a drawn picture of each format is damaged at random, read, and proved against the whole one."""
+    rounds = profile.times(MUTANTS, quick=10)
+    with Workers(WORKERS, WorkerLimits(seconds=10)) as workers:
+        for format_ in formats:
+            yield _Mutants(workers, format_, profile.seed).make(rounds)
 
 
-def damaged(workers: Workers, format_: str, rounds: int, seed: int) -> dict[str, Any]:
-    """Read each damaged picture, and prove it against the whole one."""
-    chance = random.Random(f"{seed} {format_}")
-    picture = scene(seed, (96, 72))
-    whole = stored(picture, format_)
-    count: Counter[str] = Counter()
-    broken: Counter[str] = Counter()
-    original = _descriptor(whole)
-    try:
-        waiting: list[tuple[int, Future[Reading], Future[Evidence]]] = []
-        for _ in range(rounds):
-            fd = _descriptor(_spoilt(whole, chance))
-            waiting.append((fd, workers.read(fd), workers.prove(fd, original)))
-            if len(waiting) >= 16:
-                _answered(*waiting.pop(0), count, broken)
-        for each in waiting:
-            _answered(*each, count, broken)
-    finally:
-        os.close(original)
-    note = (
-        f"{count['read']} read as pictures, {count['copy']} proved to be copies, {count['worker ended']} workers ended"
-    )
-    return _figure("F15", f"{format_} damaged at random", rounds, f"{MUTANTS:,}", broken, note)
+class _Mutants:
+    """The mutants of one picture on their way through the workers."""
 
+    def __init__(self, workers: Workers, format_: str, seed: int) -> None:
+        self._workers, self._format = workers, format_
+        self._chance = random.Random(f"{seed} {format_}")
+        self._whole = stored(scene(seed, (64, 48)), format_)
+        self._count: Counter[str] = Counter()
+        self._broken: Counter[str] = Counter()
 
-def _answered(
-    fd: int, reading: Future[Reading], proof: Future[Evidence], count: Counter[str], broken: Counter[str]
-) -> None:
-    try:
-        trouble = _trouble(reading)
-        count["read"] += trouble is None
-        count["worker ended"] += trouble in (Trouble.CRASHED, Trouble.TIMED_OUT)
+    def make(self, rounds: int) -> Figure:
+        """Damage the picture so often."""
+        count = self._count
+        original = descriptor(self._whole)
+        reading: deque[tuple[int, Future[Reading]]] = deque()
+        proving: deque[tuple[int, Trouble | None, Future[Evidence]]] = deque()
         try:
-            verdict = proof.result(120).verdict
+            for _ in range(rounds):
+                fd = descriptor(_spoilt(self._whole, self._format, self._chance))
+                reading.append((fd, self._workers.read(fd)))
+                if len(reading) >= ON_THE_WAY:
+                    self._was_read(*reading.popleft(), original, proving)
+                if len(proving) >= ON_THE_WAY:
+                    self._was_proved(*proving.popleft())
+            for fd, answer in reading:
+                self._was_read(fd, answer, original, proving)
+            for fd, trouble, evidence in proving:
+                self._was_proved(fd, trouble, evidence)
+        finally:
+            os.close(original)
+        note = f"{count['read']:,} read as pictures, {count['proof']:,} compared with the whole one: {count['copy']:,} "
+        note += f"of them copies, {count['worker ended']:,} workers ended"
+        return Figure("F15", f"{self._format} damaged at random", rounds, f"{MUTANTS:,}", self._broken, note)
+
+    def _was_read(self, fd: int, answer: Future[Reading], original: int, proving: deque[Any]) -> None:
+        try:
+            trouble = _trouble(answer)
+        except TimeoutError:
+            self._broken["crashed"] += 1
+            os.close(fd)
+            return
+        self._count["read"] += trouble is None
+        self._count["worker ended"] += trouble in (Trouble.CRASHED, Trouble.TIMED_OUT)
+        if trouble is None and self._count["read"] % COMPARED:
+            os.close(fd)
+        else:
+            self._count["proof"] += 1
+            proving.append((fd, trouble, self._workers.prove(fd, original)))
+
+    def _was_proved(self, fd: int, trouble: Trouble | None, evidence: Future[Evidence]) -> None:
+        try:
+            copy = evidence.result(PATIENCE).verdict in COPY_VERDICTS
         except WorkerError:
-            verdict = Verdict.UNDECODABLE
-        copy = verdict in COPY_VERDICTS
-        count["copy"] += copy
-        broken["a bad decode called a copy"] += copy and trouble is not None
-    except TimeoutError:
-        broken["no answer"] += 1
-    finally:
-        os.close(fd)
+            copy = False
+        except TimeoutError:
+            copy = False
+            self._broken["crashed"] += 1
+        finally:
+            os.close(fd)
+        self._count["copy"] += copy
+        self._broken["wrong"] += copy and trouble is not None
 
 
 def _trouble(reading: Future[Reading]) -> Trouble | None:
     try:
-        return reading.result(120).trouble
+        return reading.result(PATIENCE).trouble
     except WorkerError as error:
         return Trouble(error.trouble) if error.trouble is not None else Trouble.CRASHED
 
 
-def _spoilt(whole: bytes, chance: random.Random) -> bytes:
+def _spoilt(whole: bytes, format_: str, chance: random.Random) -> bytes:
+    """Damage a picture; every second PNG gets the sums that its chunks must have, so that its decoder is reached."""
     data = bytearray(whole)
     what = chance.randrange(5)
     if what == 0:
@@ -98,25 +124,36 @@ def _spoilt(whole: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.choice([1, 1, 2, 8])):
         if data:
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return _with_sums(bytes(data)) if format_ == "PNG" and chance.random() < 0.5 else bytes(data)
+
+
+def _with_sums(png: bytes) -> bytes:
+    """Give every chunk that can be found its right checksum."""
+    data, at = bytearray(png), 8
+    while at + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if at + 12 + length > len(data):
+            break
+        end = at + 8 + length
+        data[end : end + 4] = struct.pack(">I", zlib.crc32(data[at + 4 : end]))
+        at = end + 4
     return bytes(data)
 
 
-def bombs(workers: Workers) -> dict[str, Any]:
-    """Let every bomb come to a worker; the process that only hands descriptors on must not grow."""
+def bombs(_: Profile) -> Iterator[Figure]:
+    """F16: every bomb comes to a worker; the process that only hands descriptors on must not grow."""
     broken: Counter[str] = Counter()
-    count = 0
     made = list(_bombs())
-    before = _resident()
-    for data in made:
-        fd = _descriptor(data)
-        try:
-            trouble = _trouble(workers.read(fd))
-        finally:
-            os.close(fd)
-        count += 1
-        broken["taken for a picture"] += trouble is None
-    broken["memory of the daemon's side"] += _resident() - before > MOST_MEMORY_GROWN
-    return _figure("F16", "bombs: sizes, frames, chunks", count, "100 %", broken, "all refused")
+    with Workers(1, WorkerLimits(seconds=10)) as workers:
+        before = _resident()
+        for data in made:
+            fd = descriptor(data)
+            try:
+                broken["wrong"] += _trouble(workers.read(fd)) is None
+            finally:
+                os.close(fd)
+        broken["grown"] += _resident() - before > MOST_MEMORY_GROWN
+    yield Figure("F16", "bombs: sizes, frames, chunks", len(made), "100 %", broken, "all refused")
 
 
 def _bombs() -> Iterator[bytes]:
@@ -159,7 +196,8 @@ def _png(width: int, height: int, data: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + text + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def _descriptor(data: bytes) -> int:
+def descriptor(data: bytes) -> int:
+    """Return a descriptor to read these bytes by, as of a file that is nowhere."""
     fd = os.memfd_create("picture")
     with os.fdopen(os.dup(fd), "wb") as file:
         file.write(data)
@@ -170,11 +208,3 @@ def _descriptor(data: bytes) -> int:
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _figure(fault: str, case: str, count: int, target: str, broken: Counter[str], note: str) -> dict[str, Any]:
-    bad = +broken
-    return {
-        "fault": fault, "case": case, "count": count, "bad": bad.total(), "broken": dict(bad), "target": target,
-        "note": note, "ok": count > 0 and not bad,
-    }  # fmt: skip

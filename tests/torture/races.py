@@ -4,73 +4,68 @@ from __future__ import annotations
 
 import os
 import random
-import sys
-import tempfile
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 from tests.nas import NOW, Nas, start_child
+from tests.torture.figures import Figure
+from tests.torture.profile import Profile
 from twinwatch import syscalls
 from twinwatch.errors import TwinwatchError
-from twinwatch.quarantine import recover, restore
+from twinwatch.quarantine import Slot, purge, recover, restore
 
 SWAPS, EDITS, RUNS = 400_000, 10_000, 1000
+PATIENCE = 120.0  # seconds until a process that must end is given up; never a measure of speed
 PICTURE, OTHER = b"picture" * 3000, b"another" * 3000
 
 SWAPPER = """
-import ctypes, sys
+import ctypes, select, sys
 libc = ctypes.CDLL(None)
 one, other = (name.encode() for name in sys.argv[1:3])
 print("ready", flush=True)
 sys.stdin.readline()
-done = 0
-for _ in range(int(sys.argv[3]) // 2):  # an even number: each is in its own place at the end
-    for _ in range(2):
-        done += libc.renameat2(-100, one, -100, other, 2) == 0
+wanted, done, ended = int(sys.argv[3]), 0, False
+while done < wanted or not ended:
+    for _ in range(500):  # an even number: each is in its own place at the end
+        for _ in range(2):
+            done += libc.renameat2(-100, one, -100, other, 2) == 0
+    ended = ended or bool(select.select([sys.stdin], [], [], 0)[0])
 print(done, flush=True)
 """
-
-
-def run(scale: str, seed: int) -> list[dict[str, Any]]:
-    """Make every race; `scale` is "full" or the share of it, such as "0.001". Returns the figures."""
-    share = 1.0 if scale == "full" else float(scale)
-    return [*swaps(share), edits(share, seed), parallel(share, seed)]
-
-
-def _figure(fault: str, case: str, count: int, target: int, broken: Counter[str], note: str) -> dict[str, Any]:
-    bad = +broken
-    return {
-        "fault": fault, "case": case, "count": count, "bad": bad.total(), "broken": dict(bad), "target": f"{target:,}",
-        "note": note, "ok": count > 0 and not bad,
-    }  # fmt: skip
+SWAPS_FOR_EACH = 40
+"""Swaps for each time that we walk, move and put back: so that there is something to be raced with."""
 
 
 @contextmanager
-def _household() -> Iterator[Nas]:
-    shared = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        nas = Nas(Path(folder))
-        try:
-            yield nas
-        finally:
-            nas.close()
+def _household(profile: Profile) -> Iterator[Nas]:
+    folder = profile.folder / "races"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    nas = Nas(folder)
+    try:
+        yield nas
+    finally:
+        nas.close()
+        shutil.rmtree(folder)
 
 
 # F17: names that change between two system calls
 
 
-def swaps(share: float) -> Iterator[dict[str, Any]]:
-    """Swap a folder with a symlink to a folder outside, and a photo with one, while all of it is scanned and moved."""
+def swaps(profile: Profile) -> Iterator[Figure]:
+    """F17: a folder and a symlink to one outside, or a photo and one, are swapped while all is scanned and moved."""
     for what in ("folder", "photo"):
-        rounds = max(2000, int(SWAPS * share) // 2)
-        with _household() as nas:
-            yield _swapped(nas, what, rounds)
+        with _household(profile) as nas:
+            yield _swapped(nas, what, profile.times(SWAPS // 2, quick=2000))
 
 
-def _swapped(nas: Nas, what: str, rounds: int) -> dict[str, Any]:
+def _swapped(nas: Nas, what: str, rounds: int) -> Figure:
     outside = nas.folder / "outside"
     outside.mkdir()
     (outside / "copy.jpg").write_bytes(PICTURE)
@@ -91,32 +86,35 @@ def _swapped(nas: Nas, what: str, rounds: int) -> dict[str, Any]:
     count: Counter[str] = Counter()
     broken: Counter[str] = Counter()
     while swapper.poll() is None:
+        count["rounds"] += 1
         _one_round(nas, move, own, count, broken)
         now = os.stat(outside / "copy.jpg")
-        broken["outside root"] += (now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != (
+        broken["escaped"] += (now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != (
             secret.st_ino,
             secret.st_mtime_ns,
             secret.st_ctime_ns,
         )
-        broken["outside root"] += os.listdir(outside) != ["copy.jpg"]
+        broken["escaped"] += os.listdir(outside) != ["copy.jpg"]
+        if count["rounds"] == rounds // SWAPS_FOR_EACH:
+            swapper.stdin.write("enough\n")
+            swapper.stdin.flush()
     swapped = int(swapper.communicate()[0])
     for slot in nas.slots():
         with suppress(TwinwatchError):
             restore(slot, nas.index, NOW)
     kept = [path for path in nas.folder.rglob("*.jpg") if not path.is_symlink() and path.read_bytes() == PICTURE]
     broken["lost"] += len({path.stat().st_ino for path in kept}) != 3
-    note = f"{count['held']} times moved, {count['refused']} times refused, {count['walked']} files seen in walks"
+    note = f"{count['rounds']:,} walks and moves meanwhile: {count['held']:,} moved, {count['refused']:,} refused"
     case = f"a {what} and a symlink swapped by RENAME_EXCHANGE"
-    return _figure("F17", case, swapped, SWAPS // 2, broken, note)
+    return Figure("F17", case, swapped, f"{SWAPS // 2:,}", broken, note)
 
 
 def _one_round(nas: Nas, move: Any, own: int, count: Counter[str], broken: Counter[str]) -> None:
     with suppress(TwinwatchError):
         for folder in nas.root.walk():
-            count["walked"] += len(folder.files)
             for name in folder.files:
                 with suppress(TwinwatchError), nas.root.opened_file(folder.path / name) as (fd, _):
-                    broken["outside root"] += str(nas.root.path) not in os.readlink(f"/proc/self/fd/{fd}")
+                    broken["escaped"] += str(nas.root.path) not in os.readlink(f"/proc/self/fd/{fd}")
     try:
         with suppress(OSError):
             move = nas.move("in/copy.jpg", "keep/a.jpg")
@@ -125,7 +123,7 @@ def _one_round(nas: Nas, move: Any, own: int, count: Counter[str], broken: Count
     except TwinwatchError:
         count["refused"] += 1
     for slot in nas.slots():
-        broken["wrong inode"] += slot.present and os.stat(slot.photo_path).st_ino != own
+        broken["wrong"] += slot.present and os.stat(slot.photo_path).st_ino != own
         with suppress(TwinwatchError):
             restore(slot, nas.index, NOW)
 
@@ -174,13 +172,13 @@ class At:
             self.act()
 
 
-def edits(share: float, seed: int) -> dict[str, Any]:
-    """Edit, replace or delete the copy or its keeper before each single system call of a move."""
-    chance = random.Random(seed)
-    wanted = max(200, int(EDITS * share))
+def edits(profile: Profile) -> Iterator[Figure]:
+    """F18: the copy or its keeper is edited, replaced or deleted before each single system call of a move."""
+    chance = random.Random(profile.seed)
+    wanted = profile.times(EDITS, quick=200)
     broken: Counter[str] = Counter()
     count: Counter[str] = Counter()
-    with _household() as nas:
+    with _household(profile) as nas:
         calls = _calls(nas)
         places = [(what, who, at) for what in _ACTS for who in ("copy", "keeper") for at in range(1, calls + 1)]
         chance.shuffle(places)
@@ -188,8 +186,9 @@ def edits(share: float, seed: int) -> dict[str, Any]:
             what, who, at = places[count["made"] % len(places)]
             count["made"] += 1
             _edit_once(nas, what, who, at, count, broken)
-    note = f"before each of the {calls} calls of a move; {count['held']} moved, {count['refused']} refused"
-    return _figure("F18", "copy or keeper edited, replaced, deleted in a move", count["made"], EDITS, broken, note)
+    note = f"before each of the {calls} calls of a move; {count['held']:,} moved, {count['refused']:,} refused"
+    case = "copy or keeper edited, replaced, deleted in a move"
+    yield Figure("F18", case, count["made"], f"{EDITS:,}", broken, note)
 
 
 def _calls(nas: Nas) -> int:
@@ -248,11 +247,11 @@ def _edit_once(nas: Nas, what: str, who: str, at: int, count: Counter[str], brok
 def _look(nas: Nas, who: str, what: str, *, held: bool, acted: bool, broken: Counter[str]) -> None:
     tree, slots = nas.tree(), nas.held()
     if acted and who == "copy" and what != "delete":
-        broken["changed file in quarantine"] += held and OTHER in slots
+        broken["wrong"] += held and OTHER in slots
         broken["lost"] += OTHER not in [*tree.values(), *slots]
     if held:
         late = acted and who == "keeper"  # after the last look at it: it is offered back, as any keeper that goes later
-        broken["without survivor"] += not late and PICTURE not in tree.values()
+        broken["lost"] += not late and PICTURE not in tree.values()
         broken["lost"] += PICTURE not in slots and not (acted and who == "copy")
     elif who == "keeper" or not acted:
         broken["lost"] += tree.get("photos/copy.jpg") != PICTURE
@@ -260,66 +259,66 @@ def _look(nas: Nas, who: str, what: str, *, held: bool, acted: bool, broken: Cou
 
 # F20: several processes and a person
 
-WORKER = """
-import random, sys
-from contextlib import suppress
-from pathlib import Path
-from tests.nas import NOW, Nas
-from twinwatch.errors import TwinwatchError
-from twinwatch.quarantine import purge, recover, restore
-folder, state, seed, steps = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-chance = random.Random(seed)
-nas = Nas(folder, state)
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(steps):
-    with suppress(TwinwatchError, FileNotFoundError):
-        found = sorted(path.relative_to(nas.root.path) for path in nas.root.path.rglob("*.jpg"))
-        files = [str(path) for path in found if ".twinwatch" not in path.parts]
-        what = chance.randrange(10)
-        if what < 6 and len(files) > 1:
-            nas.hold(*chance.sample(files, 2))
-        elif what < 8:
-            restore(chance.choice(nas.slots() or [None]), nas.index, NOW) if nas.slots() else None
-        elif what == 8:
-            recover(nas.root, nas.index)
-        elif nas.slots():
-            purge(chance.choice(nas.slots()), nas.index, lambda _: [])
-nas.close()
-"""
-
-PERSON = """
-import os, random, sys
-from contextlib import suppress
-from pathlib import Path
-root, seed, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-chance = random.Random(seed)
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(steps):
-    files = [path for path in root.rglob("*.jpg") if ".twinwatch" not in path.parts]
-    if not files:
-        continue
-    with suppress(OSError):
-        path = chance.choice(files)
-        if chance.random() < 0.6:
-            os.link(path, root / f"person {seed} {number}.jpg")  # a rename that never replaces
-            os.unlink(path)
-        else:
-            (root / f"copied {seed} {number}.jpg").write_bytes(path.read_bytes())
-"""
+PROCESSES = get_context("forkserver")  # each begins with everything imported, which would take most of the time
+PROCESSES.set_forkserver_preload(["tests.torture.races"])
 
 
-def parallel(share: float, seed: int) -> dict[str, Any]:
-    """Let two daemons (two states), a command and a person work on one root at once; nobody deletes a last copy."""
-    wanted = max(3, int(RUNS * share))
+def _daemon(folder: Path, state: str, seed: str, steps: int, start: Barrier) -> None:
+    """Hold, restore, recover and purge at random, with a state of its own."""
+    chance = random.Random(seed)
+    nas = Nas(folder, state)
+    start.wait()
+    for _ in range(steps):
+        with suppress(TwinwatchError, FileNotFoundError):
+            found = sorted(path.relative_to(nas.root.path) for path in nas.root.path.rglob("*.jpg"))
+            files = [str(path) for path in found if ".twinwatch" not in path.parts]
+            what = chance.randrange(10)
+            if what < 6 and len(files) > 1:
+                duplicate, keeper = chance.sample(files, 2)
+                nas.hold(duplicate, keeper)
+            elif what == 8:
+                recover(nas.root, nas.index)
+            elif what == 9:
+                for slot in _proved(nas)[:1]:
+                    purge(slot, nas.index, lambda _: [])
+            elif slots := nas.slots():
+                restore(chance.choice(slots), nas.index, NOW)
+    nas.close()
+
+
+def _proved(nas: Nas) -> list[Slot]:
+    """Return what is held for the very same bytes: of two pictures that differ, a purge would take the last of one."""
+    slots = nas.slots()
+    return [each for each in slots if each.manifest and each.manifest.keeper_digest == each.manifest.photo.digest]
+
+
+def _person(root: Path, seed: str, steps: int, start: Barrier) -> None:
+    """Rename and copy at random."""
+    chance = random.Random(seed)
+    start.wait()
+    for number in range(steps):
+        files = [path for path in root.rglob("*.jpg") if ".twinwatch" not in path.parts]
+        with suppress(OSError, IndexError):
+            path = chance.choice(files)
+            if chance.random() < 0.6:
+                os.link(path, root / f"person {seed} {number}.jpg")  # a rename that never replaces
+                os.unlink(path)
+            else:
+                (root / f"copied {seed} {number}.jpg").write_bytes(path.read_bytes())
+
+
+def parallel(profile: Profile) -> Iterator[Figure]:
+    """F20: two daemons (two states), a command and a person work on one root at once; nobody deletes a last copy."""
+    wanted = profile.times(RUNS, quick=3)
     broken: Counter[str] = Counter()
     count: Counter[str] = Counter()
     for number in range(wanted):
-        with _household() as nas:
-            _in_parallel(nas, f"{seed} {number}", count, broken)
-    note = f"{count['held']} slots at the end of the runs, {count['stopped']} processes ended badly"
-    return _figure("F20", "two daemons, a command and a person at once", wanted, RUNS, broken, note)
+        with _household(profile) as nas:
+            _in_parallel(nas, f"{profile.seed} {number}", count, broken)
+        if (number + 1) % 50 == 0 or number + 1 == wanted:
+            note = f"{count['held']:,} slots at the end of the runs"
+            case = "two daemons, a command and a person at once"
+            yield Figure("F20", case, number + 1, f"{RUNS:,}", +broken, note)
 
 
 def _in_parallel(nas: Nas, seed: str, count: Counter[str], broken: Counter[str]) -> None:
@@ -327,21 +326,16 @@ def _in_parallel(nas: Nas, seed: str, count: Counter[str], broken: Counter[str])
     for number, content in enumerate(contents):
         for copy in range(3):
             nas.put(f"{copy}/{number}.jpg", content, mtime_ns=10**18 + copy)
-    racers = [start_child(WORKER, str(nas.folder), f"state{n}", f"{seed} {n}", "12") for n in range(3)]
-    racers.append(start_child(PERSON, str(nas.root.path), seed, "25"))
+    start = PROCESSES.Barrier(4)
+    racers = [
+        PROCESSES.Process(target=_daemon, args=(nas.folder, f"state{n}", f"{seed} {n}", 12, start)) for n in range(3)
+    ]
+    racers.append(PROCESSES.Process(target=_person, args=(nas.root.path, seed, 25, start)))
     for racer in racers:
-        assert racer.stdout is not None
-        racer.stdout.readline()
+        racer.start()
     for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        said = racer.communicate(timeout=120)[1]
-        count["stopped"] += racer.returncode != 0
-        if racer.returncode:
-            sys.stderr.write(said)
-            broken["ended badly"] += 1
+        racer.join(PATIENCE)
+        broken["crashed"] += racer.exitcode != 0
     recover(nas.root, nas.index)
     left = nas.everything()
     broken["lost"] += any(content not in left for content in contents)

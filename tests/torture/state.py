@@ -6,16 +6,17 @@ import contextlib
 import random
 import shutil
 import sqlite3
-import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from tests.nas import NOW, Nas
+from tests.torture.figures import Figure
+from tests.torture.profile import Profile
 from twinwatch.errors import IndexUnusableError, TwinwatchError
 from twinwatch.index import DecisionRow, Index
+from twinwatch.photo import Photo
 from twinwatch.quarantine import listing, recover, restore
 from twinwatch.service.rebuilding import healed, rebuild
 
@@ -23,34 +24,24 @@ FULL = 1000
 HELD = 8
 
 
-def run(scale: str, seed: int) -> list[dict[str, Any]]:
-    """Damage the state `scale` times ("full", or a number) and return the figures."""
-    rounds = FULL if scale == "full" else int(scale)
-    figures = []
-    shared = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        pristine = Path(folder, "pristine")
-        wanted = _household(pristine)
-        for what, damage in _DAMAGES.items():
-            chance = random.Random(f"{seed} {what}")
-            total: Counter[str] = Counter()
-            for _ in range(rounds):
-                total += _round(pristine, Path(folder, "nas"), wanted, damage, chance)
-            broken = {law: total[law] for law in ("lost", "not restored", "not mended") if total[law]}
-            figures.append(
-                {
-                    "fault": "F22",
-                    "case": what,
-                    "count": rounds,
-                    "bad": sum(broken.values()),
-                    "broken": broken,
-                    "target": f"{FULL:,}",
-                    "note": f"{total['rebuilt']} times a new index was needed, "
-                    f"{100 * total['log kept'] // max(1, total['log there'])} % of the log kept",
-                    "ok": not broken,
-                }
-            )
-    return figures
+def damages(profile: Profile, only: Sequence[str] = ()) -> Iterator[Figure]:
+    """F22: damage the state at random, start as the program does, and put everything back."""
+    base = profile.folder / "state"
+    shutil.rmtree(base, ignore_errors=True)
+    base.mkdir(parents=True)
+    pristine = base / "pristine"
+    wanted = _household(pristine)
+    rounds = profile.times(FULL, quick=6)
+    for what in only or DAMAGES:
+        chance = random.Random(f"{profile.seed} {what}")
+        total: Counter[str] = Counter()
+        for _ in range(rounds):
+            total += _round(pristine, base / "nas", wanted, DAMAGES[what], chance)
+        broken = Counter({law: total[law] for law in ("lost", "stuck", "unresolved")})
+        kept = 100 * total["log kept"] // max(1, total["log there"])
+        note = f"{total['rebuilt']} times a new index was needed, {kept} % of the log kept"
+        yield Figure("F22", what, rounds, f"{FULL:,}", broken, note)
+    shutil.rmtree(base)
 
 
 def _household(folder: Path) -> dict[str, bytes]:
@@ -78,13 +69,8 @@ def _household(folder: Path) -> dict[str, bytes]:
     return wanted
 
 
-def _recorded(nas: Nas, photo: Any) -> Any:
-    made = nas.other_root("photos")
-    options: dict[str, Any] = {"arrived": False, "now": NOW}
-    with contextlib.suppress(TypeError):
-        return nas.index.photos.record(made.id, photo.path, photo.stat, photo.reading, **options)
-    del options["now"]
-    return nas.index.photos.record(made.id, photo.path, photo.stat, photo.reading, **options)
+def _recorded(nas: Nas, photo: Photo) -> Photo:
+    return nas.index.photos.record(nas.root.id, photo.path, photo.stat, photo.reading, arrived=False)
 
 
 def _round(
@@ -105,11 +91,11 @@ def _round(
             rebuild(folder / "state")
             _use(folder)
         except (TwinwatchError, OSError, sqlite3.Error):
-            count["not mended"] += 1
+            count["unresolved"] += 1
             return count
     count["log kept"], count["log there"] = _log_lines(folder), _log_lines(pristine)
     count["lost"] += before - _contents(folder) != Counter()
-    count["not restored"] += not _all_go_back(folder, wanted, spoilt)
+    count["stuck"] += not _all_go_back(folder, wanted, spoilt)
     return count
 
 
@@ -222,7 +208,7 @@ def _deleted(folder: Path, _: random.Random) -> str:
     return ""
 
 
-_DAMAGES = {
+DAMAGES = {
     "bits of the index flipped": _in_index(_flip),
     "the index cut off": _in_index(_cut),
     "a block of the index blank": _in_index(_blank),

@@ -69,6 +69,7 @@ def _take_over(damaged: Path, table: Table, into: Connection) -> tuple[int, bool
 
 def _rows(damaged: Path, table: Table, order: str) -> Iterator[tuple[int, dict[str, Any]]]:
     with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
+        old.execute("PRAGMA writable_schema = ON")  # else a file that was cut short is refused, all of it
         there = [row[1] for row in old.execute(f"PRAGMA table_info({table.name})")]
         kept = [name for name in there if name in table.c and name not in _COUNTS]
         if not kept:

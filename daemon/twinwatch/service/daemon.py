@@ -109,7 +109,7 @@ class Daemon:
     def _patience(self) -> float:
         """Return for how many seconds nothing needs to be done unless somebody wakes us."""
         now = time.monotonic()
-        times = [self._rounds.next_due()]
+        times = [self._rounds.next_due(), self._manager.next_due()]
         due = self._settler.next_due()
         if due is not None:
             times.append(due)

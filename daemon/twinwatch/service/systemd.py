@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import time
@@ -43,6 +44,10 @@ class Manager:
         if self._every is not None and now >= self._next:
             self._next = now + self._every
             self._send("WATCHDOG=1")
+
+    def next_due(self) -> float:
+        """Return when `alive` must be called at the latest, on its clock; never, if nobody waits for it."""
+        return math.inf if self._every is None else self._next
 
     def _send(self, message: str) -> None:
         if not self._address:
