@@ -19,6 +19,7 @@ from benchmarks.performance import (
     page,
     pictures,
     plots,
+    proving,
     rescan,
     results,
     search,
@@ -26,7 +27,7 @@ from benchmarks.performance import (
 from benchmarks.performance.figures import Figure
 
 PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("large", "small", "formats", "rescan", "search", "growth", "arrivals", "burst", "alike", "idle")
+PARTS = ("large", "small", "formats", "rescan", "search", "growth", "arrivals", "burst", "alike", "proof", "idle")
 _PROFILES = "## Profiles"
 _LEAST_LARGE = 1_000_000  # bytes of a photo that is worth a place among the large ones
 
@@ -121,6 +122,9 @@ class _Bench:
         count = min(self.options.frames, len(self.web))
         frames = pictures.burst(self.options.work / "frames", count, pictures.WEB, 5)
         self.tell(alike.measure(frames, self.web[:count], self.options.work))
+
+    def proof(self) -> None:
+        self.tell(proving.measure(self.camera[:2], self.options.work / "proof", self.options.rounds))
 
     def idle(self) -> None:
         self.tell(idling.measure(self.options.work, max(self.options.libraries)))

@@ -63,7 +63,7 @@ def in_format(source: Path, target: Path, name: str) -> Path:
     """Save a picture once more in another format, unless it is there; return `target`."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        _plugins()
+        plugins()
         with Image.open(source) as picture:
             picture.load()
             picture.save(target, name, **_OPTIONS.get(name, {}))
@@ -94,7 +94,8 @@ _OPTIONS: dict[str, dict[str, int]] = {
 }
 
 
-def _plugins() -> None:
+def plugins() -> None:
+    """Teach Pillow the formats that need an extra."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()

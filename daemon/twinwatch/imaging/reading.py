@@ -44,4 +44,7 @@ def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:
     """Decode, cheaply where the codec can, and hash; data that ends early raises, as Pillow does unless told not to."""
     image.draft("L", _DRAFT)
     image.load()
+    part = min(image.width // _DRAFT[0], image.height // _DRAFT[1])
+    if part > 1 and image.mode in ("L", "RGB"):  # the average of whole pixels, as the DCT decoder gives it
+        image = image.reduce(part)
     return fingerprint(oriented(image, orientation), algorithm())
