@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import PurePosixPath
 
 import pytest
+from PIL import Image
 
 from tests.drawing import scene, stored
 from tests.nas import NOW, Nas
@@ -15,7 +16,8 @@ from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
-from twinwatch.photo import FileStat, Reading, Verdict
+from twinwatch.ingest.line import MAX_OF_OTHER_MOMENTS
+from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
 from twinwatch.roots import Root
 from twinwatch.verdict import Move, Policy
@@ -28,7 +30,11 @@ OTHER = stored(scene(2, (160, 120)), quality=90)
 class Counting(Workers):
     """The real workers, with a count of what they were given."""
 
-    reads = 0
+    reads = proofs = 0
+
+    def prove(self, fd_a: int, fd_b: int, priority: Priority = "arrival") -> Future[Evidence]:
+        self.proofs += 1
+        return super().prove(fd_a, fd_b, priority)
 
     def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
         self.reads += 1
@@ -106,6 +112,29 @@ def test_a_recompressed_copy_is_held_for_its_original(house: House) -> None:
     house.take("IMG_1.jpg", "chat/IMG-20240517-WA0001.jpg")
     assert "photos/IMG_1.jpg" in house.nas.tree()
     assert house.nas.held() in ([small], [])  # the proof may doubt, but never takes the original
+
+
+def taken(frame: int, second: int, quality: int = 92) -> bytes:
+    """Return a frame of a burst as a camera stores it."""
+    exif = Image.Exif()
+    exif[271], exif[272] = "Maker", "Phone 12"
+    exif.get_ifd(0x8769)[0x9003] = f"2024:05:17 10:11:{second:02d}"
+    return stored(scene(4, (320, 240), frame=frame), quality=quality, exif=exif)
+
+
+def test_a_frame_of_a_burst_is_compared_with_few_frames_of_other_moments(house: House) -> None:
+    frames = 14
+    for number in range(frames):
+        house.nas.put(f"IMG_{number:02d}.jpg", taken(number, second=number))
+    house.workers.proofs = 0
+    house.take(*(f"IMG_{number:02d}.jpg" for number in range(frames)))
+    assert 0 < house.workers.proofs <= frames * MAX_OF_OTHER_MOMENTS
+    assert house.nas.held() == []
+    copy = taken(9, second=9, quality=60)
+    house.nas.put("IMG_09 (1).jpg", copy)
+    house.take("IMG_09 (1).jpg")  # all frames look the same to a perceptual hash
+    assert house.nas.held() == [copy]
+    assert house.said[-1].keeper == house.nas.root.path / "IMG_09.jpg"
 
 
 def test_a_keeper_that_vanishes_between_proof_and_hold_is_no_keeper(nas: Nas, workers: Counting) -> None:

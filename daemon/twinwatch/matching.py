@@ -75,6 +75,15 @@ def plausible(a: Header, b: Header, *, turned: bool) -> bool:
     return max(aspect, 1 / aspect) - 1 <= ASPECT_TOLERANCE + rounding
 
 
+def taken_apart(a: Header | None, b: Header | None) -> bool:
+    """Tell whether a camera wrote into both that they were taken at different seconds."""
+    if a is None or b is None:
+        return False
+    one, other = a.metadata, b.metadata
+    said = one.camera and other.camera and one.captured_at and other.captured_at
+    return bool(said) and one.captured_at != other.captured_at
+
+
 @cache
 def _masks(bits: int, most: int) -> tuple[int, ...]:
     """Return every number of so many bits of which at most so many are set."""

@@ -20,6 +20,7 @@ from twinwatch.content import digest_of, unkept
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
+from twinwatch.matching import taken_apart
 from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
@@ -41,6 +42,11 @@ ACCEPTED = "accepted:"
 
 MAX_PROOFS = 24
 """Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
+
+MAX_OF_OTHER_MOMENTS = 4
+"""Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
+
+_LOOKED_THROUGH = 8 * MAX_PROOFS
 
 Take = Generator[Future[Any], Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
@@ -234,9 +240,16 @@ class Line:
         matches: list[Match] = []
         if memory.is_allowed(digest, digest):
             return matches  # a person put exactly this back
-        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, MAX_PROOFS):
+        proofs = of_other_moments = 0
+        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH):
             if memory.is_allowed(digest, candidate.reading.digest):
                 continue
+            other_moment = taken_apart(photo.reading.header, candidate.reading.header)
+            if other_moment and of_other_moments == MAX_OF_OTHER_MOMENTS:
+                continue
+            if proofs == MAX_PROOFS:
+                break
+            proofs, of_other_moments = proofs + 1, of_other_moments + other_moment
             evidence = yield from self._evidence(photo, candidate, priority)
             if evidence is None:
                 continue

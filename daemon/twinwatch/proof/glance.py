@@ -68,7 +68,8 @@ def sketch(data: bytes) -> Sketch:
     with named_errors(data):
         image = opened(data)
         found = header(image, data)
-        image.draft("RGB", (2 * _COARSE, 2 * _COARSE))
+        longer = max(found.width, found.height)
+        image.draft("RGB", (2 * _COARSE * found.width // longer, 2 * _COARSE * found.height // longer))
         if image.size == (found.width, found.height):
             picture = loaded(image, found, data)
             rgb, scale = picture.rgb(128), 1
