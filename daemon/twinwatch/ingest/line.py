@@ -43,7 +43,7 @@ ACCEPTED = "accepted:"
 MAX_PROOFS = 24
 """Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
 
-MAX_OF_OTHER_MOMENTS = 4
+MAX_OF_OTHER_MOMENTS = 2
 """Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS

@@ -21,7 +21,8 @@ from twinwatch.proof.picture import Picture, decode, loaded
 Plane = NDArray[np.float32]
 
 _SIDE = 64  # of the miniatures that tell the orientation, pixels
-_COARSE = 240  # long side of the coarse pictures, pixels
+_SKETCH = 480  # long side that a decoder is asked for at least, pixels
+_COARSE = 360  # long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy
 _SHARE = 0.5  # of the smaller picture's size: what the scaler did is averaged out
 _TILE = 4  # coarse pixels
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
@@ -41,7 +42,7 @@ _DETAILED_SHARE = 0.01
 class Sketch:
     """One side, decoded as cheaply as its codec can.
 
-    `image` is RGB in stored orientation, of about 480 pixels or more (all of a small picture), mid-grey where it is
+    `image` is RGB in stored orientation, of 480 pixels along or more (all of a small picture), mid-grey where it is
     see-through; `extent` is the part of it that shows the picture: the last pixels of an eighth of a JPEG may lie half
     outside. `picture` is the full decode where there was no cheaper one.
     """
@@ -69,11 +70,11 @@ def sketch(data: bytes) -> Sketch:
         image = opened(data)
         found = header(image, data)
         longer = max(found.width, found.height)
-        image.draft("RGB", (2 * _COARSE * found.width // longer, 2 * _COARSE * found.height // longer))
+        image.draft("RGB", (_SKETCH * found.width // longer, _SKETCH * found.height // longer))
         if image.size == (found.width, found.height):
             picture = loaded(image, found, data)
             rgb, scale = picture.rgb(128), 1
-            while min(rgb.size) >= 4 * _COARSE:
+            while min(rgb.size) >= 2 * _SKETCH:
                 rgb, scale = rgb.reduce(2), scale * 2
         else:
             picture = None
