@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twinwatch.service.state import published
+
 PATIENCE = 90.0  # seconds until something that must come is given up; never a measure of speed
 
 CONFIG = """\
@@ -34,12 +36,15 @@ def twinwatch(*arguments: object, check: bool = True, **options: Any) -> subproc
 
 
 def until(wanted: Callable[[], bool], what: Callable[[], str] | str) -> None:
-    """Look again and again until something is so; fail when it never is."""
+    """Look again and again until something is so, and rest as long as a look takes; fail when it never is."""
     deadline = time.monotonic() + PATIENCE
-    while not wanted():
-        if time.monotonic() > deadline:
+    while True:
+        begun = time.monotonic()
+        if wanted():
+            return
+        if begun > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
-        time.sleep(0.02)
+        time.sleep(max(0.02, time.monotonic() - begun))  # a command in a process of its own takes what it looks at
 
 
 class Daemon:
@@ -101,15 +106,17 @@ class Daemon:
         return status
 
     def wait_for(self, *states: str) -> dict[str, Any]:
-        """Wait until the daemon says that it is in one of these states."""
+        """Wait until the daemon says that it is in one of these states; the command is asked once its file says so."""
         seen: dict[str, Any] = {}
 
         def there() -> bool:
             nonlocal seen
             assert self.process is not None
             assert self.process.poll() is None, self.tail()
-            seen = self.status()
-            return seen["state"] in states
+            seen = published(self.state) or {}
+            if seen.get("state") in states:
+                seen = self.status()
+            return seen.get("state") in states
 
         until(there, lambda: f"never {states}: {seen}\n{self.tail()}")
         return seen
@@ -121,6 +128,9 @@ class Daemon:
         """
         canary = self.root / f"canary-{time.time_ns()}.jpg"
         canary.write_bytes(b"no picture at all")
+        until(
+            lambda: str(canary) in self.log.read_text(errors="replace"), lambda: f"{canary} is not told\n{self.tail()}"
+        )
         until(lambda: str(canary) in self.logged_paths(), lambda: f"{canary} was never judged\n{self.tail()}")
         status = self.wait_for("level")
         canary.unlink()

@@ -27,9 +27,8 @@ one, other = (name.encode() for name in sys.argv[1:3])
 print("ready", flush=True)
 sys.stdin.readline()
 done = 0
-for _ in range(int(sys.argv[3]) // 2):  # an even number: each is in its own place at the end
-    for _ in range(2):
-        done += libc.renameat2(-100, one, -100, other, 2) == 0
+while done < int(sys.argv[3]):  # an even number: each is in its own place at the end. While one is held, it fails
+    done += libc.renameat2(-100, one, -100, other, 2) == 0
 print(done, flush=True)
 """
 
@@ -65,7 +64,7 @@ def _household() -> Iterator[Nas]:
 def swaps(share: float) -> Iterator[dict[str, Any]]:
     """Swap a folder with a symlink to a folder outside, and a photo with one, while all of it is scanned and moved."""
     for what in ("folder", "photo"):
-        rounds = max(2000, int(SWAPS * share) // 2)
+        rounds = max(2000, int(SWAPS * share) // 4 * 2)
         with _household() as nas:
             yield _swapped(nas, what, rounds)
 
@@ -276,15 +275,18 @@ for _ in range(steps):
     with suppress(TwinwatchError, FileNotFoundError):
         found = sorted(path.relative_to(nas.root.path) for path in nas.root.path.rglob("*.jpg"))
         files = [str(path) for path in found if ".twinwatch" not in path.parts]
-        what = chance.randrange(10)
-        if what < 6 and len(files) > 1:
-            nas.hold(*chance.sample(files, 2))
-        elif what < 8:
-            restore(chance.choice(nas.slots() or [None]), nas.index, NOW) if nas.slots() else None
+        what, slots = chance.randrange(10), nas.slots()
+        if what < 6 and files:  # true verdicts only: by a false one a purge takes the last of its kind, and rightly so
+            one = (nas.root.path / chance.choice(files)).read_bytes()
+            alike = [path for path in files if (nas.root.path / path).read_bytes() == one]
+            if len(alike) > 1:
+                nas.hold(*chance.sample(alike, 2))
+        elif what < 8 and slots:
+            restore(chance.choice(slots), nas.index, NOW)
         elif what == 8:
             recover(nas.root, nas.index)
-        elif nas.slots():
-            purge(chance.choice(nas.slots()), nas.index, lambda _: [])
+        elif what == 9 and slots:
+            purge(chance.choice(slots), nas.index, lambda _: [])
 nas.close()
 """
 
