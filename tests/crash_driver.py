@@ -5,7 +5,7 @@ ACT    hold, restore, purge, finish, undo (the last two are `recover` after a cr
 FAULT  before, after: the process is killed there; or an errno's name, raised once, or for ever with a `+` behind it
 plain  the file system knows no exclusive rename
 
-Each run is a forked child on a fresh copy of the same small NAS. Then another child recovers, twice, and the parent
+Each run is a forked child on a fresh small NAS that the parent made. Then another child recovers, twice, and the parent
 looks at the disk. Prints how many calls were tried; any broken law ends it with an AssertionError.
 """
 
@@ -188,7 +188,7 @@ def look(folder: Path) -> tuple[dict[str, bytes], list[bytes], list[str], int]:
 
 
 def check_after_recovery(folder: Path, act: str) -> None:
-    tree, held, states, slots = in_child(lambda: look(folder))[1]
+    tree, held, states, slots = look(folder)
     assert {path: tree.get(path) for path in KEEPER} == KEEPER
     home = {path: content for path, content in tree.items() if path not in KEEPER}
     assert "moving" not in states, states
@@ -206,7 +206,7 @@ def check_answer(folder: Path, act: str, answer: Any) -> None:
     if answer is None:
         return
     assert answer[0] != "bug", answer[1]
-    tree, held, states, _ = in_child(lambda: look(folder))[1]
+    tree, held, states, _ = look(folder)
     # where no exclusive rename is known, a name may be left taken by an empty file
     tree = {path: content for path, content in tree.items() if content}
     if answer[0] == "value":
@@ -223,7 +223,7 @@ def sweep(folder: Path, act: str, fault: str, *, plain: bool) -> int:
     while True:
         at += 1
         shutil.rmtree(folder, ignore_errors=True)
-        in_child(lambda: prepare(folder, act, folder.with_name("index.db")))
+        prepare(folder, act, folder.with_name("index.db"))
         answer = in_child(lambda at=at: perform(folder, act, lambda: Faults(at, fault, plain=plain)))  # type: ignore[misc]
         try:
             check_answer(folder, act, answer)
@@ -239,6 +239,9 @@ def sweep(folder: Path, act: str, fault: str, *, plain: bool) -> int:
 
 def main() -> None:
     folder, act = Path(sys.argv[1]), sys.argv[2]
+    # What a first use imports and builds is so from here on: each child is forked from this, and finds it done.
+    prepare(folder, "restore", folder.with_name("index.db"))
+    recover_twice(folder)
     for fault in sys.argv[3].split(","):
         calls = sweep(folder, act, fault, plain=sys.argv[4:] == ["plain"])
         sys.stdout.write(f"{calls}\n")

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,19 @@ def photo() -> bytes:
 @pytest.fixture
 def mirror(tmp_path: Path, photo: bytes) -> Path:
     """A photo, three copies and a look-alike of it."""
-    root = tmp_path / "mirror"
+    return mirror_in(tmp_path, photo)
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory, photo: bytes) -> Path:
+    """The same, and the state in which it was scanned: made once, for those who only look at them."""
+    folder = tmp_path_factory.mktemp("scanned")
+    twinwatch("scan", mirror_in(folder, photo), "--state", folder / "state")
+    return folder
+
+
+def mirror_in(folder: Path, photo: bytes) -> Path:
+    root = folder / "mirror"
     root.mkdir()
     made, alike = copies(photo), look_alikes(photo)
     (root / "IMG_1.jpg").write_bytes(photo)
@@ -42,12 +55,12 @@ def mirror(tmp_path: Path, photo: bytes) -> Path:
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
     """Run a command on this test's own state and return its JSON lines."""
+    return partial(asked, tmp_path / "state")
 
-    def run(*arguments: object) -> list[dict[str, object]]:
-        done = twinwatch(*arguments, "--state", tmp_path / "state", "--json", check=False)
-        return [json.loads(line) for line in done.stdout.splitlines()]
 
-    return run
+def asked(state: Path, *arguments: object) -> list[dict[str, object]]:
+    done = twinwatch(*arguments, "--state", state, "--json", check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 ROOM = str(Path(twinwatch_package.__file__).resolve().parent.parent)  # of the code that is tested, from any folder
@@ -162,10 +175,10 @@ def test_keep_lets_both_stay_and_forget_undoes_it(mirror: Path, tmp_path: Path, 
     assert held == ["IMG_1.png"]
 
 
-def test_log_filters_by_folder_verdict_action_and_time(mirror: Path, ask: Ask) -> None:
-    ask("scan", mirror)
-    assert len(ask("log", mirror)) == 4
-    assert len(ask("log", mirror.parent / "other")) == 0
+def test_log_filters_by_folder_verdict_action_and_time(scanned: Path) -> None:
+    ask = partial(asked, scanned / "state")
+    assert len(ask("log", scanned / "mirror")) == 4
+    assert len(ask("log", scanned / "other")) == 0
     assert [row["verdict"] for row in ask("log", "--verdict", "look-alike")] == ["look-alike"]
     assert len(ask("log", "--action", "would-hold", "--since", "1h")) == 3
     assert len(ask("log", "--since", "2999-01-01")) == 0
@@ -304,9 +317,8 @@ def test_a_scan_that_is_told_to_stop_ends_between_two_photos(tmp_path: Path, pho
     assert held + len(list(root.glob("*.jpg"))) == 200
 
 
-def test_an_answer_that_cannot_be_written_is_said_in_one_line(mirror: Path, tmp_path: Path, ask: Ask) -> None:
-    ask("scan", mirror)
-    command = f"exec {sys.executable} -m twinwatch log --state {tmp_path}/state"
+def test_an_answer_that_cannot_be_written_is_said_in_one_line(scanned: Path) -> None:
+    command = f"exec {sys.executable} -m twinwatch log --state {scanned}/state"
     for where, code in ((">/dev/full", 1), ("--json >/dev/full", 1), (">&-", 0), ("--json >&-", 0)):
         done = subprocess.run(
             ["sh", "-c", f"{command} {where}"],
@@ -318,9 +330,8 @@ def test_an_answer_that_cannot_be_written_is_said_in_one_line(mirror: Path, tmp_
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
 
 
-def test_colours_only_for_those_who_want_them(mirror: Path, tmp_path: Path, ask: Ask) -> None:
-    ask("scan", mirror)
-    command = f"stty cols 50; {sys.executable} -m twinwatch log --state {tmp_path}/state"
+def test_colours_only_for_those_who_want_them(scanned: Path) -> None:
+    command = f"stty cols 50; {sys.executable} -m twinwatch log --state {scanned}/state"
     for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
         done = subprocess.run(
             ["script", "-qec", command, "/dev/null"],
@@ -333,11 +344,10 @@ def test_colours_only_for_those_who_want_them(mirror: Path, tmp_path: Path, ask:
         assert ("\x1b[" in done.stdout) is coloured, extra
 
 
-def test_a_reader_that_leaves_early_is_no_error(mirror: Path, ask: Ask, tmp_path: Path) -> None:
-    ask("scan", mirror)
+def test_a_reader_that_leaves_early_is_no_error(scanned: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "twinwatch", "log", "--state", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "twinwatch", "log", "--state", str(scanned / "state")]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(writer)
     assert (done.returncode in (0, -signal.SIGPIPE), done.stderr) == (True, "")

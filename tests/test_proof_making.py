@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
@@ -192,6 +192,7 @@ ALL = np.ones((75, 100), dtype=bool)
 TABLE = decode(ORIGINAL).tables or JpegTables(((1,) * 64,), 0)
 
 
+@settings(max_examples=25)
 @given(st.integers(25, 95))
 def test_rounding_explains_what_an_encoder_did_and_not_what_a_person_did(quality: int) -> None:
     coded = decode(stored(SEEN, quality=quality))

@@ -84,11 +84,14 @@ def test_our_own_reading_is_not_heard(ear: Ear) -> None:
     assert ear.silent() == []
 
 
-def test_a_new_folder_is_said_after_it_is_watched(ear: Ear) -> None:
-    (ear.root / "new/a/b").mkdir(parents=True)
-    ear.hear("new", "directory")  # whoever walks it now cannot miss anything: what comes later is heard
-    (ear.root / "new/a/b/late.jpg").write_bytes(b"x")
-    ear.hear("new/a/b/late.jpg", "closed")
+def test_a_new_folder_is_said_after_it_is_watched(ear: Ear, tmp_path: Path) -> None:
+    (tmp_path / "outside/a/b").mkdir(parents=True)
+    (ear.root / "made").mkdir()
+    (tmp_path / "outside").rename(ear.root / "new")  # comes as one: folders made one by one are said one by one
+    for name, below in (("made", "made"), ("new", "new/a/b")):
+        ear.hear(name, "directory")  # whoever walks it now cannot miss anything: what comes later is heard
+        (ear.root / below / "late.jpg").write_bytes(b"x")
+        ear.hear(f"{below}/late.jpg", "closed")
 
 
 def test_files_made_at_once_with_their_folders_are_heard_or_walked(ear: Ear) -> None:

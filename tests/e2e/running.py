@@ -36,12 +36,15 @@ def twinwatch(*arguments: object, check: bool = True, **options: Any) -> subproc
 
 
 def until(wanted: Callable[[], bool], what: Callable[[], str] | str, patience: float = PATIENCE) -> None:
-    """Look again and again until something is so; fail when it never is."""
+    """Look again and again until something is so, and rest as long as a look takes; fail when it never is."""
     deadline = time.monotonic() + patience
-    while not wanted():
-        if time.monotonic() > deadline:
+    while True:
+        begun = time.monotonic()
+        if wanted():
+            return
+        if begun > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
-        time.sleep(0.02)
+        time.sleep(max(0.02, time.monotonic() - begun))  # a command in a process of its own takes what it looks at
 
 
 class Daemon:
@@ -103,7 +106,7 @@ class Daemon:
         return status
 
     def wait_for(self, *states: str) -> dict[str, Any]:
-        """Wait until the daemon says that it is in one of these states."""
+        """Wait until the daemon says that it is in one of these states; the command is asked once its file says so."""
         seen: dict[str, Any] = {}
 
         def there() -> bool:
@@ -129,6 +132,9 @@ class Daemon:
         """
         canary = self.root / f"canary-{time.time_ns()}.jpg"
         canary.write_bytes(b"no picture at all")
+        until(
+            lambda: str(canary) in self.log.read_text(errors="replace"), lambda: f"{canary} is not told\n{self.tail()}"
+        )
         until(lambda: str(canary) in self.logged_paths(), lambda: f"{canary} was never judged\n{self.tail()}")
         status = self.wait_for("level")
         canary.unlink()
