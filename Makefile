@@ -110,7 +110,7 @@ $(BENCH_STAMP): requirements/bench.lock pyproject.toml | $(BENCH)/bin/python
 
 lock:
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif -o requirements/run.lock
-	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif --group dev -o requirements/dev.lock
+	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif --group dev --no-strip-extras -o requirements/dev.lock
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra heif --extra jxl --group bench -o requirements/bench.lock
 
 clean:
