@@ -24,6 +24,7 @@ _SRGB_NAME = re.compile(
 _SRGB_TOLERANCE = 3  # grey levels; genuine profiles, the tiny one included, differ by up to 1 (measured on five)
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
+_PNG = b"\x89PNG"
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
 
 
@@ -135,6 +136,8 @@ def _metadata(image: Image.Image, exif: Image.Exif, data: bytes, where: jpeg.Lay
 
 
 def _has_gain_map(data: bytes, where: jpeg.Layout | None) -> bool:
+    if data.startswith(_PNG):
+        return False  # there is no place for one
     # Of a JPEG only what is not coded pixels is searched: those are nearly all of it, and hold no metadata.
     parts = (data,) if where is None else where.beside(data)
     return any(mark in part for part in parts for mark in _GAIN_MAP)
@@ -143,7 +146,7 @@ def _has_gain_map(data: bytes, where: jpeg.Layout | None) -> bool:
 def _video_behind(data: bytes, where: jpeg.Layout | None) -> bool:
     """Tell whether an MP4 follows the end of a JPEG, or a Samsung trailer names one."""
     if where is None:
-        return b"MotionPhoto_Data" in data
+        return not data.startswith(_PNG) and b"MotionPhoto_Data" in data
     return where.end is not None and where.end < len(data) and data.find(b"ftyp", where.end) >= 0
 
 

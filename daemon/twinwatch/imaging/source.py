@@ -181,7 +181,7 @@ def _short(data: bytes, where: jpeg.Layout | None = None) -> str:
     """Say in which way the container is cut short, or nothing. Decoders tolerate some of these."""
     if jpeg.is_jpeg(data) and not (where or jpeg.layout(data)).complete:
         return "no end-of-image marker"
-    if data.startswith(_PNG) and b"IEND\xaeB`\x82" not in data:
+    if data.startswith(_PNG) and data.rfind(b"IEND\xaeB`\x82") < 0:  # found at once in a whole one
         return "no IEND chunk"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return "shorter than its RIFF header says"

@@ -155,7 +155,7 @@ class Way:
         `plain` is what it was judged without.
         """
         theirs, again, before = (image.convert("YCbCr") for image in (target, stored.applied(before), before))
-        bounds = recoded.WITHOUT_CHROMA if self.target.header.format == "JXL" else recoded.OF_STAND_IN
+        bounds = recoded.OF_ANOTHER if self.target.header.format == "JXL" else recoded.OF_STAND_IN
         found = recoded.judge(residual(theirs, again), residual(again, before, spreads=False), bounds)
         # Whose grain it is shows better without our own noise in it.
         if plain.judgement.limit == "grain" and plain.judgement.score > max(1.0, found.score):

@@ -37,8 +37,8 @@ class Noise:
 
 
 OF_STAND_IN = Noise()
-WITHOUT_CHROMA = Noise(chroma=4.7)
-"""JPEG XL keeps colour otherwise than the codec that stands in for it: copies up to 4.5."""
+OF_ANOTHER = Noise(luma=3.8, chroma=4.7, tone=(1.9, 1.7))
+"""JPEG XL loses otherwise than the codec that stands in for it: copies up to 3.2, 4.5 and 1.2."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _PALER = 0.1  # of their spread: encoders drop weak colours, old ones of AVIF 8 % of all, and none makes them stronger
