@@ -28,7 +28,7 @@ _SHARE = 0.5  # of the smaller picture's size: what the scaler did is averaged o
 _TILE = 4  # coarse pixels
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
 
-# Measured on 1,500 copies of 16 photos by 60 kinds of software and on 560 look-alikes (4 sources), as `Glance` tells it:
+# Measured on 1,500 copies of 16 photos by 60 kinds of software and 560 look-alikes (4 sources), as `Glance` tells it:
 # copies tile <= 3.8 and pixel <= 7.0; with a palette of 256 colours <= 8.7 and 10.3; video frames 41 and 38 or more,
 # other shots of a shelf 9.2 and 5.2 or more.
 _MOST_TILE, _MOST_PIXEL = 5.0, 10.0
