@@ -29,42 +29,36 @@ def torture(*words: str) -> list[dict[str, Any]]:
 
 
 @as_root
-@pytest.mark.timeout(300)
 def test_a_power_cut_at_any_moment_loses_nothing_and_undoes_nothing_that_was_said() -> None:
     (row,) = torture("powercut-btrfs")
     assert (row["count"], row["bad"]) == (40, 0)
 
 
 @as_root
-@pytest.mark.timeout(300)
 def test_the_power_cut_finds_a_program_that_syncs_nothing() -> None:
     (row,) = torture("powercut-control-btrfs")
     assert row["control"]
     assert row["bad"] > 0
 
 
-@pytest.mark.timeout(300)
 def test_a_disk_that_keeps_only_what_was_synced_loses_nothing() -> None:
     rows = torture("least-disk-hold", "least-disk-purge", "least-disk-finish", "least-disk-undo")
     assert [row["count"] > 10 for row in rows] == [True] * 4
 
 
 @as_root
-@pytest.mark.timeout(300)
 def test_there_and_back_everything_is_kept_on_every_kind_of_file_system() -> None:
     rows = torture("roundtrips")
     assert {"ext4", "tmpfs"} <= {row["case"].rpartition(": ")[2] for row in rows}
 
 
 @as_root
-@pytest.mark.timeout(300)
 def test_killed_before_a_system_call_the_real_program_goes_on_where_it_was() -> None:
     (row,) = torture("kills-restore")
     assert row["count"] == 4
 
 
 @as_root
-@pytest.mark.timeout(300)
 def test_a_pulled_disk_loses_nothing() -> None:
     (row,) = torture("disk-F10")
     assert row["count"] == 3
