@@ -66,8 +66,12 @@ def house(folder: Path, count: int, *, twins: bool = False) -> tuple[Path, Path]
 
 
 def each(few: Counter[str], many: Counter[str]) -> Counter[str]:
-    """Return how many calls each further file made, rounded up; what a process calls at its start cancels out."""
-    return Counter({name: -(-(many[name] - few[name]) // (MANY - FEW)) for name in many})
+    """Return how many calls each further file made, rounded; what a process calls at its start cancels out.
+
+    To a few calls: how often a command looks while its workers start is not the same each time.
+    """
+    files = MANY - FEW
+    return Counter({name: (many[name] - few[name] + files // 2) // files for name in many})
 
 
 @pytest.fixture(scope="module")
