@@ -12,6 +12,7 @@ from blake3 import blake3
 from PIL import Image, ImageChops, ImageCms
 
 from twinwatch.imaging import jpeg, jxl
+from twinwatch.imaging.source import PNG
 from twinwatch.photo import Header, Metadata
 
 _ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD, _CAPTURED, _LATITUDE = 274, 271, 272, 0x8769, 0x8825, 0x9003, 2
@@ -24,7 +25,6 @@ _SRGB_NAME = re.compile(
 _SRGB_TOLERANCE = 3  # grey levels; genuine profiles, the tiny one included, differ by up to 1 (measured on five)
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
-_PNG = b"\x89PNG"
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
 
 
@@ -136,7 +136,7 @@ def _metadata(image: Image.Image, exif: Image.Exif, data: bytes, where: jpeg.Lay
 
 
 def _has_gain_map(data: bytes, where: jpeg.Layout | None) -> bool:
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         return False  # there is no place for one
     # Of a JPEG only what is not coded pixels is searched: those are nearly all of it, and hold no metadata.
     parts = (data,) if where is None else where.beside(data)
@@ -146,7 +146,7 @@ def _has_gain_map(data: bytes, where: jpeg.Layout | None) -> bool:
 def _video_behind(data: bytes, where: jpeg.Layout | None) -> bool:
     """Tell whether an MP4 follows the end of a JPEG, or a Samsung trailer names one."""
     if where is None:
-        return not data.startswith(_PNG) and b"MotionPhoto_Data" in data
+        return not data.startswith(PNG) and b"MotionPhoto_Data" in data
     return where.end is not None and where.end < len(data) and data.find(b"ftyp", where.end) >= 0
 
 

@@ -42,8 +42,8 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "
 """Pillow's names of the formats that it may decode. Everything else (PSD, EPS, FITS, ...) is never tried."""
 
 _CHUNK = 1 << 20
-_PNG = b"\x89PNG\r\n\x1a\n"
-_MAGIC = (b"\xff\xd8\xff", _PNG, b"GIF8", b"II*\0", b"MM\0*", b"BM")
+PNG = b"\x89PNG\r\n\x1a\n"
+_MAGIC = (b"\xff\xd8\xff", PNG, b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -127,7 +127,7 @@ def opened(data: bytes, where: jpeg.Layout | None = None) -> Image.Image:
         raise UnreadableError(Trouble.TRUNCATED, "no bytes yet")
     if short := _short(data, where):
         raise UnreadableError(Trouble.TRUNCATED, short)
-    if data.startswith(_PNG) and (damage := _png_damage(data)):
+    if data.startswith(PNG) and (damage := _png_damage(data)):
         raise UnreadableError(Trouble.BROKEN, damage)
     image = _preview(data) if raw.is_raw(data) else _by_pillow(data)
     _refuse_pixels(image.width, image.height)
@@ -181,7 +181,7 @@ def _short(data: bytes, where: jpeg.Layout | None = None) -> str:
     """Say in which way the container is cut short, or nothing. Decoders tolerate some of these."""
     if jpeg.is_jpeg(data) and not (where or jpeg.layout(data)).complete:
         return "no end-of-image marker"
-    if data.startswith(_PNG) and data.rfind(b"IEND\xaeB`\x82") < 0:  # found at once in a whole one
+    if data.startswith(PNG) and data.rfind(b"IEND\xaeB`\x82") < 0:  # found at once in a whole one
         return "no IEND chunk"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return "shorter than its RIFF header says"
@@ -194,7 +194,7 @@ def _short(data: bytes, where: jpeg.Layout | None = None) -> str:
 
 def _png_damage(data: bytes) -> str:
     """Check the checksums of a PNG's chunks: Pillow leaves those of the pixels out and shows what it can."""
-    at, view = len(_PNG), memoryview(data)
+    at, view = len(PNG), memoryview(data)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(view[at : at + 4], "big")
         name = bytes(view[at + 4 : at + 8])

@@ -16,10 +16,8 @@ from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
-_CLEAN, _LESS = (
-    1.25,
-    0.5,
-)  # `Judgement.stray` beside an edit in the other direction, and as a share of what strays there
+_CLEAN = 1.25  # `Judgement.stray` beside an edit in the other direction
+_LESS = 0.5  # the same as a share of what strays there
 _DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
 _JPEG_DECODERS = 10.0  # the same where one of them does not smooth the chroma of a JPEG (GraphicsMagick: up to 8.9)
 

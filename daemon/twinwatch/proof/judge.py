@@ -138,9 +138,7 @@ class Judgement:
     exact: float  # share of the tiles with detail that came out equal
     equal: float  # the same of all tiles
     edited: bool  # most of the picture was made exactly and the rest was not: the mark of a local edit
-    stray: float = (
-        0.0  # by how much more than decoders and rounding differ the worst tile does; up to 1 they explain it
-    )
+    stray: float = 0.0  # the worst tile, as a multiple of what decoders and rounding differ in
 
     @property
     def mostly_exact(self) -> bool:

@@ -7,7 +7,7 @@ tells. It judges nothing beyond saying how far its result stays from the target.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -31,9 +31,7 @@ _QUIET, _QUIET_SCALED = 0.9, 1.6
 approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
 from a tripod 0.6 to 2.9."""
 
-_SHRINKS = (
-    2  # parts of a JPEG's size looked at: the smallest that is enough, and the next (libvips leaves a factor two)
-)
+_SHRINKS = 2  # parts of a JPEG's size looked at: the smallest that is enough, and the next, as libvips takes it
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
@@ -64,7 +62,6 @@ class Way:
         self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
-        self._closely = False
 
     def look(self) -> Made:
         """Search the recipe in a few windows and judge these; on see-through pictures the worse background counts."""
@@ -78,9 +75,8 @@ class Way:
 
     def make(self, *, closely: bool = False) -> Made:
         """Make the whole picture; call after `look`. `closely`: say what rounding explains even where it is proved."""
-        self._closely = closely
         made = [
-            self._made(*self._scene(background), found)
+            self._made(*self._scene(background), found, closely=closely)
             for background, found in zip(self._backgrounds, self._recipes, strict=True)
         ]
         worst = max(made, key=lambda made: made.judgement.score)
@@ -99,14 +95,14 @@ class Way:
         shown = target.rgb(background)
         return Ground(stored, turn, coloured), recreate.Target(shown, target.tables, palette, self._codec is not None)
 
-    def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
+    def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
         if self._codec is not None:
             return self._through(self._codec, ready, target, found)
         tried: list[Made] = []
         for recipe in found[:_MOST_WHOLE]:
             if tried and recipe.distance > found[0].distance * _RIVAL_RECIPE:
                 break
-            tried.append(_whole(ready, target, recipe, self._bounds, closely=self._closely))
+            tried.append(_whole(ready, target, recipe, self._bounds, closely=closely))
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
@@ -123,7 +119,7 @@ class Way:
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             bounds = replace(self._bounds, tone=judge.LOOSER_TONE)
-            through = _whole(ready, target, recipe, bounds, closely=self._closely)
+            through = _whole(ready, target, recipe, bounds, closely=closely)
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
             return through if better else min(best, through, key=lambda made: made.judgement.score)
@@ -132,18 +128,25 @@ class Way:
 
     def _through(self, codec: str, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
         """Make the whole through a codec of ours: by the scaler that comes nearest through it, then by a filter."""
-        aims = [target.image.crop(box) for box in recreate.windows(target.image)]
+        aims = [target.image.crop(box) for box in target.windows]
+
+        @cache
+        def ours(recipe: recreate.Recipe) -> list[Image.Image]:
+            return [window for _, window in recreate.made_windows(ready, target, recipe)]
+
+        @cache
+        def stored(recipe: recreate.Recipe) -> Recoding:
+            return recoding.fitted(ours(recipe), aims, codec)
+
         plain = [recipe for recipe in found if recipe.kernel is None]
         best = plain[0]
         if len(plain) > 1:
-            stored = recoding.fitted(_windows(ready, target, best), aims, codec)
-            best = min(plain, key=lambda recipe: recoding.apart(_windows(ready, target, recipe), aims, stored))
+            best = min(plain, key=lambda recipe: recoding.apart(ours(recipe), aims, stored(plain[0])))
         tried: list[Made] = []
         for recipe in dict.fromkeys((best, found[0])):
-            made = _whole(ready, target, recipe, self._bounds, closely=self._closely)
+            made = _whole(ready, target, recipe, self._bounds)
             if made.image is not None and not made.judgement.mostly_exact and made.judgement.score <= _RECODING_HOPE:
-                stored = recoding.fitted(_windows(ready, target, recipe), aims, codec)
-                made = self._recoded(target.image, made, made.image, stored)
+                made = self._recoded(target.image, made, made.image, stored(recipe))
             tried.append(made)
             if made.judgement.proved:
                 break
@@ -188,10 +191,6 @@ def ways(source: Picture, target: Picture, turn: int) -> list[Way]:
 def _apart(a: Image.Image, b: Image.Image) -> float:
     """Return the mean difference of two pictures of one size, in grey levels."""
     return float(np.mean(np.asarray(ImageChops.difference(a, b))))
-
-
-def _windows(ready: Ground, target: recreate.Target, recipe: recreate.Recipe) -> list[Image.Image]:
-    return [window for _, window in recreate.made_windows(ready, target, recipe)]
 
 
 def _in_windows(

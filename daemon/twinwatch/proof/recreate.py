@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -31,7 +32,7 @@ _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """What is to be made: RGB pixels in stored orientation, and what the file tells of how they were stored."""
 
@@ -39,6 +40,11 @@ class Target:
     tables: JpegTables | None = None
     palette: Image.Image | None = None  # mode P
     hidden: bool = False  # stored by a codec that does not tell what it left out
+
+    @cached_property
+    def windows(self) -> list[Box]:
+        """Return the windows with most detail: every way to make it is looked at in them."""
+        return _chosen(self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Recipe:
 
 def recipes(source: Source, target: Target) -> list[Recipe]:
     """Try every recipe on the target's windows; the nearest first. Both pictures RGB and upright alike."""
-    boxes = windows(target.image)
+    boxes = target.windows
     dithers = (None,) if target.palette is None else (False, True, None)
     tried: list[Recipe] = []
     for name, dither in product(scalers(source.size, target.image.size), dithers):
@@ -91,7 +97,7 @@ def noise(source: Source, target: Target, recipe: Recipe) -> float:
         return 0.0
     plain = replace(target, tables=None)
     found = []
-    for box in windows(target.image, calm=True):
+    for box in _chosen(target.image, calm=True):
         ours = _window(source, plain, recipe, box)
         found.append(unexplained(target.image.crop(box), ours, target.tables.tables[0]).ravel())
     blocks = np.sort(np.concatenate(found))
@@ -108,7 +114,7 @@ def with_generations(source: Source, target: Target, found: Sequence[Recipe]) ->
     if tables is None or tables.subsampling is None:
         return found[0]
     plain = Target(target.image)
-    arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in windows(target.image)]
+    arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in target.windows]
 
     def finish(image: Image.Image) -> Image.Image:
         return encode_jpeg(image, tables)
@@ -136,10 +142,10 @@ def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None)
 
 def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
     """Make only the windows with the most detail."""
-    return [(box, _window(source, target, recipe, box)) for box in windows(target.image)]
+    return [(box, _window(source, target, recipe, box)) for box in target.windows]
 
 
-def windows(target: Image.Image, *, calm: bool = False) -> list[Box]:
+def _chosen(target: Image.Image, *, calm: bool = False) -> list[Box]:
     """Choose up to five windows with most detail, or least, in the picture and aligned to JPEG's 16-pixel blocks."""
     width, height = target.size
     if width <= 2 * _WINDOW and height <= 2 * _WINDOW:
