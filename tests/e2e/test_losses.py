@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,6 @@ RETURNS = 3
 @pytest.fixture(scope="module")
 def photos() -> list[bytes]:
     return [stored(scene(number, (96, 72)), quality=90) for number in range(4)]
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    (tmp_path / "mirror").mkdir()
-    running = Daemon(tmp_path / "mirror", tmp_path / "state")
-    yield running
-    running.end()
 
 
 def _json(*arguments: object, check: bool = True) -> list[dict[str, Any]]:

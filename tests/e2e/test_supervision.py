@@ -8,7 +8,6 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,14 +20,6 @@ from tests.e2e.running import CONFIG, Daemon, twinwatch, until
 @pytest.fixture(scope="module")
 def photos() -> list[bytes]:
     return [as_photo(scene(number, 320, 240), number) for number in range(6)]
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    (tmp_path / "mirror").mkdir()
-    running = Daemon(tmp_path / "mirror", tmp_path / "state")
-    yield running
-    running.end()
 
 
 def _configure(daemon: Daemon, extra: str) -> None:
