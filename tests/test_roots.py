@@ -78,6 +78,39 @@ def test_a_marker_copied_to_another_disk_is_not_believed(nas: Nas) -> None:
     assert replace(nas.root, identity=moved).check() is Health.REPLACED
 
 
+@as_root
+@pytest.mark.skipif(shutil.which("mkfs.ext4") is None, reason="needs mkfs.ext4")
+def test_another_disk_with_the_marker_and_the_inode_is_not_believed(nas: Nas, tmp_path: Path) -> None:
+    where = tmp_path / "disk"
+    where.mkdir()
+    for name in ("ours", "theirs"):
+        image = tmp_path / name
+        image.write_bytes(b"")
+        os.truncate(image, 8 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    with mounted(where, "-o", "loop", str(tmp_path / "ours")):
+        ours = replace(nas.root, path=where, identity=mark(where))
+        marker = (where / MARKER).read_bytes()
+        assert ours.check() is Health.HEALTHY
+    with mounted(where, "-o", "loop", str(tmp_path / "theirs")):
+        (where / MARKER).parent.mkdir()
+        (where / MARKER).write_bytes(marker)
+        assert where.stat().st_ino == ours.identity.inode  # the top folder of every ext4
+        assert ours.check() is Health.REPLACED
+    with mounted(where, "-o", "loop", str(tmp_path / "ours")):
+        assert ours.check() is Health.HEALTHY
+
+
+@as_root
+def test_a_file_system_that_is_numbered_by_its_device_may_have_another_number(nas: Nas, tmp_path: Path) -> None:
+    where = tmp_path / "memory"
+    where.mkdir()
+    with tmpfs(where):
+        identity = mark(where)
+        root = replace(nas.root, path=where, identity=replace(identity, fsid=identity.fsid + 1))
+        assert root.check() is Health.HEALTHY
+
+
 @pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
 def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
     marker = nas.root.path / MARKER

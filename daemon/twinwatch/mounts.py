@@ -1,7 +1,7 @@
 """What is mounted where, and whether the kernel tells of changes there: /proc/self/mountinfo parsed, nothing else read.
 
-Pure but for `read()` and `mode_for()`. Paths are bytes; the kernel's octal escapes (space, tab, newline, backslash)
-are decoded.
+Pure but for `read()`, `mode_for()` and `has_lasting_id()`. Paths are bytes; the kernel's octal escapes (space, tab,
+newline, backslash) are decoded.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ _REMOTE_MAGIC = frozenset(
         *(0x5346414F, 0x73757245, 0x7461636F, 0x01161970, 0x786F4256),
     }
 )
+
+_LASTING = frozenset({0xEF53, 0x9123683E})
+"""ext2 to ext4, btrfs (linux/magic.h): their f_fsid is made of the UUID on the disk. XFS, FAT, F2FS take the device's
+number, FUSE and NFS tell little or nothing."""
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -119,12 +123,17 @@ def mode_for(path: str | bytes | os.PathLike[str], mounts: Sequence[Mount] | Non
     return "polling" if kind is None or kind in _REMOTE_MAGIC else "inotify"
 
 
-def _magic(path: str | bytes | os.PathLike[str]) -> int | None:
-    """Return the file system's magic number (statfs(2)), or None where it cannot be had."""
+def has_lasting_id(fd: int) -> bool:
+    """Tell whether the file system of an open file has one f_fsid for good, over reboots and on any machine."""
+    return _magic(fd) in _LASTING
+
+
+def _magic(path: str | bytes | os.PathLike[str] | int) -> int | None:
+    """Return the magic number of the file system of a path or descriptor (statfs(2)), or None where it has none."""
     answer = (ctypes.c_long * 64)()  # struct statfs: f_type is a long and comes first; all of it has 120 bytes
-    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(path), ctypes.byref(answer)) != 0:
-        return None
-    return int(answer[0]) & 0xFFFFFFFF
+    libc, to = ctypes.CDLL(None, use_errno=True), ctypes.byref(answer)
+    failed = libc.fstatfs(path, to) if isinstance(path, int) else libc.statfs(os.fsencode(path), to)
+    return None if failed else int(answer[0]) & 0xFFFFFFFF
 
 
 def _parse_line(line: bytes) -> Mount | None:

@@ -149,9 +149,10 @@ class Root:
             return Health.UNMARKED
         if found.marker != recorded.marker and recorded.marker:
             return Health.REPLACED
-        # XFS numbers its file systems by device, which may change over a reboot, and a backup that was put back has
-        # another inode: either alone is believed, both together with a copied marker are another disk.
-        if found.fsid != recorded.fsid and found.inode != recorded.inode:
+        # Some number their file systems by device, which may change over a reboot, and a backup that was put back has
+        # another inode: either alone is believed, both together with a copied marker are another disk. So is another
+        # number by itself where it is never changed: the top folder of every ext4 has the same inode.
+        if found.fsid != recorded.fsid and (found.inode != recorded.inode or mounts.has_lasting_id(fd)):
             return Health.REPLACED
         return Health.HEALTHY
 

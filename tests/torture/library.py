@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
@@ -16,6 +17,8 @@ from twinwatch.roots import STATE_FOLDER
 
 HOME, HELD, GONE = "home", "held", "gone"
 """Where a file is: in its place, in quarantine, purged."""
+
+_LOOKS = 100  # at a disk on which the daemon moves files
 
 CONFIG = """\
 roots: [{{path: {root}}}]
@@ -111,7 +114,13 @@ class Library:
         self.expected = before
 
     def look(self) -> Found:
-        """Read everything on the disk."""
+        """Read everything on the disk; what is moved away meanwhile is looked at again."""
+        for _ in range(_LOOKS):
+            with contextlib.suppress(FileNotFoundError):
+                return self._seen()
+        return self._seen()
+
+    def _seen(self) -> Found:
         found = Found()
         root, place = os.fspath(self.root), os.fspath(self.place)
         for folder, folders, names in os.walk(root):
