@@ -15,7 +15,7 @@ from tests.drawing import descriptor, edited, scene, shifted, stamped, stored
 from twinwatch import proof
 from twinwatch.photo import COPY_VERDICTS, Evidence, Verdict
 from twinwatch.proof import generations
-from twinwatch.proof.finishing import Generation, encode_jpeg
+from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.glance import glance, sketch
 from twinwatch.proof.picture import JpegTables, decode
@@ -66,14 +66,35 @@ def test_the_generations_between_are_named() -> None:
     tables = decode(saved(SEEN, 78)).tables
     assert tables is not None
     window = SEEN.crop((128, 128, 384, 384))
+    aim = encode_jpeg(Generation(52, 2).applied(window), tables)
+    assert generations.earlier([window], tables, [aim])[1] == (Generation(52, 2),)
+    assert generations.earlier([window], tables, [encode_jpeg(window, tables)])[1] == ()
 
-    def finish(image: Image.Image) -> Image.Image:
-        assert tables is not None
-        return encode_jpeg(image, tables)
 
-    aim = finish(Generation(52, 2).applied(window))
-    assert generations.earlier([window], finish, [aim])[1] == (Generation(52, 2),)
-    assert generations.earlier([window], finish, [finish(window)])[1] == ()
+PLAIN = scene(3, (800, 600))
+
+
+@pytest.mark.parametrize("qualities", [(60, 60), (75, 75, 75, 75, 75, 75)])
+def test_a_copy_that_was_saved_again_with_the_same_tables_is_made_again(qualities: tuple[int, ...]) -> None:
+    """Each saving moves a few blocks more, which looks like an edit beside the others."""
+    original = stored(PLAIN, quality=95)
+    evidence = prove(original, saved(Image.open(io.BytesIO(original)).convert("RGB"), *qualities))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "of the same tables" in evidence.words
+
+
+def test_an_edit_is_no_copy_however_often_it_was_saved_with_the_same_tables() -> None:
+    evidence = prove(stored(PLAIN, quality=95), saved(stamped(PLAIN), 60, 60, 60))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def test_two_qualities_in_turns_are_found_though_neither_alone_comes_nearer() -> None:
+    tables = decode(saved(SEEN, 85)).tables
+    assert tables is not None
+    own, other = Resaving(tables), Generation(80, 2)
+    window = SEEN.crop((128, 128, 384, 384))
+    aim = own.applied(other.applied(own.applied(window)))
+    assert generations.earlier([window], tables, [aim]) == (0.0, (own, other))
 
 
 def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
@@ -112,6 +133,15 @@ def test_samplers_that_start_at_the_corner_are_found(share: float) -> None:
     assert evidence.verdict is Verdict.RE_ENCODED, evidence
     assert "from the corner" in evidence.words
     assert evidence.measures["score"] == 0
+
+
+def test_rows_that_a_program_picked_by_other_rounding_are_found_in_a_jpeg_of_them() -> None:
+    rows, columns = ((2 * np.arange(n) + 1) * length // (2 * n) for n, length in ((331, 600), (441, 800)))
+    rows[100:140] += 1  # as another rounding takes them
+    pixels = np.asarray(SEEN)[rows][:, columns]
+    evidence = prove(ORIGINAL, stored(Image.fromarray(pixels), quality=82))
+    assert (evidence.verdict, evidence.measures["equal"]) == (Verdict.RE_ENCODED, 1), evidence
+    assert "rounded as in the copy" in evidence.words
 
 
 def test_a_jpeg_loaded_at_half_its_size_is_found() -> None:
@@ -352,13 +382,9 @@ def test_a_generation_of_another_programs_tables_is_found() -> None:
     window = SEEN.crop((300, 200, 428, 328))
     tables = decode(stored(window, quality=85)).tables
     assert tables is not None
-
-    def finish(image: Image.Image) -> Image.Image:
-        return encode_jpeg(image, tables)
-
     first = Generation(9, 2, mpeg=True)
     assert first.table[:8] == (8, 18, 21, 24, 29, 30, 32, 38)
-    left, chain = generations.earlier([window], finish, [finish(first.applied(window))])
+    left, chain = generations.earlier([window], tables, [encode_jpeg(first.applied(window), tables)])
     assert (left, chain) == (0.0, (first,))
 
 
@@ -371,3 +397,61 @@ def test_sampling_factors_that_all_components_share_are_no_sampling() -> None:
     tables = decode(bytes(odd)).tables
     assert tables is not None
     assert tables.subsampling == 0
+
+
+@pytest.mark.parametrize("scale", [0.7, 0.3])
+def test_light_that_is_kept_in_eight_bits_is_found_in_shadows_too(scale: float) -> None:
+    dark = np.asarray(PHOTO.point([round(255 * (level / 255) ** 1.8) for level in range(256)] * 3))
+    original = stored(Image.fromarray(dark), quality=95)
+    seen = np.asarray(Image.open(io.BytesIO(original)).convert("RGB")) / 255
+    light = Image.fromarray(np.floor(255 * seen**2.2).astype(np.uint8))
+    size = (round(800 * scale), round(600 * scale))
+    small = np.asarray(light.resize(size, R.LANCZOS)) / 255
+    evidence = prove(original, stored(Image.fromarray(np.floor(255 * small ** (1 / 2.2)).astype(np.uint8)), quality=85))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "8-bit light" in evidence.words
+
+
+def rounded(pixels: np.ndarray, step: int) -> Image.Image:
+    """Round all channels to multiples of `step`, as near-lossless does, but for smooth ground."""
+    levels = pixels.astype(int)
+    apart = np.zeros(levels.shape[:2], dtype=int)
+    for axis in (0, 1):
+        for way in (1, -1):
+            apart = np.maximum(apart, np.abs(levels - np.roll(levels, way, axis)).max(axis=2))
+    nearest = np.minimum((levels + (step - 1) // 2 + levels // step % 2) // step * step, 255)  # halves to the even one
+    done = np.where((apart > 2)[:, :, None], nearest, levels)
+    return Image.fromarray(done.astype(np.uint8))
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_what_webp_rounded_near_losslessly_is_a_copy(step: int) -> None:
+    original, copy = stored(PHOTO, "PNG"), stored(rounded(np.asarray(PHOTO), step), "WEBP", lossless=True)
+    for pair, side in (((original, copy), "a"), ((copy, original), "b")):
+        evidence = prove(*pair)
+        assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
+        assert "near-lossless" in evidence.words
+
+
+@pytest.mark.parametrize("how", ["stamp", "patch", "brighter", "faint letters", "twice as much"])
+def test_an_edit_in_a_lossless_webp_is_no_rounding(how: str) -> None:
+    seen = np.asarray(PHOTO).copy()
+    if how == "stamp":
+        done = rounded(np.asarray(stamped(PHOTO)), 2)
+    elif how == "patch":  # rounded in one place only
+        seen[100:200, 100:200] = np.asarray(rounded(seen, 4))[100:200, 100:200]
+        done = Image.fromarray(seen)
+    elif how == "brighter":
+        done = PHOTO.point([min(255, level + 1) for level in range(256)] * 3)
+    elif how == "faint letters":
+        seen[:200] = 255
+        plain = Image.fromarray(seen)
+        written = plain.copy()
+        ImageDraw.Draw(written).text((60, 60), "white on white", font=ImageFont.load_default(40), fill=(253, 253, 253))
+        evidence = prove(stored(plain, "PNG"), stored(rounded(np.asarray(written), 2), "WEBP", lossless=True))
+        assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+        return
+    else:
+        done = rounded(seen, 16)
+    evidence = prove(stored(PHOTO, "PNG"), stored(done, "WEBP", lossless=True))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence

@@ -16,6 +16,7 @@ from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.glance import Glance, Sketch, glance, sketch
+from twinwatch.proof.nearlossless import near_lossless
 from twinwatch.proof.picture import Picture, frames, same_pixels
 
 _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-6
@@ -123,11 +124,31 @@ def _by_pixels(a: Picture, b: Picture, seen: Glance, measures: Measures) -> Evid
         why = "too flat to prove anything but equal pixels"
     if why:
         return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], why, measures)
+    if rounded := _by_rounding(a, b, measures):
+        return rounded
     best = decisive(a, b, seen.transforms)
     if best is None:
         why = "neither can have been made from the other"
         return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], why, measures)
     return _told(best, a, b, measures)
+
+
+def _by_rounding(a: Picture, b: Picture, measures: Measures) -> Evidence | None:
+    """Look whether the smaller file is the other, rounded by WebP's near-lossless mode; None when it is not."""
+    side: Side
+    side, source, target = ("a", a, b) if len(b.data) <= len(a.data) else ("b", b, a)
+    if not (source.lossless and target.lossless and target.header.format == "WEBP"):
+        return None
+    stored = ((p.size, p.header.orientation, p.profile, p.see_through()) for p in (source, target))
+    if next(stored) != next(stored) or source.see_through():
+        return None
+    most = near_lossless(source.rgb(), target.rgb())
+    if not most:
+        return None
+    words = (
+        f"made again from {{{side}}} by WebP's near-lossless mode: rounded by up to {most} of 255, never where smooth"
+    )
+    return Evidence(Verdict.RE_ENCODED, side, 1, words, measures)
 
 
 def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence:

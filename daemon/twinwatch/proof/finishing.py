@@ -60,6 +60,27 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Resaving:
+    """A JPEG that a copy was before it was saved with the same tables once more."""
+
+    tables: JpegTables
+
+    @property
+    def table(self) -> tuple[int, ...]:
+        """Return the 64 luma steps, natural order."""
+        return self.tables.tables[0]
+
+    @property
+    def words(self) -> str:
+        """Name the generation for a person."""
+        return "of the same tables"
+
+    def applied(self, image: Image.Image) -> Image.Image:
+        """Store the picture so and decode it again; returns RGB."""
+        return encode_jpeg(image, self.tables)
+
+
+@dataclass(frozen=True, slots=True)
 class Recoding:
     """A codec that does not say what it did, at a quality of ours (1-100) that loses about as much."""
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from twinwatch.proof.finishing import Generation
+from twinwatch.proof.finishing import Generation, Resaving
+from twinwatch.proof.picture import JpegTables
 
 _MOST = 3  # generations: those before leave next to nothing behind these
 _QUALITIES = range(40, 97, 4)
@@ -27,17 +28,16 @@ _CHOICE = [
     for quality in qualities
 ]
 
-Chain = tuple[Generation, ...]
+Chain = tuple[Generation | Resaving, ...]
 
 
-def earlier(
-    windows: Sequence[Image.Image], finish: Callable[[Image.Image], Image.Image], aims: Sequence[Image.Image]
-) -> tuple[float, Chain]:
-    """Return the generations that, applied to the windows before `finish`, bring them nearest to their aims.
+def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[Image.Image]) -> tuple[float, Chain]:
+    """Return the generations that, applied to the windows before the file's own tables, bring them nearest to the aims.
 
-    With how far they stay (mean absolute, grey levels). All RGB, each window as large as its aim; `finish` is the
-    file's own quantisation. Empty when none is worth it.
+    With how far they stay (mean absolute, grey levels). All RGB, each window as large as its aim. Empty when none is
+    worth it.
     """
+    own = Resaving(tables)
     wanted = [np.asarray(aim).astype(np.int16) for aim in aims]
 
     def distance(chain: Chain) -> float:
@@ -46,13 +46,15 @@ def earlier(
             image = window
             for generation in chain:
                 image = generation.applied(image)
-            total += float(np.abs(np.asarray(finish(image)).astype(np.int16) - aim).mean())
+            total += float(np.abs(np.asarray(own.applied(image)).astype(np.int16) - aim).mean())
         return total / len(wanted)
 
     chain: Chain = ()
     left = distance(chain)
     for _ in range(_MOST):
         grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
+        if not chain:  # two programs that saved it in turns: neither saving alone brings it nearer
+            grown += [(own, generation) for generation in _CHOICE]
         found, best = min(((distance(one), one) for one in grown), key=lambda pair: pair[0])
         if found >= left * _WORTH:
             break
@@ -66,6 +68,7 @@ def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> t
         near = [
             (*chain[:place], replace(generation, quality=generation.quality + step), *chain[place + 1 :])
             for place, generation in enumerate(chain)
+            if isinstance(generation, Generation)
             for step in _NEIGHBOURS
             if 1 <= generation.quality + step <= (31 if generation.mpeg else 100)
         ]

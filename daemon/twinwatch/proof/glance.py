@@ -6,7 +6,7 @@ tile. Most look-alikes end here, at the cost of decoding an eighth of each JPEG.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from twinwatch.imaging.header import header
 from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header
 from twinwatch.proof.picture import Picture, decode, loaded
+from twinwatch.proof.scaling import posterised
 
 Plane = NDArray[np.float32]
 
@@ -34,6 +35,7 @@ _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most
 _MOST_TILE, _MOST_PIXEL = 5.0, 10.0
 _MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE = 14.0, 18.0
 
+_SHADOW = 64  # grey levels: darker, light that is kept in eight bits (`scaling.posterised`) differs by more than this
 _DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
 _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
@@ -117,14 +119,14 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     mean, best = ranked[0]
     rivals = sorted((k for m, k in ranked[:2] if m <= mean + _RIVAL), key=lambda k: k != 1)
     size = _coarse_size(a.header, b.header, best)
-    ours, theirs = (
-        np.asarray(side.small(size, Image.Resampling.BOX, turn).convert("YCbCr")).astype(np.float32)
-        for side, turn in ((a, best), (b, 1))
-    )
-    difference = ours - theirs
-    detail = np.minimum(_range(ours[:, :, 0]), _range(theirs[:, :, 0]))
-    tile = np.abs(_tiles(difference[:, :, 0])) / (2 + 0.1 * _tiles(detail))
-    pixel = np.abs(difference[:, :, 0]) / (4 + 0.35 * detail)
+    ours, theirs = _coarse(a, size, best), _coarse(b, size, 1)
+    tile, pixel = _apart(ours, theirs)
+    if tile.max() > _MOST_TILE and min(plane.flat[tile.argmax()] for plane in map(_tiles, (ours, theirs))) < _SHADOW:
+        if a.header.pixels >= b.header.pixels:
+            again = _apart(_coarse(replace(a, image=posterised(a.image)), size, best), theirs)
+        else:
+            again = _apart(ours, _coarse(replace(b, image=posterised(b.image)), size, 1))
+        tile, pixel = min((tile, pixel), again, key=lambda apart: float(apart[0].max()))
     row, column = (int(i) for i in np.unravel_index(int(tile.argmax()), tile.shape))
     scale = b.header.upright[0] / size[0]
     return Glance(
@@ -134,8 +136,18 @@ def glance(a: Sketch, b: Sketch) -> Glance:
         tile=round(float(tile.max()), 2),
         pixel=round(float(pixel.max()), 2),
         at=(round(column * _TILE * scale), round(row * _TILE * scale)),
-        informative=_informative(ours[:, :, 0]) and _informative(theirs[:, :, 0]),
+        informative=_informative(ours) and _informative(theirs),
     )
+
+
+def _coarse(side: Sketch, size: tuple[int, int], turn: int) -> Plane:
+    return np.asarray(side.small(size, Image.Resampling.BOX, turn).convert("L")).astype(np.float32)
+
+
+def _apart(ours: Plane, theirs: Plane) -> tuple[Plane, Plane]:
+    """Return by how much tiles and pixels differ, as multiples of what detail there excuses."""
+    difference, detail = ours - theirs, np.minimum(_range(ours), _range(theirs))
+    return np.abs(_tiles(difference)) / (2 + 0.1 * _tiles(detail)), np.abs(difference) / (4 + 0.35 * detail)
 
 
 def _orientations(a: Sketch, b: Sketch) -> list[tuple[float, int]]:

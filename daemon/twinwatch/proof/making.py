@@ -98,16 +98,7 @@ class Way:
     def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
         if self._codec is not None:
             return self._through(self._codec, ready, target, found)
-        tried: list[Made] = []
-        for recipe in found[:_MOST_WHOLE]:
-            if tried and recipe.distance > found[0].distance * _RIVAL_RECIPE:
-                break
-            tried.append(_whole(ready, target, recipe, self._bounds, closely=closely))
-            if tried[-1].judgement.proved:
-                break
-        best = min(tried, key=lambda made: made.judgement.score)
-        if found[0].scaler.startswith("nearest") and not best.judgement.proved:
-            best = self._picked(ready, target, best)
+        best = self._nearest(ready, target, found, closely=closely)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
             return best
         noise = recreate.noise(ready, target, found[0])
@@ -125,6 +116,27 @@ class Way:
             return through if better else min(best, through, key=lambda made: made.judgement.score)
         strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
         return replace(best, judgement=strange) if noise > quiet else best
+
+    def _nearest(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
+        """Make the whole by the nearest recipes, and by what explains that one of them is exact nearly everywhere."""
+        tried: list[Made] = []
+        for recipe in found[:_MOST_WHOLE]:
+            if tried and recipe.distance > found[0].distance * _RIVAL_RECIPE:
+                break
+            tried.append(_whole(ready, target, recipe, self._bounds, closely=closely))
+            if tried[-1].judgement.proved:
+                break
+        best = min(tried, key=lambda made: made.judgement.score)
+        if found[0].scaler.startswith("nearest") and not best.judgement.proved:
+            best = self._picked(ready, target, best)
+        if best.judgement.edited and target.tables is not None:
+            # Nothing was edited where it was saved once more: it comes out exactly then.
+            again = recreate.saved_again(ready, target, found[0], best.judgement.at)
+            if again.before:
+                # Only what brings more of it out equal tells of the right cause.
+                made = _whole(ready, target, again, self._bounds, closely=closely)
+                best = max(best, made, key=lambda made: made.judgement.equal)
+        return best
 
     def _through(self, codec: str, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
         """Make the whole through a codec of ours: by the scaler that comes nearest through it, then by a filter."""
@@ -172,7 +184,7 @@ class Way:
             return best
         made = _whole(Ground(pixels), target, recreate.Recipe("same size"), self._bounds)
         made = replace(made, how="nearest, rounded as in the copy")
-        return min(best, made, key=lambda made: made.judgement.score)
+        return min(best, made, key=lambda made: (not made.judgement.proved, made.judgement.score))
 
 
 def ways(source: Picture, target: Picture, turn: int) -> list[Way]:

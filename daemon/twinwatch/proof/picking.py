@@ -12,6 +12,7 @@ from PIL import Image
 
 _REACH = 2  # source pixels beside the right place
 _ROUNDS = 2
+_CLEARLY = 0.8  # of the difference in its own place: lines of a sky differ by the encoder's noise alone
 _MOST_MOVED = 0.6  # source pixels on average: more is another frame of a burst, not another rounding
 
 
@@ -38,9 +39,10 @@ def _middles(length: int, count: int) -> NDArray[np.intp]:
 
 
 def _nearest_lines(theirs: NDArray[np.int16], ours: NDArray[np.int16]) -> NDArray[np.intp]:
-    """Return for each of their rows the one of ours, near its place, that differs least; of equals the nearest."""
+    """Return for each of their rows the one of ours that differs clearly least, near its place or else in it."""
     start = _middles(len(ours), len(theirs))
     steps = sorted(range(-_REACH, _REACH + 1), key=abs)
     tried = np.stack([np.clip(start + step, 0, len(ours) - 1) for step in steps])
     cost = np.stack([np.abs(theirs - ours[rows]).sum(axis=1, dtype=np.int64) for rows in tried])
-    return np.asarray(tried[cost.argmin(axis=0), np.arange(len(theirs))])
+    best = np.where(cost.min(axis=0) < _CLEARLY * cost[0], cost.argmin(axis=0), 0)
+    return np.asarray(tried[best, np.arange(len(theirs))])

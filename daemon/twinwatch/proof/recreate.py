@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from twinwatch.proof import generations
-from twinwatch.proof.finishing import Generation, encode_jpeg, quantise
+from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import unexplained
@@ -25,6 +25,7 @@ _WINDOW = 128  # pixels of the target
 _MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
 _CHAIN_MARGIN = 32  # the same for several generations
 _WINDOWS = 5
+_MOST_SAVED = 8  # times with the same tables: hardly a block moves after that
 _EXACT = 0.02  # grey levels: nothing is left to find
 _FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
@@ -55,14 +56,16 @@ class Recipe:
     distance: float = 0.0
     kernel: ImageFilter.Kernel | None = None
     dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
-    before: tuple[Generation, ...] = ()  # between scaling and the target's own tables
+    before: tuple[Generation | Resaving, ...] = ()  # between scaling and the target's own tables
 
     @property
     def words(self) -> str:
         """Name the recipe for a person."""
         fitted_ = ", fitted filter" if self.kernel is not None else ""
         palette = {None: "", False: ", the copy's own palette", True: ", the copy's own palette dithered"}[self.dither]
-        before = f", JPEG {' then '.join(one.words for one in self.before)} before" if self.before else ""
+        times = [(words, len(list(same))) for words, same in groupby(one.words for one in self.before)]
+        chain = " then ".join(words if count == 1 else f"{words} {count} times" for words, count in times)
+        before = f", JPEG {chain} before" if chain else ""
         return f"{self.scaler}{fitted_}{palette}{before}"
 
 
@@ -116,15 +119,26 @@ def with_generations(source: Source, target: Target, found: Sequence[Recipe]) ->
     plain = Target(target.image)
     arounds = [_around(box, target.image.size, _CHAIN_MARGIN) for box in target.windows]
 
-    def finish(image: Image.Image) -> Image.Image:
-        return encode_jpeg(image, tables)
-
     longer = []
     for recipe in dict.fromkeys((found[0], next(one for one in found if one.kernel is None))):
         ours = [made(source, plain, recipe, around) for around in arounds]
-        left, chain = generations.earlier(ours, finish, [target.image.crop(around) for around in arounds])
+        left, chain = generations.earlier(ours, tables, [target.image.crop(around) for around in arounds])
         longer.append(replace(recipe, distance=left, before=chain))
     return min(longer, key=lambda recipe: recipe.distance)
+
+
+def saved_again(source: Source, target: Target, recipe: Recipe, at: tuple[int, int]) -> Recipe:
+    """Return a recipe that was saved with the target's own tables as often as it brings it nearest around a pixel.
+
+    Where colours are clipped or chroma is halved each saving moves a few blocks more, until it moves none. `at` (x, y)
+    is the place that came out worst without.
+    """
+    if target.tables is None:
+        return recipe
+    x, y = (place & ~15 for place in at)
+    boxes = [_around((x, y, x, y), target.image.size, _WINDOW // 2), *target.windows]
+    chains = [replace(recipe, before=(*recipe.before, *[Resaving(target.tables)] * n)) for n in range(_MOST_SAVED + 1)]
+    return min((_measured(source, target, chain, boxes) for chain in chains), key=lambda chain: chain.distance)
 
 
 def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
