@@ -46,6 +46,11 @@ def test_a_disk_that_keeps_only_what_was_synced_loses_nothing() -> None:
     assert [row["count"] > 10 for row in rows] == [True] * 4
 
 
+def test_every_call_fails_with_one_errno_after_the_other() -> None:
+    (row,) = torture("errnos-finish")
+    assert row["count"] >= 2 * 5
+
+
 @as_root
 def test_there_and_back_everything_is_kept_on_every_kind_of_file_system() -> None:
     rows = torture("roundtrips")

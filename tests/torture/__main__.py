@@ -81,6 +81,7 @@ PARTS: dict[str, Family] = {
     "powercut-control-btrfs": functools.partial(powercut.controls, systems=[BTRFS], only_all=True),
     **{f"least-disk-{act}": functools.partial(leastdisk.least_disk, acts=[act]) for act in leastdisk.ACTS},
     **{f"kills-{act.name}": functools.partial(syscalls.kills, acts=[act]) for act in syscalls.ACTS},
+    **{f"errnos-{act}": functools.partial(errnos.errno_grid, acts=[act]) for act in errnos.ACTS},
     **{f"households-{name}": functools.partial(households.households, where=[name]) for name in households.WHERE},
     **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{

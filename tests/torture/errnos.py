@@ -10,7 +10,7 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.nas import run_child
 from tests.torture.figures import REPOSITORY, Figure
@@ -23,19 +23,19 @@ DRIVER = REPOSITORY / "tests/crash_driver.py"
 FOR_EVER = [f"{errno}+" for errno in ERRNOS]
 
 
-def errno_grid(profile: Profile) -> Iterator[Figure]:
-    """Yield a figure for each act."""
+def errno_grid(profile: Profile, acts: Sequence[str] = ACTS) -> Iterator[Figure]:
+    """Yield a figure for each act, and another where it finds no exclusive rename."""
     script = f"import runpy, sys; sys.argv[0] = {str(DRIVER)!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     faults = [*ERRNOS, *FOR_EVER]
     if profile.quick:
         faults = random.Random(profile.seed).sample(faults, 2)
-    for act, plain in [(act, "") for act in ACTS] + [(act, "plain") for act in PLAIN]:
+    for act, plain in [(act, "") for act in acts] + [(act, "plain") for act in PLAIN if act in acts]:
         folder = profile.folder / "errnos"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         broken: Counter[str] = Counter()
         count = 0
         for fault in faults:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
             said = run_child(script, str(folder / "nas"), act, fault, *filter(None, [plain]))
             count += sum(int(calls) for calls in said.stdout.split())
             if said.returncode:
