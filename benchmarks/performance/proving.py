@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -34,7 +35,10 @@ def measure(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]
             pairs.setdefault(name, []).append((str(photo), str(made)))
     for name, files in pairs.items():
         script = [sys.executable, "-m", "benchmarks.performance.proving", str(rounds)]
-        done = subprocess.run(script, input=json.dumps(files), capture_output=True, text=True, check=True)
+        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as a worker has it: idle ones would be counted
+        done = subprocess.run(
+            script, input=json.dumps(files), env=one_thread, capture_output=True, text=True, check=True
+        )
         ratio, seconds, verdicts = json.loads(done.stdout)
         note = f"{1000 * seconds:.0f} ms; {', '.join(sorted(set(verdicts)))}"
         yield Figure(_WORK, f"{name}: beside decoding the pair", ratio, bar=_BAR, note=note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tests.model.disk import Content, Disk, Inode, View, Volume
 from tests.model.mover import Mover
@@ -31,6 +31,7 @@ class People:
     def __init__(self) -> None:
         self.owed = set()
         self.counts = Counter()
+        self._going: list[Inode] = []
         self._monotonic = 0.0
         self._clock_off = 0.0
         self._contents: dict[ContentDigest, Content] = {}
@@ -264,14 +265,17 @@ class People:
     def _in_roots(self) -> set[Content]:
         return {picked[3].content for picked in self._files()}
 
-    def _taken(self, content: Content, besides: Sequence[Inode] = ()) -> None:
-        """A person took one file of this content away: if it is nowhere else, nobody owes it any more."""
+    def _taken(self, content: Content) -> None:
+        """A person took one file of this content away: if it is nowhere else, nobody owes it any more.
+
+        What a person has asked to be purged counts as gone from that moment, and not only when it is deleted.
+        """
         everywhere = [
             inode
             for volume in self.volumes
             for names in volume.folders.values()
             for inode in names.values()
-            if inode.content == content and inode not in besides
+            if inode.content == content and inode not in self._going
         ]
         if not everywhere:
             self.owed.discard(content)

@@ -130,10 +130,11 @@ class World(People):
         """A person deletes what is in a slot: it is owed no more, if it is nowhere else."""
         going = [inode for held in note.files if (inode := self.disk.look(view, inside, held.name)) is not None]
         proved = {held.content for held in note.files}
+        self._going += going
         for inode in going:
             assert inode.content in proved, "purged what was never proved"
             self.counts["purged"] += 1
-            self._taken(inode.content, besides=going)
+            self._taken(inode.content)
         standing = {self._contents[note.keeper]} if note.keeper in self._contents else set()
         assert standing & self._in_roots(), "purged although no keeper stands"
 

@@ -19,6 +19,7 @@ _MOST = 3  # generations: those before leave next to nothing behind these
 _QUALITIES = range(40, 97, 4)
 _SCALES = (2, 3, 4, 5, 7, 9, 12, 15)  # of MPEG's matrix
 _NEIGHBOURS = (-2, -1, 1, 2)
+_FINALISTS = 8  # chains that are looked at in more than the first window
 _WORTH = 0.97  # of the distance before: a generation that brings less is noise
 
 _CHOICE = [
@@ -40,14 +41,14 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
     own = Resaving(tables)
     wanted = [np.asarray(aim).astype(np.int16) for aim in aims]
 
-    def distance(chain: Chain) -> float:
+    def distance(chain: Chain, looked_at: int = len(windows)) -> float:
         total = 0.0
-        for window, aim in zip(windows, wanted, strict=True):
+        for window, aim in zip(windows[:looked_at], wanted, strict=False):
             image = window
             for generation in chain:
                 image = generation.applied(image)
             total += float(np.abs(np.asarray(own.applied(image)).astype(np.int16) - aim).mean())
-        return total / len(wanted)
+        return total / looked_at
 
     chain: Chain = ()
     left = distance(chain)
@@ -55,7 +56,8 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
         grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
         if not chain:  # two programs that saved it in turns: neither saving alone brings it nearer
             grown += [(own, generation) for generation in _CHOICE]
-        found, best = min(((distance(one), one) for one in grown), key=lambda pair: pair[0])
+        finalists = sorted(grown, key=lambda one: distance(one, 1))[:_FINALISTS]
+        found, best = min(((distance(one), one) for one in finalists), key=lambda pair: pair[0])
         if found >= left * _WORTH:
             break
         left, chain = _refined(found, best, distance)

@@ -23,7 +23,7 @@ from twinwatch.proof.residual import joined, residual
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
 
-_CHAIN_HOPE = 2.5  # times the allowance: what earlier generations can leave (measured: up to 1.8)
+_CHAIN_HOPE = 3.0  # times the allowance: what earlier generations can leave (measured: up to 2.5)
 _RECODING_HOPE = 4.0
 """Times the allowance without recoding: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
 _QUIET, _QUIET_SCALED = 0.9, 1.6

@@ -11,6 +11,7 @@ _WIDE = 8  # tiles
 _CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
 _FEWEST_SHARP = 9  # such tiles: fewer tell nothing of what is usual
 _FAINT = 0.1  # of the contrast: missing in any codec
+_HARDLY_COLOURED = 4.0  # squared grey levels: deviation of both chromas together where a tenth of it is a codec's noise
 _FEWEST = 16  # tiles: with fewer that hold grain there is none to speak of
 _GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
 
@@ -57,7 +58,7 @@ def vividness(left: Residual) -> float:
 
     The slope of one straight line through both chroma channels, towards zero where there is hardly any colour.
     """
-    together, own = 0.0, 1.0
+    together, own = 0.0, _HARDLY_COLOURED
     for channel in (1, 2):
         level, difference = left.level[:, :, channel], left.signed[:, :, channel]
         off = level - level.mean()

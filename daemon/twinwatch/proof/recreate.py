@@ -19,7 +19,7 @@ from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg, quantis
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import unexplained
-from twinwatch.proof.scaling import Box, Source, scalers
+from twinwatch.proof.scaling import IN_EIGHT_BITS, Box, Source, scalers
 
 _WINDOW = 128  # pixels of the target
 _MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
@@ -84,7 +84,8 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     best = [_measured(source, target, recipe, boxes) for recipe in finalists]
     best.sort(key=lambda recipe: recipe.distance)
     aims = [target.image.crop(box) for box in boxes]
-    for recipe in best[:_RIVALS]:
+    # Sharpened pictures are nearest to what drops shadows; no program sharpens in eight-bit light.
+    for recipe in [one for one in best if one.scaler != IN_EIGHT_BITS][:_RIVALS]:
         if best[0].distance <= _EXACT:
             break
         ours = [_window(source, Target(target.image), recipe, box) for box in boxes]

@@ -33,6 +33,8 @@ class Source(Protocol):
 Scaler = Callable[[Source, tuple[int, int], Box], Image.Image]
 """(source, full target size, window of the target) -> that window of the scaled source."""
 
+IN_EIGHT_BITS = "lanczos in 8-bit light"
+
 _R = Image.Resampling
 _T = Image.Transform
 _TIE = 1e-4  # source pixels: a sample on the edge of two pixels belongs to the second, whatever the rounding
@@ -60,7 +62,7 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     for filter_ in (_R.LANCZOS, _R.BILINEAR, _R.BOX):
         named[f"{filter_.name.lower()} in linear light"] = _lit(filter_)
     # libvips averages down to twice the size before it filters.
-    named["lanczos in 8-bit light"] = _posterised
+    named[IN_EIGHT_BITS] = _posterised
     return named
 
 
@@ -189,15 +191,20 @@ _POWER = 2.2  # sharp's default
 _TO_POWER, _FROM_POWER = ([int(255 * (value / 255) ** by) for value in range(256)] for by in (_POWER, 1 / _POWER))
 
 
-def _curve() -> NDArray[np.float32]:
-    value = np.arange(256) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_STEPS = 1 << 18  # of light from none to full: the dark end, where a grey level is narrowest, has 80 steps for each
 
 
-_TO_LIGHT = _curve()
+def _light_of(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _value_of(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+_TO_LIGHT = (_light_of(np.arange(256) / 255) * (_STEPS - 1)).astype(np.float32)
+_FROM_LIGHT = np.rint(_value_of(np.arange(_STEPS) / (_STEPS - 1)) * 255).astype(np.uint8)
 
 
 def _from_light(light: NDArray[np.float32]) -> NDArray[np.uint8]:
-    inside = np.clip(light, 0, 1)
-    value = np.where(inside <= 0.0031308, inside * 12.92, 1.055 * inside ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(value * 255), dtype=np.uint8)
+    return np.asarray(_FROM_LIGHT[np.clip(light + 0.5, 0, _STEPS - 1).astype(np.int32)])
