@@ -234,15 +234,45 @@ def test_a_folder_that_cannot_be_listed_is_trouble_and_what_it_hides_is_not_gone
         know(nas, "a/a.jpg")
         nas.index.commit()
         (nas.root.path / "a").chmod(0)
-        was = os.geteuid()
-        if was == 0:
-            os.seteuid(65534)
-        try:
+        with as_plain_user():
             assert unlisted(nas)
-        finally:
-            os.seteuid(was)
         (nas.root.path / "a").chmod(0o755)
         assert nas.index.photos.count() == 1
+
+
+def test_a_root_whose_marker_cannot_be_read_is_unreadable_and_never_opened() -> None:
+    with tempfile.TemporaryDirectory() as folder, closing(Nas(Path(folder))) as nas:
+        nas.folder.chmod(0o755)
+        (nas.root.path / ".twinwatch").chmod(0)
+        with as_plain_user():
+            assert nas.root.check() is Health.UNREADABLE
+            with pytest.raises(RootError, match="cannot be read") as raised, nas.root.opened():
+                pass
+            assert raised.value.health is Health.UNREADABLE
+        (nas.root.path / ".twinwatch").chmod(0o755)
+
+
+@contextmanager
+def as_plain_user() -> Iterator[None]:
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_what_is_told_of_a_file_is_what_the_disk_says_and_it_is_closed_again(nas: Nas) -> None:
+    path = nas.put("a/a.jpg", b"abc")
+    before = set(os.listdir("/proc/self/fd"))
+    with nas.root.opened_file(PurePosixPath("a/a.jpg")) as (fd, opened):
+        assert os.read(fd, 10) == b"abc"
+    told = nas.root.stat(PurePosixPath("a/a.jpg"))
+    assert told == opened
+    assert told is not None
+    assert (told.inode, told.size, told.mtime_ns) == (path.stat().st_ino, 3, path.stat().st_mtime_ns)
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def unlisted(nas: Nas) -> bool:
@@ -266,7 +296,11 @@ def test_the_quarantine_is_a_sibling_that_is_never_walked(tmp_path: Path) -> Non
 
 
 def test_the_quarantine_is_inside_where_a_sibling_would_be_watched_synced_or_too_long(tmp_path: Path) -> None:
-    for name, watched, sign in (("p", (tmp_path,), ""), ("q", (), ".stfolder"), ("x" * 250, (), "")):
+    longest = 255 - len(".twinwatch--quarantine")
+    fits = tmp_path / "fits" / ("x" * longest)
+    fits.mkdir(parents=True)
+    assert len(quarantine_place(fits, ()).name) == 255
+    for name, watched, sign in (("p", (tmp_path,), ""), ("q", (), ".stfolder"), ("x" * (longest + 1), (), "")):
         root = tmp_path / name / name
         root.mkdir(parents=True)
         if sign:
