@@ -74,7 +74,8 @@ else
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' $(ARGS)
 endif
 
-# The same variables; BENCH_WORK=DIR keeps photos and indexes elsewhere. djpeg is in Debian's libjpeg-turbo-progs.
+# The same variables; BENCH_WORK=DIR keeps photos and indexes elsewhere. djpeg is in Debian's libjpeg-turbo-progs; a PostgreSQL
+# (its server, not running) is compared with where it is installed.
 BENCH_WORK ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinwatch-performance
 
 bench: $(BENCH_STAMP)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("twinwatch", "pillow", "numpy", "imagehash", "blake3", "czkawka", "faiss-cpu", "pybktree")
+PACKAGES = ("twinwatch", "pillow", "numpy", "imagehash", "blake3", "czkawka", "faiss-cpu", "pybktree", "psycopg")
 
 
 def describe() -> Iterator[str]:

@@ -1,11 +1,12 @@
-"""Looking for photos whose hash is near: the index beside numpy, FAISS and pybktree, and whether it finds them all."""
+"""Looking for photos whose hash is near: the index beside numpy, FAISS, pybktree and PostgreSQL. Are all found?"""
 
 from __future__ import annotations
 
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.performance import postgres
 from benchmarks.performance.figures import Figure
 from benchmarks.performance.libraries import copies, made, newcomers
 from twinwatch.index import Index
@@ -20,6 +22,9 @@ from twinwatch.photo import Photo, RootId
 
 Times = dict[tuple[str, int, int], float]
 """(program, photos, radius) -> median seconds of processor for one newcomer, all eight orientations."""
+
+Program = tuple[Callable[[Photo, int], set[int]], Callable[[], float]]
+"""(newcomer, radius) -> the hashes that are near; and the seconds of processor it has taken outside this process."""
 
 _QUERIES = 30
 _LARGEST_TREE = 10_000  # photos: pybktree looks at most of them, in Python
@@ -34,20 +39,12 @@ def measure(work: Path, counts: Sequence[int], say: Callable[[str], None]) -> tu
         index = made(work / f"library-{count}", count)
         hashes = _hashes(index)
         asked = [*newcomers(_QUERIES // 2, 7), *copies(_known(index, count), 7)]
-        programs = _programs(index, hashes, count)
+        with _programs(index, hashes, count) as programs:
+            for radius in (5, 8):
+                hits, spent = _asked(programs, asked, radius)
+                times |= {(name, count, radius): seconds for name, seconds in spent.items()}
+                say(f"  {count:,} photos, radius {radius}: {hits} found, by all of {', '.join(programs)}")
         for radius in (5, 8):
-            found: dict[str, list[set[int]]] = {name: [] for name in programs}
-            spent: dict[str, list[float]] = {name: [] for name in programs}
-            for photo in asked:
-                for name, ask in programs.items():
-                    began = time.process_time()
-                    found[name].append(ask(photo, radius))
-                    spent[name].append(time.process_time() - began)
-            for name in programs:
-                assert found[name] == found["numpy"], f"{name} found something else than brute force"
-                times[name, count, radius] = statistics.median(spent[name])
-            hits = sum(map(len, found["numpy"]))
-            say(f"  {count:,} photos, radius {radius}: {hits} found, by all of {', '.join(programs)}")
             ratio = times["twinwatch", count, radius] / times["numpy", count, radius]
             figures.append(
                 Figure(
@@ -76,7 +73,22 @@ def equal(work: Path) -> Iterator[Figure]:
     yield Figure("search that hits 10,000 equal hashes", "24 likeliest of them", 1000 * statistics.median(spent), "ms")
 
 
-def _programs(index: Index, hashes: NDArray[np.uint64], count: int) -> dict[str, Callable[[Photo, int], set[int]]]:
+def _asked(programs: Mapping[str, Program], photos: Sequence[Photo], radius: int) -> tuple[int, dict[str, float]]:
+    """Ask every program for what is near each photo, in turns; return how many were found, and the median seconds."""
+    found: dict[str, list[set[int]]] = {name: [] for name in programs}
+    spent: dict[str, list[float]] = {name: [] for name in programs}
+    for photo in photos:
+        for name, (ask, clock) in programs.items():
+            began = time.process_time() + clock()
+            found[name].append(ask(photo, radius))
+            spent[name].append(time.process_time() + clock() - began)
+    for name in programs:
+        assert found[name] == found["numpy"], f"{name} found something else than brute force"
+    return sum(map(len, found["numpy"])), {name: statistics.median(each) for name, each in spent.items()}
+
+
+@contextmanager
+def _programs(index: Index, hashes: NDArray[np.uint64], count: int) -> Iterator[dict[str, Program]]:
     def ours(photo: Photo, radius: int) -> set[int]:
         near = index.photos.candidates(photo, [RootId(1)], radius, 1_000_000)
         return {one.reading.fingerprint.hashes[0] for one in near if one.reading.fingerprint}
@@ -87,12 +99,19 @@ def _programs(index: Index, hashes: NDArray[np.uint64], count: int) -> dict[str,
             near |= np.bitwise_count(hashes ^ np.uint64(own)) <= radius
         return set(map(int, hashes[near]))
 
-    programs: dict[str, Callable[[Photo, int], set[int]]] = {"twinwatch": ours, "numpy": brute}
+    programs: dict[str, Program] = {"twinwatch": (ours, _nothing), "numpy": (brute, _nothing)}
     if find_spec("faiss") and count <= _LARGEST_FAISS:
-        programs["FAISS"] = _faiss(hashes)
+        programs["FAISS"] = (_faiss(hashes), _nothing)
     if find_spec("pybktree") and count <= _LARGEST_TREE:
-        programs["pybktree"] = _tree(hashes)
-    return programs
+        programs["pybktree"] = (_tree(hashes), _nothing)
+    with postgres.server(hashes) as server:
+        if server is not None:
+            programs["PostgreSQL"] = (lambda photo, radius: server.ask(_eight(photo), radius), server.clock())
+        yield programs
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 def _faiss(hashes: NDArray[np.uint64]) -> Callable[[Photo, int], set[int]]:
