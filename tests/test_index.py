@@ -217,10 +217,10 @@ def test_candidates_come_nearest_first_and_from_healthy_roots_only(index: Index)
     enter(index, 7, [0b111, *[1 << 60] * 7])
     enter(index, 3, [0b11, *[1 << 60] * 7])
     enter(index, 1, [0b1, *[1 << 60] * 7], root=2)
-    both = index.photos.candidates(newcomer, [RootId(1), RootId(2)], 5, 10)
+    both = list(index.photos.candidates(newcomer, [RootId(1), RootId(2)], 5, 10))
     assert [photo.path.stem for photo in both] == ["1", "3", "7"]
     assert [photo.path.stem for photo in index.photos.candidates(newcomer, [RootId(1)], 5, 1)] == ["3"]
-    assert index.photos.candidates(newcomer, [], 5, 10) == []
+    assert list(index.photos.candidates(newcomer, [], 5, 10)) == []
 
 
 def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(index: Index) -> None:
@@ -231,7 +231,7 @@ def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(i
     reading = Reading(ContentDigest((1).to_bytes(32, "big")), same.header, same.reading.fingerprint)
     index.photos.record(RootId(1), PurePosixPath("twin.jpg"), STAT, reading, arrived=True)
     newcomer = enter(index, 1, [5] * 8)
-    found = index.photos.candidates(newcomer, [RootId(1)], 5, 24)
+    found = list(index.photos.candidates(newcomer, [RootId(1)], 5, 24))
     assert len(found) == 24
     assert found[0].path.name == "twin.jpg"
 

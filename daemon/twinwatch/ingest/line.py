@@ -21,7 +21,7 @@ from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, P
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
 from twinwatch.matching import taken_apart
-from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
+from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Header, Photo, Reading, RootId, Trouble, Verdict
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat
@@ -241,15 +241,17 @@ class Line:
         if memory.is_allowed(digest, digest):
             return matches  # a person put exactly this back
         proofs = of_other_moments = 0
-        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH):
+
+        def worth(header: Header | None) -> bool:
+            return of_other_moments < MAX_OF_OTHER_MOMENTS or not taken_apart(photo.reading.header, header)
+
+        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, worth):
             if memory.is_allowed(digest, candidate.reading.digest):
-                continue
-            other_moment = taken_apart(photo.reading.header, candidate.reading.header)
-            if other_moment and of_other_moments == MAX_OF_OTHER_MOMENTS:
                 continue
             if proofs == MAX_PROOFS:
                 break
-            proofs, of_other_moments = proofs + 1, of_other_moments + other_moment
+            proofs += 1
+            of_other_moments += taken_apart(photo.reading.header, candidate.reading.header)
             evidence = yield from self._evidence(photo, candidate, priority)
             if evidence is None:
                 continue
