@@ -16,12 +16,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.content import digest_of, unkept
-from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
+from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
+from twinwatch.ingest.reading import read, read_anew
 from twinwatch.matching import taken_apart
-from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Header, Photo, Reading, RootId, Trouble, Verdict
+from twinwatch.photo import (
+    COPY_VERDICTS,
+    Evidence,
+    FileStat,
+    Header,
+    Photo,
+    Reading,
+    RootId,
+    Trouble,
+    Verdict,
+)
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat
@@ -172,12 +182,12 @@ class Line:
                 return None  # reading would download it
             if known is not None and same and known.reading.trouble is None:
                 if found.again:
-                    photos.refresh(known.id, (yield from self._reading(fd, found.priority)))
+                    photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
                     return None
                 return known  # read before, but not judged, or only reported
             if not same and self._followed(root, found.path, stat):
                 return None
-            reading = yield from self._reading(fd, found.priority)
+            reading = yield from read(self._workers, photos, fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
         level = self._index.is_level(root.id)
@@ -200,22 +210,6 @@ class Line:
         for row in offer_back(self._index, before.reading.digest, where, self._clock()):
             path = row.root_path / row.path
             self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
-
-    def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
-        try:
-            with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
-                reading = yield self._workers.read(fd, priority)
-        except WorkerError as error:
-            if error.trouble is None:
-                raise
-            # The bytes killed the worker: all that can be said of them is their digest.
-            try:
-                return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
-            except OSError as unreadable:
-                raise PhotoError(f"the disk cannot read it: {unreadable.strerror}", "check the disk") from unreadable
-        if not isinstance(reading, Reading):
-            raise TypeError("a worker's answer to `read` is a Reading")
-        return reading
 
     def _followed(self, root: Root, path: PurePosixPath, stat: FileStat) -> bool:
         """Tell whether this is a photo already known under another name: moved, or hard-linked."""
