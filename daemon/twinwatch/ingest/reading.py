@@ -22,8 +22,8 @@ Asking = Generator[Future[Any], Any, Reading]
 def read(workers: Workers, photos: Photos, fd: int, priority: Priority) -> Asking:
     """Return the reading of an open file; raise PhotoError or WorkerError when it cannot be had this time.
 
-    An arrival is asked for its digest first: a byte copy, the commonest of all copies, is known by that alone. Bulk work
-    meets few of them, and would read every other file twice.
+    An arrival is asked for its digest first: a byte copy, the commonest of all copies, is known by that alone. Bulk
+    work meets few of them, and would read every other file twice.
     """
     if priority == "arrival":
         known = yield from _known(workers, photos, fd)
