@@ -90,9 +90,9 @@ def migrated(folder: Path) -> Engine:
 ASKED = ("table_xinfo", "foreign_key_list", "index_list")
 
 
-def told(engine: Engine) -> dict[str, list[object]]:
+def told(engine: Engine) -> dict[str, list[str]]:
     """Return all that a database says of its tables and indexes, in no order that matters."""
-    found: dict[str, list[object]] = {}
+    found: dict[str, list[str]] = {}
     with engine.connect() as connection:
         for (table,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").all():
             for pragma in ASKED:
@@ -295,6 +295,25 @@ def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(i
     found = list(index.photos.candidates(newcomer, [RootId(1)], 5, 24))
     assert len(found) == 24
     assert found[0].path.name == "twin.jpg"
+
+
+def test_of_a_burst_only_the_frames_that_are_wanted_are_fetched(index: Index) -> None:
+    for number in range(2, 102):
+        enter(index, number, [5] * 8)
+    newcomer = enter(index, 1, [5] * 8)
+    driver = index._database.connection.connection.driver_connection
+    assert driver is not None
+    statements: list[str] = []
+    driver.set_trace_callback(statements.append)
+    asked: list[Header] = []
+
+    def worth(header: Header) -> bool:
+        asked.append(header)
+        return len(asked) <= 2
+
+    assert len(list(index.photos.candidates(newcomer, [RootId(1)], 5, 60, worth))) == 2
+    assert len(asked) == 60
+    assert len([text for text in statements if "WHERE photo.id = " in " ".join(text.split())]) == 2
 
 
 def test_a_flat_picture_is_offered_by_equal_size_and_hash_only(index: Index) -> None:

@@ -76,6 +76,21 @@ def test_the_generations_between_are_named() -> None:
     assert generations.earlier([window], finish, [finish(window)])[1] == ()
 
 
+def test_a_chain_that_is_hopeless_in_one_window_is_not_tried_in_the_others() -> None:
+    windows = [SEEN.crop((x, 200, x + 96, 296)) for x in (0, 200, 400, 600)]
+    tables = JpegTables(((4,) * 64, (5,) * 64, (5,) * 64), 2)
+    finished = 0
+
+    def finish(image: Image.Image) -> Image.Image:
+        nonlocal finished
+        finished += 1
+        return encode_jpeg(image, tables)
+
+    aims = [encode_jpeg(window, tables) for window in windows]
+    assert generations.earlier(windows, finish, aims) == (0.0, ())
+    assert finished == len(windows) + len(generations.CHOICE)
+
+
 def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
     vivid = ImageEnhance.Color(SEEN).enhance(1.5)
     wide = stored(vivid, quality=95, icc_profile=wide_profile())

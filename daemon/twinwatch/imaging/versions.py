@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from importlib.metadata import version
 
+import imagehash
 import numpy as np
 import PIL
 from PIL import Image, ImageCms
@@ -24,7 +24,7 @@ _ONE_THREAD: dict[str, dict[str, int]] = {"JXL": {"num_threads": 0}}
 @cache
 def algorithm() -> str:
     """Name the hash, our revision of it and the library versions it depends on; call `warm` first in a sandbox."""
-    return f"phash64/{_REVISION} pillow-{PIL.__version__} imagehash-{version('imagehash')} numpy-{np.__version__}"
+    return f"phash64/{_REVISION} pillow-{PIL.__version__} imagehash-{imagehash.__version__} numpy-{np.__version__}"
 
 
 @cache

@@ -247,7 +247,8 @@ class Photos:
             return (_signed(print_.hashes[0]),)
         low, middle, high = probes(print_.hashes, radius)
         shift = CHUNK_BITS[0] + CHUNK_BITS[1]
-        asked = (low, middle, [_signed(chunk << shift) for chunk in high])
+        top = CHUNK_BITS[2] - 1  # its highest bit is the sign of the column
+        asked = (low, middle, [(chunk << shift) - (chunk >> top << 64) for chunk in high])
         rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
         a, b, c, d, e, f, g, h = print_.hashes
         return [

@@ -145,9 +145,10 @@ class Line:
         before = self._index.photos.judged(photo.id)
         while True:
             matches = yield from self._prove(photo, found.priority)
-            if self._index.photos.by_id(photo.id) is None:
+            now = self._index.photos.by_id(photo.id)
+            if now is None:
                 return  # another line has set it aside meanwhile, or it is gone
-            if self._still_true(photo, matches):
+            if self._still_true(photo, now, matches):
                 break
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
@@ -287,10 +288,9 @@ class Line:
             return None
         return evidence.named(photo.path.name, candidate.path.name)
 
-    def _still_true(self, photo: Photo, matches: list[Match]) -> bool:
-        """Tell whether the index still has what was compared: another take may have set one of them aside."""
-        own = self._index.photos.by_id(photo.id)
-        if own is None or own.reading.digest != photo.reading.digest or own.path != photo.path:
+    def _still_true(self, photo: Photo, own: Photo, matches: list[Match]) -> bool:
+        """Tell whether the index, which has `own` now, still has what was compared: another take may have moved one."""
+        if own.reading.digest != photo.reading.digest or own.path != photo.path:
             raise PhotoChangedError(f"{photo.path} is no longer what was compared", "it is looked at again")
         for match in matches:
             now = self._index.photos.by_id(match.photo.id)

@@ -6,7 +6,8 @@ one more generation brings the windows nearer: first the coarsest, which left th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ _SCALES = (2, 3, 4, 5, 7, 9, 12, 15)  # of MPEG's matrix
 _NEIGHBOURS = (-2, -1, 1, 2)
 _WORTH = 0.97  # of the distance before: a generation that brings less is noise
 
-_CHOICE = [
+CHOICE = [
     Generation(quality, subsampling, mpeg)
     for subsampling in (2, 0)
     for mpeg, qualities in ((False, _QUALITIES), (True, _SCALES))
@@ -28,6 +29,8 @@ _CHOICE = [
 ]
 
 Chain = tuple[Generation, ...]
+Distance = Callable[[Chain, float], float]
+"""How far a chain stays; infinitely, without looking at every window, where that is so much or more."""
 
 
 def earlier(
@@ -40,27 +43,39 @@ def earlier(
     """
     wanted = [np.asarray(aim).astype(np.int16) for aim in aims]
 
-    def distance(chain: Chain) -> float:
+    def distance(chain: Chain, most: float = math.inf) -> float:
         total = 0.0
         for window, aim in zip(windows, wanted, strict=True):
             image = window
             for generation in chain:
                 image = generation.applied(image)
             total += float(np.abs(np.asarray(finish(image)).astype(np.int16) - aim).mean())
+            if total / len(wanted) >= most:
+                return math.inf  # whatever the other windows add
         return total / len(wanted)
 
     chain: Chain = ()
     left = distance(chain)
     for _ in range(_MOST):
-        grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
-        found, best = min(((distance(one), one) for one in grown), key=lambda pair: pair[0])
-        if found >= left * _WORTH:
+        grown = [(*chain[:place], generation, *chain[place:]) for generation in CHOICE for place in {0, len(chain)}]
+        found, best = _nearest(grown, distance, left * _WORTH)
+        if best is None:
             break
         left, chain = _refined(found, best, distance)
     return left, chain
 
 
-def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> tuple[float, Chain]:
+def _nearest(chains: Iterable[Chain], distance: Distance, most: float) -> tuple[float, Chain | None]:
+    """Return the chain that comes nearest, the first of equals, and how near; none where all stay `most` away."""
+    best: Chain | None = None
+    for chain in chains:
+        found = distance(chain, most)
+        if found < most:
+            most, best = found, chain
+    return most, best
+
+
+def _refined(left: float, chain: Chain, distance: Distance) -> tuple[float, Chain]:
     """Move one quality at a time by a step or two for as long as it helps."""
     while True:
         near = [
@@ -69,7 +84,7 @@ def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> t
             for step in _NEIGHBOURS
             if 1 <= generation.quality + step <= (31 if generation.mpeg else 100)
         ]
-        found, best = min(((distance(one), one) for one in near), key=lambda pair: pair[0])
-        if found >= left:
+        found, best = _nearest(near, distance, left)
+        if best is None:
             return left, chain
         left, chain = found, best
