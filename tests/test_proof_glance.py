@@ -114,4 +114,5 @@ def turned(image: Image.Image, orientation: int) -> np.ndarray:
 def reach(luma: np.ndarray) -> np.ndarray:
     around = np.pad(luma, 1, mode="edge")
     places = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
-    return np.subtract(places.max(axis=(2, 3)), places.min(axis=(2, 3)))
+    spans: np.ndarray = places.max(axis=(2, 3)) - places.min(axis=(2, 3))
+    return spans
