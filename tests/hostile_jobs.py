@@ -197,6 +197,7 @@ SPECIAL: dict[str, Callable[[int], Mapping[str, Any]]] = {
     "descriptors": lambda fd: reading(descriptors()),
     "environment": lambda fd: reading(",".join(sorted(os.environ))),
     "niceness": lambda fd: reading(str(NICENESS)),
+    "collector": lambda fd: reading(f"{gc.isenabled()}, {gc.get_freeze_count() > len(sys.modules)}"),
     "write to the photo": write_to_the_photo,
     "loop": lambda fd: spin(),
     "sleep": lambda fd: sleep(),

@@ -7,15 +7,17 @@ import random
 import resource
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 import twinwatch.migrations
 from tests.nas import NOW, run_child
@@ -67,12 +69,71 @@ def row(slot: str = "s1", state: MoveState = MoveState.MOVING, at: float = NOW) 
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    Index(tmp_path).close()
-    engine = create_engine(f"sqlite:///{tmp_path}/index.db")
+    engine = migrated(tmp_path)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def migrated(folder: Path) -> Engine:
+    """Return a database that every migration made, from the first on."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(twinwatch.migrations.__file__).parent))
+    engine = create_engine(f"sqlite:///{folder}/migrated.db")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine
+
+
+ASKED = ("table_xinfo", "foreign_key_list", "index_list")
+
+
+def told(engine: Engine) -> dict[str, list[str]]:
+    """Return all that a database says of its tables and indexes, in no order that matters."""
+    found: dict[str, list[str]] = {}
+    with engine.connect() as connection:
+        for (table,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").all():
+            for pragma in ASKED:
+                rows = connection.exec_driver_sql(f"PRAGMA {pragma}({table})").mappings().all()
+                # The numbers of keys and indexes follow the order in which they were written down.
+                found[f"{table}.{pragma}"] = sorted(
+                    str({key: value for key, value in row.items() if key not in ("id", "seq")}) for row in rows
+                )
+        for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'index'").all():
+            if sql is not None:  # the others are those of the constraints
+                found[name] = [sql]
+        found["version"] = list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+    engine.dispose()
+    return found
+
+
+def test_a_new_index_is_what_the_migrations_make(tmp_path: Path) -> None:
+    Index(tmp_path).close()
+    new = told(create_engine(f"sqlite:///{tmp_path}/index.db"))
+    assert new == told(migrated(tmp_path))
+    assert len(new) > 30
+
+
+def test_a_new_index_does_without_alembic(tmp_path: Path) -> None:
+    """Importing it takes half as long as the rest of a command's start."""
+    script = (
+        "import sys; from pathlib import Path; from twinwatch.index import Index\n"
+        "Index(Path(sys.argv[1])).close()\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    assert run_child(script, str(tmp_path)).stdout == "False\n"
+
+
+def test_two_that_begin_an_index_at_once_begin_one(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from twinwatch.index import Index\n"
+        "index = Index(Path(sys.argv[1])); print(index.verify(), index.photos.count())\n"
+    )
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda _: run_child(script, str(tmp_path)), range(4)))
+    assert [(one.stdout, one.stderr) for one in said] == [("[] 0\n", "")] * 4
 
 
 def test_the_version_is_the_newest_migration() -> None:
@@ -217,10 +278,10 @@ def test_candidates_come_nearest_first_and_from_healthy_roots_only(index: Index)
     enter(index, 7, [0b111, *[1 << 60] * 7])
     enter(index, 3, [0b11, *[1 << 60] * 7])
     enter(index, 1, [0b1, *[1 << 60] * 7], root=2)
-    both = index.photos.candidates(newcomer, [RootId(1), RootId(2)], 5, 10)
+    both = list(index.photos.candidates(newcomer, [RootId(1), RootId(2)], 5, 10))
     assert [photo.path.stem for photo in both] == ["1", "3", "7"]
     assert [photo.path.stem for photo in index.photos.candidates(newcomer, [RootId(1)], 5, 1)] == ["3"]
-    assert index.photos.candidates(newcomer, [], 5, 10) == []
+    assert list(index.photos.candidates(newcomer, [], 5, 10)) == []
 
 
 def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(index: Index) -> None:
@@ -231,9 +292,28 @@ def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(i
     reading = Reading(ContentDigest((1).to_bytes(32, "big")), same.header, same.reading.fingerprint)
     index.photos.record(RootId(1), PurePosixPath("twin.jpg"), STAT, reading, arrived=True)
     newcomer = enter(index, 1, [5] * 8)
-    found = index.photos.candidates(newcomer, [RootId(1)], 5, 24)
+    found = list(index.photos.candidates(newcomer, [RootId(1)], 5, 24))
     assert len(found) == 24
     assert found[0].path.name == "twin.jpg"
+
+
+def test_of_a_burst_only_the_frames_that_are_wanted_are_fetched(index: Index) -> None:
+    for number in range(2, 102):
+        enter(index, number, [5] * 8)
+    newcomer = enter(index, 1, [5] * 8)
+    driver = index._database.connection.connection.driver_connection
+    assert driver is not None
+    statements: list[str] = []
+    driver.set_trace_callback(statements.append)
+    asked: list[Header] = []
+
+    def worth(header: Header) -> bool:
+        asked.append(header)
+        return len(asked) <= 2
+
+    assert len(list(index.photos.candidates(newcomer, [RootId(1)], 5, 60, worth))) == 2
+    assert len(asked) == 60
+    assert len([text for text in statements if "WHERE photo.id = " in " ".join(text.split())]) == 2
 
 
 def test_a_flat_picture_is_offered_by_equal_size_and_hash_only(index: Index) -> None:

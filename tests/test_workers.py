@@ -191,6 +191,10 @@ def test_an_idle_pool_has_no_process_and_no_thread(tmp_path: Path) -> None:
         assert ask(workers, tmp_path, "nothing").detail == "nothing"
 
 
+def test_garbage_is_collected_but_not_looked_for_in_what_was_imported(workers: Workers, tmp_path: Path) -> None:
+    assert ask(workers, tmp_path, "collector").detail == "True, True"
+
+
 def test_refuses_what_a_child_must_not_be_handed(workers: Workers, tmp_path: Path) -> None:
     with (tmp_path / "x").open("wb") as writable, pytest.raises(ValueError, match="read-only"):
         workers.read(writable.fileno())

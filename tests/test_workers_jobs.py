@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from PIL import Image, ImageCms, features
 
 from twinwatch.photo import Evidence, Likeness, Likenesses, Metric, Reading
@@ -83,6 +84,12 @@ def test_an_enclosed_child_reads_what_anyone_reads(workers: Workers, pictures: d
         with path.open("rb") as photo:
             inside: Reading = workers.read(photo.fileno()).result(SOON)
             assert inside == Reading.from_json(imaging.read(photo.fileno()).to_json()), name
+
+
+def test_an_enclosed_child_digests_any_bytes(workers: Workers, pictures: dict[str, Path]) -> None:
+    for name, path in pictures.items():
+        with path.open("rb") as photo:
+            assert workers.digest(photo.fileno()).result(SOON) == blake3(path.read_bytes()).digest(), name
 
 
 def test_an_enclosed_child_proves_what_anyone_proves(workers: Workers, pictures: dict[str, Path]) -> None:

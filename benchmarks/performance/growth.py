@@ -58,7 +58,7 @@ def _arrival(index: Index, number: int) -> Iterator[tuple[str, float]]:
     known = index.photos.record(RootId(1), photo.path, photo.stat, photo.reading, arrived=True)
     yield "record", since()
     index.memory.is_allowed(known.reading.digest, known.reading.digest)
-    index.photos.candidates(known, [RootId(1)], 5, 24)
+    list(index.photos.candidates(known, [RootId(1)], 5, 24))
     yield "candidates", since()
     index.photos.set_judged(known.id)
     index.journal.since(time.time() - 3600)

@@ -67,7 +67,7 @@ def equal(work: Path) -> Iterator[Figure]:
     spent = []
     for _ in range(5):
         began = time.process_time()
-        assert len(index.photos.candidates(one, among, 5, 24)) == 24
+        assert len(list(index.photos.candidates(one, among, 5, 24))) == 24
         spent.append(time.process_time() - began)
     index.close()
     yield Figure("search that hits 10,000 equal hashes", "24 likeliest of them", 1000 * statistics.median(spent), "ms")
@@ -90,7 +90,7 @@ def _asked(programs: Mapping[str, Program], photos: Sequence[Photo], radius: int
 @contextmanager
 def _programs(index: Index, hashes: NDArray[np.uint64], count: int) -> Iterator[dict[str, Program]]:
     def ours(photo: Photo, radius: int) -> set[int]:
-        near = index.photos.candidates(photo, [RootId(1)], radius, 1_000_000)
+        near = list(index.photos.candidates(photo, [RootId(1)], radius, 1_000_000))
         return {one.reading.fingerprint.hashes[0] for one in near if one.reading.fingerprint}
 
     def brute(photo: Photo, radius: int) -> set[int]:

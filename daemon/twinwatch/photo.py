@@ -16,6 +16,15 @@ from typing import Any, Literal, NewType
 ContentDigest = NewType("ContentDigest", bytes)
 """BLAKE3 of the file's bytes, 32 bytes."""
 
+
+def content_digest(text: str) -> ContentDigest:
+    """Build a digest from its hexadecimal form; raise ValueError or TypeError on anything else."""
+    digest = bytes.fromhex(text)
+    if len(digest) != 32:
+        raise ValueError("a content digest has 32 bytes")
+    return ContentDigest(digest)
+
+
 PerceptualHash = NewType("PerceptualHash", int)
 """imagehash pHash as an unsigned 64-bit number; bit 63 is the DC term's row, first column."""
 
@@ -205,9 +214,7 @@ class Reading:
     def from_json(value: Mapping[str, Any]) -> Reading:
         """Build a reading from its JSON form; raise ValueError, KeyError or TypeError on anything unexpected."""
         header, print_ = value["header"], value["fingerprint"]
-        digest = bytes.fromhex(value["digest"])
-        if len(digest) != 32:
-            raise ValueError("a content digest has 32 bytes")
+        digest = content_digest(value["digest"])
         fingerprint = None
         if print_ is not None:
             hashes = tuple(PerceptualHash(int(h, 16)) for h in print_["hashes"])
@@ -215,7 +222,7 @@ class Reading:
                 raise ValueError("a fingerprint has eight 64-bit hashes")
             fingerprint = Fingerprint(hashes, float(print_["detail"]), str(print_["algorithm"])[:200])
         return Reading(
-            ContentDigest(digest),
+            digest,
             None if header is None else header_from_json(header),
             fingerprint,
             None if value["trouble"] is None else Trouble(value["trouble"]),

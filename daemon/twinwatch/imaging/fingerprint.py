@@ -1,6 +1,7 @@
 """The perceptual hash of a picture in all eight orientations, from one small luma and one DCT.
 
-`hashes[0]` is bit for bit `imagehash.phash(upright)`. The others follow from the cosine transform's symmetry: mirroring
+`hashes[0]` is bit for bit `imagehash.phash(upright)`, which is not called: it imports all of scipy, and a worker has
+to start often. The others follow from the cosine transform's symmetry: mirroring
 an axis negates its odd rows, transposing transposes. They may differ from a hash of the transposed file by the rounding
 of a resize, a bit at most.
 """
@@ -9,12 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import imagehash
 import numpy as np
-import scipy.fftpack
 from numpy.typing import NDArray
 from PIL import Image
 
+from twinwatch.imaging.cosine import transformed
 from twinwatch.photo import Fingerprint, PerceptualHash
 
 TRANSPOSES: Final[dict[int, Image.Transpose]] = {
@@ -28,7 +28,8 @@ TRANSPOSES: Final[dict[int, Image.Transpose]] = {
 }
 """What a viewer does to a picture whose EXIF orientation is the key."""
 
-_SIDE, _LOW = 32, 8  # imagehash.phash's defaults: hash_size 8, highfreq_factor 4
+_LOW, _FINER = 8, 4  # imagehash.phash's defaults: hash_size, highfreq_factor
+_SIDE = _LOW * _FINER
 _SIGN = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
 
 
@@ -50,12 +51,20 @@ def luma(image: Image.Image) -> Image.Image:
 
 def fingerprint(upright: Image.Image, algorithm: str) -> Fingerprint:
     """Hash the upright picture (any mode, any size; a quarter-size draft is as good)."""
-    thumbnail = luma(upright).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    first = _number(imagehash.phash(thumbnail).hash)  # it resizes as we just did, which changes nothing any more
-    small = np.asarray(thumbnail)
-    low = scipy.fftpack.dct(scipy.fftpack.dct(small, axis=0), axis=1)[:_LOW, :_LOW]
-    hashes = (first, *_hashes(_turned(low)))
+    small = _thumbnail(luma(upright), _SIDE)
+    low = transformed(small)[:_LOW, :_LOW]
+    hashes = tuple(map(_number, _bits(np.concatenate([low[None], _turned(low)]))))
     return Fingerprint(hashes, round(float(small.std()), 3), algorithm)
+
+
+def perceptual(image: Image.Image, side: int) -> NDArray[np.bool_]:
+    """Return the bits of `imagehash.phash(image, hash_size=side).hash`, row after row."""
+    bits: NDArray[np.bool_] = _bits(transformed(_thumbnail(image.convert("L"), side * _FINER))[None, :side, :side])[0]
+    return bits
+
+
+def _thumbnail(grey: Image.Image, side: int) -> NDArray[np.uint8]:
+    return np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _turned(low: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,10 +75,12 @@ def _turned(low: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([across, both, down, low.T, down.T, both.T, across.T])
 
 
-def _hashes(transforms: NDArray[np.float64]) -> list[PerceptualHash]:
+def _bits(transforms: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for each transform (n x side x side) which values are above its median."""
     flat = transforms.reshape(len(transforms), -1)
-    return [_number(bits) for bits in flat > np.median(flat, axis=1, keepdims=True)]
+    above: NDArray[np.bool_] = flat > np.median(flat, axis=1, keepdims=True)
+    return above
 
 
 def _number(bits: NDArray[np.bool_]) -> PerceptualHash:
-    return PerceptualHash(int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big"))
+    return PerceptualHash(int.from_bytes(np.packbits(bits).tobytes(), "big"))

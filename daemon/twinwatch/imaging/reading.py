@@ -16,6 +16,14 @@ from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
 _DRAFT = (160, 160)
 
 
+def digest(fd: int) -> ContentDigest:
+    """Return the digest of the file behind `fd`, and look no further; raise OSError when it cannot be read."""
+    hasher = blake3()
+    for chunk in chunks(fd):
+        hasher.update(chunk)
+    return ContentDigest(hasher.digest())
+
+
 def read(fd: int) -> Reading:
     """Read the file behind `fd` from its start; a bad file gives a reading with its trouble, never an exception.
 
@@ -24,20 +32,17 @@ def read(fd: int) -> Reading:
     try:
         data = load(fd)
     except UnreadableError as error:
-        hasher = blake3()
-        for chunk in chunks(fd):
-            hasher.update(chunk)
-        return Reading(ContentDigest(hasher.digest()), None, None, error.trouble, error.detail)
-    digest = ContentDigest(blake3(data).digest())
+        return Reading(digest(fd), None, None, error.trouble, error.detail)
+    content = ContentDigest(blake3(data).digest())
     found: Header | None = None
     try:
         with named_errors(data):
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            return Reading(digest, found, _fingerprint(image, found.orientation))
+            return Reading(content, found, _fingerprint(image, found.orientation))
     except UnreadableError as error:
-        return Reading(digest, found, None, error.trouble, error.detail)
+        return Reading(content, found, None, error.trouble, error.detail)
 
 
 def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:

@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -23,6 +24,8 @@ from twinwatch.errors import PhotoError
 from twinwatch.imaging import jpeg, jxl, raw
 from twinwatch.photo import Trouble
 
+for _format in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Tiff", "Bmp"):  # not Image.init(), which imports forty others
+    import_module(f"PIL.{_format}ImagePlugin")
 _PLUGINS = {name: import_module(name) for name in ("pillow_heif", "pillow_jxl") if find_spec(name) is not None}
 """Optional decoders that are installed; importing pillow_jxl registers it."""
 
@@ -146,7 +149,7 @@ def _by_pillow(data: bytes) -> Image.Image:
         if known.animated:
             raise UnreadableError(Trouble.UNSUPPORTED, "an animated JPEG XL: its decoder shows one frame only")
     try:
-        return Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in _registered()])
+        return Image.open(io.BytesIO(data), formats=_allowed())
     except UnidentifiedImageError:
         if raw.wears_tiff(data) and raw.knows(data):
             return _preview(data)  # some raws have a first directory that Pillow does not understand
@@ -169,12 +172,12 @@ def supported(name: str) -> bool:
     """Tell whether the decoder of this format (Pillow's name, or RAW) is installed."""
     if name == raw.FORMAT:
         return raw.installed()
-    return ("JPEG" if name == "MPO" else name) in _registered()  # an MPO is a JPEG with pictures behind it
+    return ("JPEG" if name == "MPO" else name) in Image.OPEN  # an MPO is a JPEG with pictures behind it
 
 
-def _registered() -> dict[str, object]:
-    Image.init()
-    return dict(Image.OPEN)
+@cache
+def _allowed() -> tuple[str, ...]:
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _short(data: bytes, where: jpeg.Layout | None = None) -> str:

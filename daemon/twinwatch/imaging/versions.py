@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from importlib.metadata import version
 
 import imagehash
 import numpy as np
@@ -12,6 +11,7 @@ import PIL
 from PIL import Image, ImageCms
 
 from twinwatch.imaging import raw
+from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.imaging.source import FORMATS, named_errors, opened, supported
 
 _REVISION = 2  # raise it when the same file would get another hash from this code
@@ -24,7 +24,7 @@ _ONE_THREAD: dict[str, dict[str, int]] = {"JXL": {"num_threads": 0}}
 @cache
 def algorithm() -> str:
     """Name the hash, our revision of it and the library versions it depends on; call `warm` first in a sandbox."""
-    return f"phash64/{_REVISION} pillow-{PIL.__version__} imagehash-{version('imagehash')} numpy-{np.__version__}"
+    return f"phash64/{_REVISION} pillow-{PIL.__version__} imagehash-{imagehash.__version__} numpy-{np.__version__}"
 
 
 @cache
@@ -33,18 +33,19 @@ def formats() -> dict[str, bool]:
     return {name: supported(name) for name in (*FORMATS, raw.FORMAT)}
 
 
+@cache
 def warm() -> None:
-    """Import and exercise everything that is loaded late; call it before the file system goes away. Idempotent."""
-    Image.init()
+    """Import and exercise everything that is loaded late, once; call it before the file system goes away."""
+    Image.preinit()  # or the first picture would
     algorithm()
     formats()
     ramp = Image.linear_gradient("L").convert("RGB")
-    imagehash.phash(ramp)
+    fingerprint(ramp, "")
     ImageCms.createProfile("sRGB")
     raw.warm()
     for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"):
         if supported(name) and name in Image.SAVE:
             stored = io.BytesIO()
-            ramp.resize((64, 64)).save(stored, name, **_ONE_THREAD.get(name, {}))
+            ramp.resize((16, 16)).save(stored, name, **_ONE_THREAD.get(name, {}))
             with named_errors(stored.getvalue()):
                 opened(stored.getvalue()).load()

@@ -27,6 +27,13 @@ DAMAGED = "index.damaged"
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
 
+_VERSION_TABLE = """
+    CREATE TABLE alembic_version (
+        version_num VARCHAR(32) NOT NULL,
+        CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+    )"""
+"""As alembic makes it."""
+
 
 class Database:
     """One connection to the index with an explicit end of each transaction."""
@@ -173,9 +180,13 @@ def _engine(path: Path) -> Engine:
 
 
 def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
-    tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
-    found = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
+    tables, found = _state(connection)
     connection.rollback()
+    if not tables:
+        if _create(engine):
+            return
+        tables, found = _state(connection)  # another process was quicker
+        connection.rollback()
     if found == schema.VERSION:
         return
     if found is not None and found > schema.VERSION:
@@ -183,7 +194,7 @@ def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
             f"{path} was written by a newer twinwatch (schema {found}, this one knows {schema.VERSION})",
             "install that version again, or give another --state DIR",
         )
-    if found is None and tables:
+    if found is None:
         raise IndexUnusableError(f"{path} is a database, but not twinwatch's", "give another --state DIR")
     from alembic import command
     from alembic.config import Config
@@ -191,14 +202,40 @@ def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
-    with engine.begin() as writing:
-        # The driver would run each CREATE by itself; in one transaction a crash leaves the old schema or the new one.
-        writing.exec_driver_sql("BEGIN IMMEDIATE")
+    with _at_once(engine) as writing:
         config.attributes["connection"] = writing
         try:
             command.upgrade(config, "head")
         except CommandError as error:
             raise IndexUnusableError(f"{path} has an unknown schema {found!r}", "give another --state DIR") from error
+
+
+def _state(connection: Connection) -> tuple[set[str], str | None]:
+    """Return the names of all tables, and the version of the schema where there is one."""
+    tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    version = (
+        connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
+    )
+    return tables, version
+
+
+def _create(engine: Engine) -> bool:
+    """Make a new index as the migrations would, but without alembic, whose import costs more; False if one is there."""
+    with _at_once(engine) as writing:
+        if _state(writing)[0]:
+            return False
+        schema.metadata.create_all(writing)
+        writing.exec_driver_sql(_VERSION_TABLE)
+        writing.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (schema.VERSION,))
+    return True
+
+
+@contextlib.contextmanager
+def _at_once(engine: Engine) -> Iterator[Connection]:
+    """Change the schema in one transaction: a crash leaves the old one or the new one."""
+    with engine.begin() as writing:
+        writing.exec_driver_sql("BEGIN IMMEDIATE")  # or the driver would run each CREATE by itself
+        yield writing
 
 
 def _refuse_network(path: Path) -> None:

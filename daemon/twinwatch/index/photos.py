@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import IntEnum
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from twinwatch.photo import (
     ContentDigest,
     FileStat,
     Fingerprint,
+    Header,
     PerceptualHash,
     Photo,
     PhotoId,
@@ -54,7 +55,7 @@ _HASHES = """
     UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
-    SELECT photo.id, phash, detail, header.words, width, height FROM photo INDEXED BY photo_phash
+    SELECT photo.id, phash, detail, header.words, width, height, captured FROM photo INDEXED BY photo_phash
     JOIN folder ON folder.id = photo.folder_id JOIN shared AS header ON header.id = header_id
     WHERE phash IN (SELECT value FROM json_each(?)) AND photo.id != ? AND digest != ?
     AND root_id IN (SELECT value FROM json_each(?))
@@ -208,25 +209,37 @@ class Photos:
         self._database.run("UPDATE photo SET judged = ?, mtime_ns = -1 WHERE id = ?", (Judged.NOT_YET, photo_id))
         self._database.wrote()
 
-    def candidates(self, newcomer: Photo, roots: Collection[RootId], radius: int, limit: int) -> list[Photo]:
-        """Return the known photos in `roots` that might be copies of `newcomer`, likeliest first.
+    def candidates(
+        self,
+        newcomer: Photo,
+        roots: Collection[RootId],
+        radius: int,
+        limit: int,
+        worth: Callable[[Header], bool] = lambda _header: True,
+    ) -> Iterator[Photo]:
+        """Yield the known photos in `roots` that might be copies of `newcomer`, likeliest first.
 
         Same bytes come first, then by distance of the perceptual hashes in the nearest of eight orientations, exactly
         all within `radius` bits that the pre-filter finds plausible; of equals those of the same moment, then the
         larger (likelier the original). Flat pictures are offered by bytes, and by equal size and hash, only.
+
+        At most `limit` are looked at. Each is fetched when its turn comes, if `worth` then says so of its header (less
+        the count of EXIF tags): of a burst hundreds are near and few are wanted. What is gone by then is passed over.
         """
         among = json.dumps(list(roots))
         same = "digest = ? AND photo.id != ? AND folder.root_id IN (SELECT value FROM json_each(?)) LIMIT ?"
         found = list(self._select(same, newcomer.reading.digest, newcomer.id, among, limit))
-        print_, header = newcomer.reading.fingerprint, newcomer.reading.header
-        if print_ is None or header is None or len(found) == limit:
-            return found
+        yield from found
+        print_, looked_at = newcomer.reading.fingerprint, len(found)
+        if print_ is None or newcomer.reading.header is None or looked_at == limit:
+            return
         for turned, values in _by_distance(print_, self._hashes(print_, radius)):
-            for photo_id in self._ranked(newcomer, values, among, turned=turned):
-                found.extend(self._select("photo.id = ?", photo_id))
-                if len(found) == limit:
-                    return found
-        return found
+            for photo_id, header in self._ranked(newcomer, values, among, turned=turned):
+                if worth(header):
+                    yield from self._select("photo.id = ?", photo_id)
+                looked_at += 1
+                if looked_at == limit:
+                    return
 
     def _hashes(self, print_: Fingerprint, radius: int) -> Iterable[int]:
         """Return the hashes, as they are stored, among which are all known ones within the radius."""
@@ -234,7 +247,8 @@ class Photos:
             return (_signed(print_.hashes[0]),)
         low, middle, high = probes(print_.hashes, radius)
         shift = CHUNK_BITS[0] + CHUNK_BITS[1]
-        asked = (low, middle, [_signed(chunk << shift) for chunk in high])
+        top = CHUNK_BITS[2] - 1  # its highest bit is the sign of the column
+        asked = (low, middle, [(chunk << shift) - (chunk >> top << 64) for chunk in high])
         rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
         a, b, c, d, e, f, g, h = print_.hashes
         return [
@@ -250,22 +264,24 @@ class Photos:
             or (value ^ h).bit_count() <= radius
         ]
 
-    def _ranked(self, newcomer: Photo, values: list[int], among: str, *, turned: bool) -> Iterator[PhotoId]:
+    def _ranked(
+        self, newcomer: Photo, values: list[int], among: str, *, turned: bool
+    ) -> Iterator[tuple[PhotoId, Header]]:
         """Yield the plausible photos that have one of these hashes, likeliest first."""
         print_, header = newcomer.reading.fingerprint, newcomer.header
         if print_ is None:
             return
         captured = captured_number(header.metadata.captured_at)
         wanted = (json.dumps(values), newcomer.id, newcomer.reading.digest, among, captured or -1)
-        for photo_id, stored, detail, words, width, height in self._database.run(_BY_HASH, wanted):
-            other = unpack_header(words, width, height, 0, None)
+        for photo_id, stored, detail, words, width, height, moment in self._database.run(_BY_HASH, wanted):
+            other = unpack_header(words, width, height, 0, moment)
             if is_flat(print_) or detail < _FLAT:
                 near = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
                 possible = near and header.upright == other.upright
             else:
                 possible = plausible(header, other, turned=turned)
             if possible:
-                yield PhotoId(photo_id)
+                yield PhotoId(photo_id), other
 
     def _select(self, where: str, *values: object) -> Iterator[Photo]:
         return map(_photo, self._database.run(_SELECT + where, values))

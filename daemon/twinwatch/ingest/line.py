@@ -16,12 +16,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.content import digest_of, unkept
-from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
+from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
+from twinwatch.ingest.reading import read, read_anew
 from twinwatch.matching import taken_apart
-from twinwatch.photo import COPY_VERDICTS, Evidence, FileStat, Photo, Reading, RootId, Trouble, Verdict
+from twinwatch.photo import (
+    COPY_VERDICTS,
+    Evidence,
+    FileStat,
+    Header,
+    Photo,
+    Reading,
+    RootId,
+    Trouble,
+    Verdict,
+)
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat
@@ -135,9 +145,10 @@ class Line:
         before = self._index.photos.judged(photo.id)
         while True:
             matches = yield from self._prove(photo, found.priority)
-            if self._index.photos.by_id(photo.id) is None:
+            now = self._index.photos.by_id(photo.id)
+            if now is None:
                 return  # another line has set it aside meanwhile, or it is gone
-            if self._still_true(photo, matches):
+            if self._still_true(photo, now, matches):
                 break
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
@@ -172,12 +183,12 @@ class Line:
                 return None  # reading would download it
             if known is not None and same and known.reading.trouble is None:
                 if found.again:
-                    photos.refresh(known.id, (yield from self._reading(fd, found.priority)))
+                    photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
                     return None
                 return known  # read before, but not judged, or only reported
             if not same and self._followed(root, found.path, stat):
                 return None
-            reading = yield from self._reading(fd, found.priority)
+            reading = yield from read(self._workers, photos, fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
         level = self._index.is_level(root.id)
@@ -200,22 +211,6 @@ class Line:
         for row in offer_back(self._index, before.reading.digest, where, self._clock()):
             path = row.root_path / row.path
             self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
-
-    def _reading(self, fd: int, priority: Priority) -> Generator[Future[Any], Any, Reading]:
-        try:
-            with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
-                reading = yield self._workers.read(fd, priority)
-        except WorkerError as error:
-            if error.trouble is None:
-                raise
-            # The bytes killed the worker: all that can be said of them is their digest.
-            try:
-                return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
-            except OSError as unreadable:
-                raise PhotoError(f"the disk cannot read it: {unreadable.strerror}", "check the disk") from unreadable
-        if not isinstance(reading, Reading):
-            raise TypeError("a worker's answer to `read` is a Reading")
-        return reading
 
     def _followed(self, root: Root, path: PurePosixPath, stat: FileStat) -> bool:
         """Tell whether this is a photo already known under another name: moved, or hard-linked."""
@@ -241,15 +236,17 @@ class Line:
         if memory.is_allowed(digest, digest):
             return matches  # a person put exactly this back
         proofs = of_other_moments = 0
-        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH):
+
+        def worth(header: Header | None) -> bool:
+            return of_other_moments < MAX_OF_OTHER_MOMENTS or not taken_apart(photo.reading.header, header)
+
+        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, worth):
             if memory.is_allowed(digest, candidate.reading.digest):
-                continue
-            other_moment = taken_apart(photo.reading.header, candidate.reading.header)
-            if other_moment and of_other_moments == MAX_OF_OTHER_MOMENTS:
                 continue
             if proofs == MAX_PROOFS:
                 break
-            proofs, of_other_moments = proofs + 1, of_other_moments + other_moment
+            proofs += 1
+            of_other_moments += taken_apart(photo.reading.header, candidate.reading.header)
             evidence = yield from self._evidence(photo, candidate, priority)
             if evidence is None:
                 continue
@@ -291,10 +288,9 @@ class Line:
             return None
         return evidence.named(photo.path.name, candidate.path.name)
 
-    def _still_true(self, photo: Photo, matches: list[Match]) -> bool:
-        """Tell whether the index still has what was compared: another take may have set one of them aside."""
-        own = self._index.photos.by_id(photo.id)
-        if own is None or own.reading.digest != photo.reading.digest or own.path != photo.path:
+    def _still_true(self, photo: Photo, own: Photo, matches: list[Match]) -> bool:
+        """Tell whether the index, which has `own` now, still has what was compared: another take may have moved one."""
+        if own.reading.digest != photo.reading.digest or own.path != photo.path:
             raise PhotoChangedError(f"{photo.path} is no longer what was compared", "it is looked at again")
         for match in matches:
             now = self._index.photos.by_id(match.photo.id)

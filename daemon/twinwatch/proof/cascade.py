@@ -15,7 +15,7 @@ from twinwatch.imaging import jpeg
 from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
-from twinwatch.proof.glance import Glance, Sketch, glance, sketch
+from twinwatch.proof.glance import Glance, Sketch, Sketches, glance
 from twinwatch.proof.nearlossless import near_lossless
 from twinwatch.proof.picture import Picture, frames, same_pixels
 
@@ -52,6 +52,8 @@ _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 Measures = dict[str, float | int | str]
 
+_sketches = Sketches()
+
 
 def prove(fd_a: int, fd_b: int) -> Evidence:
     """Compare the pictures behind two descriptors; a bad file gives `undecodable`, never an exception."""
@@ -60,7 +62,7 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
     found: list[Sketch] = []
     for side, fd in (("a", fd_a), ("b", fd_b)):
         try:
-            found.append(sketch(load(fd)))
+            found.append(_sketches.of(load(fd)))
         except UnreadableError as error:
             return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
     return _unless_damaged(_by_look(*found), found[0].data, found[1].data)
@@ -230,8 +232,9 @@ def _same_bytes(fd_a: int, fd_b: int) -> bool:
 
 def _same_scans(a: Sketch, b: Sketch) -> bool:
     one, other = a.header, b.header
-    alike = one.orientation == other.orientation and one.metadata.profile == other.metadata.profile
-    return alike and jpeg.is_jpeg(a.data) and jpeg.is_jpeg(b.data) and jpeg.same_picture(a.data, b.data)
+    if one.orientation != other.orientation or one.metadata.profile != other.metadata.profile:
+        return False
+    return a.where is not None and b.where is not None and jpeg.same_picture(a.data, a.where, b.data, b.where)
 
 
 def _unlike(a: Header, b: Header) -> str:

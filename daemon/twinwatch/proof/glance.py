@@ -6,7 +6,9 @@ tile. Most look-alikes end here, at the cost of decoding an eighth of each JPEG.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +16,14 @@ from PIL import Image
 
 from twinwatch.imaging.fingerprint import fingerprint, oriented
 from twinwatch.imaging.header import header
+from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import named_errors, opened
-from twinwatch.photo import Header
+from twinwatch.photo import Header, PerceptualHash
 from twinwatch.proof.picture import Picture, decode, loaded
 from twinwatch.proof.scaling import posterised
 
 Plane = NDArray[np.float32]
+Levels = NDArray[np.uint8]
 
 _SIDE = 64  # of the miniatures that tell the orientation, pixels
 _SKETCH = 480  # long side that a decoder is asked for at least, pixels
@@ -41,20 +45,35 @@ _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
 
 
+_KEPT = 8  # sketches of the files that were compared last: of a burst each frame is compared with the same few
+_KEPT_BYTES = 32 << 20  # of their files and pixels together
+
+
 @dataclass(frozen=True, slots=True)
+class Coarse:
+    """What is compared tile by tile: luma, how far each pixel's neighbours reach, and whether it has detail enough."""
+
+    luma: Levels
+    reach: Levels
+    informative: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Sketch:
     """One side, decoded as cheaply as its codec can.
 
     `image` is RGB in stored orientation, of 480 pixels along or more (all of a small picture), mid-grey where it is
     see-through; `extent` is the part of it that shows the picture: the last pixels of an eighth of a JPEG may lie half
-    outside. `picture` is the full decode where there was no cheaper one.
+    outside. `where` is the layout of a JPEG, `picture` the full decode where there was no cheaper one.
     """
 
     data: bytes
+    where: Layout | None
     header: Header
     image: Image.Image
     extent: tuple[float, float]
     picture: Picture | None
+    _coarse: dict[tuple[tuple[int, int], int], Coarse] = field(default_factory=dict)
 
     def full(self) -> Picture:
         """Return the full decode; raise UnreadableError."""
@@ -66,12 +85,55 @@ class Sketch:
         shrunk = self.image.resize(size[::-1] if across else size, how, box=(0, 0, *self.extent), reducing_gap=3.0)
         return oriented(oriented(shrunk, self.header.orientation), turn)
 
+    @cached_property
+    def miniature(self) -> Image.Image:
+        """The upright picture at 64x64, RGB."""
+        return self.small((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+
+    @cached_property
+    def hashes(self) -> tuple[PerceptualHash, ...]:
+        """The perceptual hashes of the miniature in the eight orientations."""
+        return fingerprint(self.miniature, "").hashes
+
+    def coarse(self, size: tuple[int, int], turn: int) -> Coarse:
+        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last one is kept."""
+        if (size, turn) not in self._coarse:
+            luma = np.asarray(self.small(size, Image.Resampling.BOX, turn).convert("YCbCr").getchannel(0))
+            self._coarse.clear()
+            self._coarse[size, turn] = Coarse(luma, _range(luma), _informative(luma))
+        return self._coarse[size, turn]
+
+    @property
+    def weight(self) -> int:
+        """The bytes of memory that it takes, but for a full decode."""
+        return len(self.data) + 3 * self.image.width * self.image.height
+
+
+class Sketches:
+    """Makes sketches, and remembers the last few: the same bytes give the same sketch."""
+
+    def __init__(self) -> None:
+        self._last: deque[Sketch] = deque()  # the one used last in front
+
+    def of(self, data: bytes) -> Sketch:
+        """Return the sketch of a file; raise UnreadableError when it cannot be decoded."""
+        known = next((sketch for sketch in self._last if sketch.data == data), None)
+        if known is not None:
+            self._last.remove(known)
+        found = known or sketch(data)
+        if found.picture is None:  # else it would be large, and what a proof does with it is not for the next
+            self._last.appendleft(found)
+            while len(self._last) > _KEPT or sum(one.weight for one in self._last) > _KEPT_BYTES:
+                self._last.pop()
+        return found
+
 
 def sketch(data: bytes) -> Sketch:
     """Sketch the first frame; raise UnreadableError when it cannot be decoded."""
     with named_errors(data):
-        image = opened(data)
-        found = header(image, data)
+        where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
+        image = opened(data, where)
+        found = header(image, data, where)
         longer = max(found.width, found.height)
         image.draft("RGB", (_SKETCH * found.width // longer, _SKETCH * found.height // longer))
         if image.size == (found.width, found.height):
@@ -84,7 +146,7 @@ def sketch(data: bytes) -> Sketch:
             # libjpeg scales down by 2, 4 or 8 and rounds the size up.
             scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
             rgb = image.convert("RGB")
-        return Sketch(data, found, rgb, (found.width / scale, found.height / scale), picture)
+        return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +181,13 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     mean, best = ranked[0]
     rivals = sorted((k for m, k in ranked[:2] if m <= mean + _RIVAL), key=lambda k: k != 1)
     size = _coarse_size(a.header, b.header, best)
-    ours, theirs = _coarse(a, size, best), _coarse(b, size, 1)
+    ours, theirs = a.coarse(size, best), b.coarse(size, 1)
     tile, pixel = _apart(ours, theirs)
-    if tile.max() > _MOST_TILE and min(plane.flat[tile.argmax()] for plane in map(_tiles, (ours, theirs))) < _SHADOW:
+    if tile.max() > _MOST_TILE and min(_tiles(one.luma).flat[tile.argmax()] for one in (ours, theirs)) < _SHADOW:
         if a.header.pixels >= b.header.pixels:
-            again = _apart(_coarse(replace(a, image=posterised(a.image)), size, best), theirs)
+            again = _apart(_in_eight_bits(a).coarse(size, best), theirs)
         else:
-            again = _apart(ours, _coarse(replace(b, image=posterised(b.image)), size, 1))
+            again = _apart(ours, _in_eight_bits(b).coarse(size, 1))
         tile, pixel = min((tile, pixel), again, key=lambda apart: float(apart[0].max()))
     row, column = (int(i) for i in np.unravel_index(int(tile.argmax()), tile.shape))
     scale = b.header.upright[0] / size[0]
@@ -136,36 +198,39 @@ def glance(a: Sketch, b: Sketch) -> Glance:
         tile=round(float(tile.max()), 2),
         pixel=round(float(pixel.max()), 2),
         at=(round(column * _TILE * scale), round(row * _TILE * scale)),
-        informative=_informative(ours) and _informative(theirs),
+        informative=ours.informative and theirs.informative,
     )
 
 
-def _coarse(side: Sketch, size: tuple[int, int], turn: int) -> Plane:
-    return np.asarray(side.small(size, Image.Resampling.BOX, turn).convert("L")).astype(np.float32)
-
-
-def _apart(ours: Plane, theirs: Plane) -> tuple[Plane, Plane]:
+def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, Plane]:
     """Return by how much tiles and pixels differ, as multiples of what detail there excuses."""
-    difference, detail = ours - theirs, np.minimum(_range(ours), _range(theirs))
+    difference = ours.luma.astype(np.float32) - theirs.luma
+    detail = np.minimum(ours.reach, theirs.reach).astype(np.float32)
     return np.abs(_tiles(difference)) / (2 + 0.1 * _tiles(detail)), np.abs(difference) / (4 + 0.35 * detail)
+
+
+def _in_eight_bits(side: Sketch) -> Sketch:
+    return replace(side, image=posterised(side.image), _coarse={})
 
 
 def _orientations(a: Sketch, b: Sketch) -> list[tuple[float, int]]:
     """Return (mean difference in grey levels, orientation) of the miniatures, best orientation first."""
-    ours, theirs = (_miniature(side).convert("YCbCr") for side in (a, b))
-    wanted = np.asarray(theirs).astype(np.int16)
-    return sorted(
-        (float(np.abs(np.asarray(oriented(ours, k)).astype(np.int16) - wanted).mean()), k) for k in range(1, 9)
+    ours, theirs = (np.asarray(side.miniature.convert("YCbCr")).astype(np.int16) for side in (a, b))
+    return sorted((float(np.abs(turned - theirs).mean()), k) for k, turned in enumerate(_turned(ours), 1))
+
+
+def _turned(pixels: NDArray[np.int16]) -> tuple[NDArray[np.int16], ...]:
+    """Return the square picture as the eight orientations show it: `fingerprint.TRANSPOSES`, on an array."""
+    across, down = pixels[:, ::-1], pixels[::-1]
+    sideways = pixels.transpose(1, 0, 2)
+    return (
+        *(pixels, across, pixels[::-1, ::-1], down),
+        *(sideways, down.transpose(1, 0, 2), sideways[::-1, ::-1], across.transpose(1, 0, 2)),
     )
 
 
-def _miniature(side: Sketch) -> Image.Image:
-    return side.small((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-
-
 def _distance_in_bits(a: Sketch, b: Sketch) -> int:
-    hashes, wanted = fingerprint(_miniature(a), "").hashes, fingerprint(_miniature(b), "").hashes[0]
-    return min((h ^ wanted).bit_count() for h in hashes)
+    return min((h ^ b.hashes[0]).bit_count() for h in a.hashes)
 
 
 def _coarse_size(a: Header, b: Header, turn: int) -> tuple[int, int]:
@@ -176,21 +241,24 @@ def _coarse_size(a: Header, b: Header, turn: int) -> tuple[int, int]:
     return max(2 * _TILE, round(width * share)), max(2 * _TILE, round(height * share))
 
 
-def _range(luma: Plane) -> Plane:
+def _range(luma: Levels) -> Levels:
     """Return for every pixel how far its 3x3 neighbourhood reaches, in grey levels."""
     around = np.pad(luma, 1, mode="edge")
-    height, width = luma.shape
-    shifted = np.stack([around[y : y + height, x : x + width] for y in range(3) for x in range(3)])
-    return np.asarray(shifted.max(axis=0) - shifted.min(axis=0))
+    high, low = (of(of(around[:-2], around[1:-1]), around[2:]) for of in (np.maximum, np.minimum))
+    return np.asarray(
+        np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
+        - np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
+    )
 
 
-def _tiles(plane: Plane) -> Plane:
-    """Return the means of whole tiles."""
+def _tiles(plane: Plane | Levels) -> Plane:
+    """Return the means of whole tiles: exact, of whole grey levels and of their squares."""
     height, width = (length // _TILE * _TILE for length in plane.shape)
-    whole = plane[:height, :width].reshape(height // _TILE, _TILE, width // _TILE, _TILE)
-    return np.asarray(whole.mean(axis=(1, 3)))
+    rows = plane[:height, :width].reshape(height // _TILE, _TILE, width).sum(axis=1)
+    return np.asarray(sum(rows[:, place::_TILE] for place in range(_TILE)) / np.float32(_TILE**2))
 
 
-def _informative(luma: Plane) -> bool:
+def _informative(levels: Levels) -> bool:
+    luma = levels.astype(np.float32)
     spread = np.sqrt(np.maximum(_tiles(luma * luma) - np.square(_tiles(luma)), 0))
     return int((spread >= _DETAIL).sum()) >= max(_DETAILED_TILES, _DETAILED_SHARE * spread.size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import gc
 import importlib
 import json
 import os
@@ -38,6 +39,7 @@ def main(argument: str) -> None:
     start = json.loads(argument)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to deal with: it ends us when it is ready
     os.chdir("/")
+    gc.disable()  # until all is imported
     limits = sandbox.bound(sandbox.Bounds(start["memory_bytes"], start["descriptors"], start["nice"]))
     jobs = importlib.import_module(start["jobs_module"])
     abilities = warm_up(jobs)
@@ -54,6 +56,8 @@ def warm_up(jobs: ModuleType) -> dict[str, Any]:
     abilities = dict(jobs.warm())
     for codec in CODECS:
         codecs.lookup(codec)
+    gc.freeze()  # all this stays: no use in looking through it for garbage
+    gc.enable()
     return abilities
 
 

@@ -17,6 +17,10 @@ def warm() -> Mapping[str, Any]:
     return {"algorithm": imaging.algorithm(), "formats": imaging.formats()}
 
 
+def _digest(fd: int) -> Mapping[str, Any]:
+    return {"digest": imaging.digest(fd).hex()}
+
+
 def _read(fd: int) -> Mapping[str, Any]:
     return imaging.read(fd).to_json()
 
@@ -30,4 +34,4 @@ def _measure(fd_a: int, fd_b: int, *metrics: str) -> Mapping[str, Any]:
     return {str(metric): answer and answer.to_json() for metric, answer in answers.items()}
 
 
-JOBS = {"read": _read, "prove": _prove, "measure": _measure}
+JOBS = {"digest": _digest, "read": _read, "prove": _prove, "measure": _measure}

@@ -21,7 +21,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from twinwatch import errors
-from twinwatch.photo import Evidence, Likeness, Likenesses, Metric, Reading, Trouble
+from twinwatch.photo import (
+    ContentDigest,
+    Evidence,
+    Likeness,
+    Likenesses,
+    Metric,
+    Reading,
+    Trouble,
+    content_digest,
+)
 from twinwatch.workers.process import (
     Child,
     ChildLateError,
@@ -138,6 +147,10 @@ class Workers:
         """How many child processes there are; 0 when idle."""
         with self._changed:
             return len(self._children)
+
+    def digest(self, fd: int, priority: Priority = "arrival") -> Future[ContentDigest]:
+        """Digest the bytes of an open descriptor, which costs a tenth of `read`; the same rules as for it."""
+        return self._submit("digest", (fd,), _content, priority)
 
     def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
         """Read the photo in an open descriptor.
@@ -379,6 +392,10 @@ def _likenesses(answer: Mapping[str, Any]) -> Likenesses:
     return {
         Metric(name): None if likeness is None else Likeness.from_json(likeness) for name, likeness in answer.items()
     }
+
+
+def _content(answer: Mapping[str, Any]) -> ContentDigest:
+    return content_digest(answer["digest"])
 
 
 def _abilities(hello: Mapping[str, Any]) -> Abilities:

@@ -1,0 +1,63 @@
+"""What the workers tell of one file: its reading, without decoding where the same bytes are known already.
+
+Generators of the line's kind: each `yield` hands out a future and gets its result back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import Any
+
+from twinwatch.content import digest_of, unkept
+from twinwatch.errors import PhotoError, WorkerError
+from twinwatch.index.photos import Photos
+from twinwatch.photo import ContentDigest, Reading, Trouble
+from twinwatch.workers import Priority, Workers
+
+Asking = Generator[Future[Any], Any, Reading]
+
+
+def read(workers: Workers, photos: Photos, fd: int, priority: Priority) -> Asking:
+    """Return the reading of an open file; raise PhotoError or WorkerError when it cannot be had this time.
+
+    An arrival is asked for its digest first: a byte copy, the commonest of all copies, is known by that alone. Bulk
+    work meets few of them, and would read every other file twice.
+    """
+    if priority == "arrival":
+        known = yield from _known(workers, photos, fd)
+        if known is not None:
+            return known
+    return (yield from read_anew(workers, fd, priority))
+
+
+def _known(workers: Workers, photos: Photos, fd: int) -> Generator[Future[Any], Any, Reading | None]:
+    try:
+        digest = yield workers.digest(fd)
+    except WorkerError as error:
+        if error.trouble is None:
+            raise
+        return None  # reading it says what there is to say
+    if not isinstance(digest, bytes):
+        raise TypeError("a worker's answer to `digest` is a ContentDigest")
+    same = photos.with_digest(ContentDigest(digest))
+    return next((photo.reading for photo in same if photo.reading.trouble is None), None)
+
+
+def read_anew(workers: Workers, fd: int, priority: Priority) -> Asking:
+    """Return the reading of an open file, whatever is known of its bytes; raises as `read` does."""
+    try:
+        with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
+            reading = yield workers.read(fd, priority)
+    except WorkerError as error:
+        if error.trouble is None:
+            raise
+        # The bytes killed the worker: all that can be said of them is their digest.
+        try:
+            return Reading(digest_of(fd), None, None, Trouble(error.trouble), error.what)
+        except OSError as unreadable:
+            raise PhotoError(f"the disk cannot read it: {unreadable.strerror}", "check the disk") from unreadable
+    if not isinstance(reading, Reading):
+        raise TypeError("a worker's answer to `read` is a Reading")
+    return reading

@@ -1,0 +1,118 @@
+"""The glance at a burst: each frame is sketched once, and what is kept changes no number of any comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.drawing import descriptor, edited, scene, shifted, stored
+from twinwatch.imaging.fingerprint import oriented
+from twinwatch.photo import Evidence
+from twinwatch.proof import prove
+from twinwatch.proof.glance import Sketches, glance, sketch
+
+FRAMES = [stored(shifted(scene(3, (1280, 960), frame=number), number), quality=88) for number in range(3)]
+PICTURES = {
+    "frame": FRAMES[0],
+    "shaken": FRAMES[2],
+    "edited": stored(edited(scene(3, (1280, 960)), 0.02)),
+    "turned": stored(scene(3, (1280, 960)).transpose(Image.Transpose.ROTATE_90)),
+    "small": stored(scene(3, (1280, 960)).resize((330, 250))),
+    "grey": stored(scene(3, (1280, 960)).convert("L"), "PNG"),
+    "palette": stored(scene(3, (640, 480)).quantize(200), "PNG"),
+}
+
+
+def evidence(a: bytes, b: bytes) -> Evidence:
+    with descriptor(a) as fd_a, descriptor(b) as fd_b:
+        return prove(fd_a, fd_b)
+
+
+def test_the_same_bytes_are_sketched_once() -> None:
+    sketches = Sketches()
+    first = sketches.of(FRAMES[0])
+    assert sketches.of(bytes(bytearray(FRAMES[0]))) is first
+    assert sketches.of(FRAMES[1]) is not first
+    assert sketches.of(FRAMES[0][:-2] + b"\0\xff\xd9") is not first
+
+
+def test_few_sketches_are_kept_and_those_used_last() -> None:
+    sketches = Sketches()
+    first, second = sketches.of(FRAMES[0]), sketches.of(FRAMES[1])
+    others = [FRAMES[2] + b"\0" * number for number in range(7)]  # what is behind a JPEG's end makes another file of it
+    for number, other in enumerate(others):
+        sketches.of(other)
+        if number < 6:
+            assert sketches.of(FRAMES[0]) is first
+    assert sketches.of(FRAMES[0]) is first
+    assert sketches.of(FRAMES[1]) is not second
+
+
+def test_no_full_decode_is_kept() -> None:
+    sketches = Sketches()
+    first = sketches.of(PICTURES["grey"])
+    assert first.picture is not None
+    assert sketches.of(PICTURES["grey"]) is not first
+
+
+def test_a_large_file_is_not_kept_for_ever() -> None:
+    sketches = Sketches()
+    large = [FRAMES[number] + b"\0" * (20 << 20) for number in (0, 1)]
+    first = sketches.of(large[0])
+    assert sketches.of(large[0]) is first
+    sketches.of(large[1])
+    assert sketches.of(large[0]) is not first
+
+
+@pytest.mark.parametrize("other", sorted(PICTURES))
+def test_a_glance_says_the_same_whatever_was_compared_before(other: str) -> None:
+    fresh = glance(sketch(FRAMES[1]), sketch(PICTURES[other]))
+    used = sketch(FRAMES[1])
+    for before in PICTURES.values():
+        glance(used, sketch(before))
+        glance(sketch(before), used)
+    assert glance(used, sketch(PICTURES[other])) == fresh
+
+
+def test_a_proof_says_the_same_when_it_is_asked_again() -> None:
+    said = evidence(FRAMES[0], PICTURES["edited"])
+    assert " of {b}" in said.words
+    assert evidence(FRAMES[0], PICTURES["edited"]) == said
+    assert said.measures["glance_tile"] == glance(sketch(FRAMES[0]), sketch(PICTURES["edited"])).tile
+
+
+@pytest.mark.parametrize("other", sorted(PICTURES))
+def test_a_glance_is_what_its_words_say(other: str) -> None:
+    """Done again the slow way: each tile and pixel by itself, as multiples of what detail there excuses."""
+    a, b = sketch(FRAMES[1]), sketch(PICTURES[other])
+    seen = glance(a, b)
+    assert seen.mean == round(min(float(np.abs(turned(a.miniature, k) - levels(b.miniature)).mean()) for k in ALL), 2)
+    if other not in ("frame", "shaken", "edited"):
+        return
+    ours, theirs = (levels(side.small((360, 270), Image.Resampling.BOX))[:, :, 0] for side in (a, b))
+    detail = np.minimum(reach(ours), reach(theirs))
+    pixel = np.abs(ours - theirs) / (4 + 0.35 * detail)
+    means = (plane[:268].reshape(67, 4, 90, 4).mean(axis=(1, 3)) for plane in (ours - theirs, detail))
+    tile = np.abs(next(means)) / (2 + 0.1 * next(means))
+    assert seen.pixel == pytest.approx(pixel.max(), abs=0.006)
+    assert seen.tile == pytest.approx(tile.max(), abs=0.006)
+    assert seen.transforms[0] == 1
+
+
+ALL = range(1, 9)
+
+
+def levels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("YCbCr")).astype(np.float64)
+
+
+def turned(image: Image.Image, orientation: int) -> np.ndarray:
+    return np.asarray(oriented(image.convert("YCbCr"), orientation)).astype(np.float64)
+
+
+def reach(luma: np.ndarray) -> np.ndarray:
+    around = np.pad(luma, 1, mode="edge")
+    places = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
+    spans: np.ndarray = places.max(axis=(2, 3)) - places.min(axis=(2, 3))
+    return spans
