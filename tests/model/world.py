@@ -187,8 +187,9 @@ class World(People):
         if photo in names:
             home = root.view.volume.folders.get(note.home, {})
             for held in note.files[:-1]:
-                at_home = home.get(held.name)
-                assert at_home is None or at_home.number != held.inode, "a companion was parted from its photo"
+                at_home = home.get(held.name)  # a person may have linked it there from another name
+                there = held.name in names or at_home is None or at_home.number != held.inode
+                assert there, "a companion was parted from its photo"
         for planner in self.planners:
             row = planner.index.journal.get(note.slot)
             if row is not None and root in planner.roots.values():
