@@ -46,6 +46,9 @@ MAX_PROOFS = 24
 MAX_OF_OTHER_MOMENTS = 2
 """Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
 
+MAX_KILLED = 8
+"""Readings of one content in which the worker may be ended from outside, until that is taken for the content's doing."""
+
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
 Take = Generator[Future[Any], Any, None]
@@ -189,6 +192,9 @@ class Line:
             self._edited(root, known)
         if reading.trouble is None:
             return photo
+        if reading.trouble is Trouble.KILLED and tries + 1 < MAX_KILLED:
+            # Not judged, so that it is read again soon and at each walk, also after a restart.
+            raise WorkerError(f"{found.path}: {reading.detail}", "it is tried again", trouble=reading.trouble)
         if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
             return None  # not ready yet: judged when it has grown, or when the retries are used up
         self._undecodable(photo, reading)
