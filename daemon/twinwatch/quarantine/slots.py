@@ -17,7 +17,8 @@ from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import Manifest
 from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_directory
 
-_PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again
+_PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again, ...
+_PLACEHOLDER_NS = 825_600_462 * 10**9  # ... or by this time in 1996, where no modes or owners are kept; exFAT has it exactly
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -102,7 +103,7 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
 
     Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
-    our own, of a mode that nobody else gives a file, and only that is replaced.
+    our own, of a mode and a time that nobody else gives a file, and only that is replaced.
     """
     raw = os.fsencode(name)
     if rename_noreplace(from_fd, raw, to_fd, raw):
@@ -110,6 +111,8 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(name, flags, _PLACEHOLDER, dir_fd=to_fd)
     try:
+        with contextlib.suppress(OSError):  # only a crash within the next lines would need it
+            os.utime(fd, ns=(_PLACEHOLDER_NS, _PLACEHOLDER_NS))
         ours = file_stat(os.fstat(fd))
     finally:
         os.close(fd)
@@ -131,9 +134,13 @@ def remove_placeholder(folder_fd: int, name: str) -> None:
     """Take away the empty file that a crash in the middle of `move_exclusively` left; nothing else is touched."""
     with contextlib.suppress(FileNotFoundError):
         found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
-        ours = (found.st_mode, found.st_uid, found.st_size, found.st_nlink)
-        if ours == (stat.S_IFREG | _PLACEHOLDER, os.geteuid(), 0, 1):
+        by_mode = (found.st_mode, found.st_uid) == (stat.S_IFREG | _PLACEHOLDER, os.geteuid())
+        if found.st_size == 0 and found.st_nlink == 1 and (by_mode or _has_our_time(found)):
             os.unlink(name, dir_fd=folder_fd)
+
+
+def _has_our_time(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_mtime_ns == _PLACEHOLDER_NS
 
 
 def remove_slot(place_fd: int, name: str) -> None:
