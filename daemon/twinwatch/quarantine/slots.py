@@ -18,7 +18,9 @@ from twinwatch.quarantine.manifest import Manifest
 from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_directory
 
 _PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again, ...
-_PLACEHOLDER_NS = 825_600_462 * 10**9  # ... or by this time in 1996, where no modes or owners are kept; exFAT has it exactly
+_PLACEHOLDER_NS = (
+    825_600_462 * 10**9
+)  # ... or by this time in 1996, where no modes or owners are kept; exFAT has it exactly
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
