@@ -279,7 +279,7 @@ def _daemon(net: Net, profile: Profile) -> Iterator[Figure]:
     """Let the daemon find what another machine puts on the share, of which no event tells."""
     net.broken = Counter()
     run = net.begin("daemon")
-    level = f"until grep -q '\"state\": *\"level\"' {STATE}/index/status.json; do sleep 0.5; done"
+    level = f'until grep -q \'"state": *"level"\' {STATE}/index/status.json; do sleep 0.5; done'
     net.client.run("sh", "-c", level)
     slowest, times = 0.0, profile.times(20, quick=1)
     for _ in range(times):

@@ -108,7 +108,11 @@ def _root(root: RootConfig, config: Config) -> Iterator[Finding]:
         return
     mount = mounts.mount_of(root.path.resolve())
     kind = "an unknown file system" if mount is None else mount.fs_type
-    how = "its events are watched" if _mode(root) == "inotify" else "it is walked regularly, as events of others do not arrive"
+    how = (
+        "its events are watched"
+        if _mode(root) == "inotify"
+        else "it is walked regularly, as events of others do not arrive"
+    )
     yield Finding(name, True, f"{kind}; {how}")
     for below in mounts.mounts_below(root.path.resolve()):
         place = os.fsdecode(below.mount_point)
