@@ -144,7 +144,8 @@ class Guest:
 
     def _words(self, port: Path) -> list[str]:
         append = f"root=/dev/vda rw console=ttyS0 quiet mitigations=off net.ifnames=0 address={self._address}"
-        words = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]
+        words = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=on"]
+        words += ["-cpu", "max", "-smp", "1"]
         words += ["-m", "1024", "-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"]
         words += ["-kernel", str(self._boots.kernel), "-initrd", str(self._boots.initrd)]
         words += ["-append", f"{append} init=/opt/guest/init"]
