@@ -8,7 +8,6 @@ broken, and a note.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -68,7 +67,8 @@ def wait_and_restore(nas: NasOn, times: int) -> tuple[int, Counter[str], str]:
     The other one, beside the server's disk, creates each name exclusively, and says so by a file in `told`.
     """
     folder = nas.root.path
-    (folder / "told").mkdir()
+    for name in ("told", "past"):
+        (folder / name).mkdir()
     for number in range(times):
         content = b"ours %d" % number
         nas.put(f"a/{number}.jpg", content)
@@ -78,11 +78,11 @@ def wait_and_restore(nas: NasOn, times: int) -> tuple[int, Counter[str], str]:
     (folder / "go").touch()
     refused = 0
     for number in range(times):
-        with contextlib.suppress(MoveRefusedError):
+        try:
             restore(slots[f"{number}.jpg"], nas.index, LATER)
-            continue
-        refused += 1
-    (folder / "end").touch()
+        except MoveRefusedError:
+            refused += 1
+        (folder / f"past/{number}").touch()
     while not (folder / "ended").exists():
         os.listdir(folder)  # the share is asked, and says when the other one has ended
     theirs = {int(path.name) for path in (folder / "told").iterdir()}

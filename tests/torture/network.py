@@ -51,23 +51,29 @@ for path, content in json.load(sys.stdin):
 os.sync()
 """
 TAKE = """
-import os, random, sys
+import os, random, sys, time
 top, times = sys.argv[1], int(sys.argv[2])
+took = 0.0
 while not os.path.exists(top + "/go"):
     pass
-numbers = list(range(times))
-while not os.path.exists(top + "/end"):
-    number = random.choice(numbers)
+for number in range(times):
+    began = time.monotonic()
+    pause = random.uniform(0, 2 * took)
+    while time.monotonic() < began + pause:
+        pass
     try:
         fd = os.open(f"{top}/b/{number}.jpg", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        open(f"{top}/told/{number}", "w").close()
+        os.write(fd, b"theirs")
+        os.close(fd)
     except FileExistsError:
-        continue
-    os.write(fd, b"theirs")
-    os.close(fd)
-    open(f"{top}/told/{number}", "w").close()
+        pass
+    while not os.path.exists(f"{top}/past/{number}"):
+        pass
+    took = time.monotonic() - began
 open(top + "/ended", "w").close()
 """
-"""Takes names on the server, while the client puts photos back under them."""
+"""Takes each name on the server, at about the moment when the client puts a photo back under it."""
 
 
 @dataclass(frozen=True, slots=True)
