@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.nas import NOW, Nas
@@ -77,8 +77,11 @@ def _stage(profile: Profile, ground: Ground) -> Stage:
     return Stage(folder, ground)
 
 
-def round_trip(nas: Nas, number: int, chance: random.Random) -> Counter[str]:
-    """Hold one copy and put it back, a name taken or a folder gone meanwhile; return the broken laws."""
+def round_trip(nas: Nas, number: int, chance: random.Random, settle: Callable[[], None] = lambda: None) -> Counter[str]:
+    """Hold one copy and put it back, a name taken or a folder gone meanwhile; return the broken laws.
+
+    `settle` waits until what is read of a file is what the file system keeps, and not what was asked of it.
+    """
     content = chance.randbytes(chance.randint(1, 30_000))
     keeper = nas.put(f"a/{number}.jpg", content)
     copy = nas.put(f"b/{number % 7}/{number} (1).jpg", content, mtime_ns=chance.randint(10**18, 2 * 10**18))
@@ -91,6 +94,7 @@ def round_trip(nas: Nas, number: int, chance: random.Random) -> Counter[str]:
     except OSError as error:
         if error.errno not in NO_XATTRS:
             raise
+    settle()
     before = _all_of(copy)
     path = str(copy.relative_to(nas.root.path))
     nas.hold(path, str(keeper.relative_to(nas.root.path)))
