@@ -33,6 +33,7 @@ from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import MoveState
 from twinwatch.quarantine import listing, purge, recover, restore
 
+STATE = "state"  # below the folder; an absolute path where that is a share, on which an index must not be
 PICTURE, CLIP, STARS = b"picture" * 3000, b"moving" * 3000, b"stars"
 HOME = {"photos/b/IMG_1.jpg": PICTURE, "photos/b/IMG_1.mov": CLIP, "photos/b/IMG_1.jpg.xmp": STARS}
 KEEPER = {"photos/a/IMG_1.jpg": PICTURE, "photos/a/IMG_1.mov": CLIP}
@@ -129,9 +130,10 @@ def in_child(work: Callable[[], object]) -> Any:
 def prepare(folder: Path, act: str, template: Path) -> None:
     folder.mkdir()
     if template.exists():
-        (folder / "state").mkdir()
-        shutil.copy(template, folder / "state")  # a migration each time would take most of the time
-    nas = Nas(folder)
+        shutil.rmtree(folder / STATE, ignore_errors=True)
+        (folder / STATE).mkdir()
+        shutil.copy(template, folder / STATE)  # a migration each time would take most of the time
+    nas = Nas(folder, STATE)
     if not template.exists():
         nas.index.backup(template)
     for path, content in {**KEEPER, **HOME}.items():
@@ -148,7 +150,7 @@ def prepare(folder: Path, act: str, template: Path) -> None:
 
 
 def perform(folder: Path, act: str, faults: Callable[[], Faults]) -> tuple[int, object]:
-    nas = Nas(folder)
+    nas = Nas(folder, STATE)
     move = nas.move("b/IMG_1.jpg", "a/IMG_1.jpg") if act == "hold" else None
     counting = faults()
     result: object = None
@@ -170,7 +172,7 @@ def snapshot(nas: Nas) -> tuple[object, ...]:
 
 
 def recover_twice(folder: Path) -> list[str]:
-    nas = Nas(folder)
+    nas = Nas(folder, STATE)
     first = [str(found.outcome) for found in recover(nas.root, nas.index)]
     once = snapshot(nas)
     again = recover(nas.root, nas.index)
@@ -181,7 +183,7 @@ def recover_twice(folder: Path) -> list[str]:
 
 
 def look(folder: Path) -> tuple[dict[str, bytes], list[bytes], list[str], int]:
-    nas = Nas(folder)
+    nas = Nas(folder, STATE)
     found = nas.tree(), nas.held(), [str(row.state) for row in nas.index.journal.rows()], len(listing(nas.place))
     nas.close()
     return found
@@ -218,12 +220,13 @@ def check_answer(folder: Path, act: str, answer: Any) -> None:
         assert (tree, held) == (({**KEEPER, **HOME}, []) if act == "hold" else (KEEPER, GROUP)), answer[2]
 
 
-def sweep(folder: Path, act: str, fault: str, *, plain: bool) -> int:
+def sweep(folder: Path, act: str, fault: str, *, plain: bool, template: Path | None = None) -> int:
+    template = template or folder.with_name("index.db")
     at = 0
     while True:
         at += 1
         shutil.rmtree(folder, ignore_errors=True)
-        prepare(folder, act, folder.with_name("index.db"))
+        prepare(folder, act, template)
         answer = in_child(lambda at=at: perform(folder, act, lambda: Faults(at, fault, plain=plain)))  # type: ignore[misc]
         try:
             check_answer(folder, act, answer)

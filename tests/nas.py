@@ -135,6 +135,14 @@ def start_child(script: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def state(pid: int) -> str:
+    """Return a process's state as the kernel writes it: R runs, S waits, Z has ended; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def digest_of(path: Path) -> ContentDigest:
     """Return the content digest of a file."""
     return ContentDigest(blake3(path.read_bytes()).digest())

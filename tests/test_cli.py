@@ -373,6 +373,15 @@ def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: A
     assert len([row for row in ask("scan", mirror) if row["action"] != "none"]) == 4
 
 
+def test_doctor_counts_no_folders_of_a_root_that_is_polled(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    file = tmp_path / "config.yaml"
+    for mode, folders in (("inotify", "1 folders"), ("polling", "0 folders")):
+        file.write_text(f"roots: [{{path: {mirror}, mode: {mode}}}]\n")
+        found = {str(row["check"]): str(row["found"]) for row in ask("doctor", "--config", file)}
+        assert folders in found["inotify"]
+        assert ("walked regularly" in found[f"root {mirror}"]) is (mode == "polling")
+
+
 def test_the_daemon_and_help_never_import_a_decoder() -> None:
     heavy = {"PIL", "numpy", "scipy", "imagehash", "pydantic", "yaml", "alembic", "rich"}
     code = (

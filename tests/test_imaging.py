@@ -17,6 +17,8 @@ from PIL import Image, ImageCms, ImageOps
 from tests.drawing import descriptor, scene, stored
 from twinwatch import imaging
 from twinwatch.imaging.fingerprint import TRANSPOSES
+from twinwatch.imaging.header import header
+from twinwatch.imaging.source import UnreadableError, named_errors
 from twinwatch.photo import Reading, Trouble
 
 
@@ -220,3 +222,10 @@ def test_damaged_files_give_a_reading_and_no_exception(data: bytes, damage: list
         broken[at % len(broken)] = value
     reading = read(bytes(broken))
     assert (reading.fingerprint is None) == (reading.trouble is not None)
+
+
+def test_a_bug_of_ours_is_not_called_a_broken_picture_and_a_decoders_is() -> None:
+    with pytest.raises(AttributeError), named_errors(b""):
+        header(None, b"")  # type: ignore[arg-type]
+    with pytest.raises(UnreadableError, match="AttributeError"), named_errors(b""):
+        ImageOps.expand(None)  # type: ignore[arg-type]

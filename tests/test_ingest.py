@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import PurePosixPath
@@ -11,12 +12,14 @@ import pytest
 from PIL import Image
 
 from tests.drawing import scene, stored
-from tests.nas import NOW, Nas
+from tests.e2e.running import until
+from tests.hostile_jobs import SLOW
+from tests.nas import NOW, Nas, state
 from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
-from twinwatch.ingest.line import MAX_OF_OTHER_MOMENTS
+from twinwatch.ingest.line import MAX_KILLED, MAX_OF_OTHER_MOMENTS
 from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
 from twinwatch.roots import Root
@@ -39,6 +42,21 @@ class Counting(Workers):
     def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
         self.reads += 1
         return super().read(fd, priority)
+
+
+class Struck(Counting):
+    """Workers of which somebody else, as the kernel out of memory, kills each one as soon as it has a picture."""
+
+    def __init__(self) -> None:
+        super().__init__(1, jobs_module="tests.hostile_jobs")
+
+    def read(self, fd: int, priority: Priority = "arrival") -> Future[Reading]:
+        self.describe().result()
+        (child,) = self._children
+        future = super().read(fd, priority)
+        until(lambda: state(child.pid) == "R", "it never had the job")
+        os.kill(child.pid, signal.SIGKILL)
+        return future
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +247,31 @@ def test_two_undecodable_files_with_the_same_bytes_do_not_stop_the_daemon(house:
     house.take("a.jpg", "b.jpg")
     assert house.nas.everything() == [content, content]
     assert list(house.nas.tree().values()) in ([content], [content, content])
+
+
+def test_a_photo_whose_worker_was_killed_is_read_again_also_after_a_restart(nas: Nas, workers: Counting) -> None:
+    nas.put("a.jpg", PICTURE)
+    nas.put("b.jpg", PICTURE + SLOW)
+    with Struck() as struck:
+        short_of_memory = House(nas, struck)
+        short_of_memory.take("b.jpg")
+        assert "SIGKILL" in str(short_of_memory.failures)
+        assert short_of_memory.said == []
+    again = House(nas, workers)
+    again.survey()
+    assert again.failures == []
+    assert {outcome.verdict for outcome in again.said} == {Verdict.DISTINCT, Verdict.SAME_PIXELS}
+
+
+def test_what_kills_its_worker_each_time_is_left_alone_in_the_end(nas: Nas) -> None:
+    nas.put("a.jpg", PICTURE + SLOW)
+    with Struck() as struck:
+        house = House(nas, struck)
+        for _ in range(MAX_KILLED + 1):
+            house.survey()
+        assert struck.reads == MAX_KILLED
+    assert [outcome.verdict for outcome in house.said] == [Verdict.UNDECODABLE]
+    assert len(house.failures) == MAX_KILLED - 1
 
 
 def test_observe_moves_nothing(nas: Nas, workers: Counting) -> None:

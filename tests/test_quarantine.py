@@ -142,6 +142,89 @@ def test_restore_never_overwrites_and_leaves_no_trace_of_the_attempt(nas: Nas, t
     assert not nas.index.memory.is_allowed(row.digest, row.digest)  # it is not back: the next copy is set aside as ever
 
 
+DIES_WITH_THE_NAME_TAKEN = """
+import os, sys
+from pathlib import Path
+from tests.crash_driver import Faults
+from tests.nas import NOW, Nas
+from twinwatch.quarantine import restore
+nas = Nas(Path(sys.argv[1]))
+Faults(0, "", plain=True)
+os.rename = lambda *_, **__: os._exit(9)
+restore(nas.slot(), nas.index, NOW)
+"""
+
+
+@pytest.mark.parametrize("mode", [0o200, 0o755])
+def test_a_name_taken_in_a_crash_is_known_as_ours_also_where_no_modes_are_kept(nas: Nas, mode: int) -> None:
+    twins(nas)
+    nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    assert run_child(DIES_WITH_THE_NAME_TAKEN, str(nas.folder)).returncode == 9
+    home = nas.root.path / "b/IMG_1 (1).jpg"
+    assert home.stat().st_size == 0
+    home.chmod(mode)  # as a file system shows it that has one mode for all
+    restore(nas.slot(), nas.index, NOW)
+    assert home.read_bytes() == PICTURE
+
+
+ANSWERED_LATE = """
+import contextlib, errno, os, sys
+from pathlib import Path
+from tests.crash_driver import Faults
+from tests.nas import NOW, Nas
+from twinwatch.errors import TwinwatchError
+from twinwatch.quarantine import recover, restore
+nas = Nas(Path(sys.argv[2]))
+move = None if sys.argv[1] == "restore" else nas.move("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+Faults(0, "", plain=True)
+rename, making, unlink, waiting = os.rename, os.open, os.unlink, []
+
+def later(name, other, *, src_dir_fd, dst_dir_fd):
+    if name.endswith(".jpg"):
+        waiting.append((name, other, os.dup(src_dir_fd), os.dup(dst_dir_fd)))
+        raise OSError(errno.ETIMEDOUT, "the server does not answer")
+    rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+def after_it(call, changes):
+    def called(*args, **more):
+        while waiting and changes(*args):
+            name, other, source, target = waiting.pop()
+            rename(name, other, src_dir_fd=source, dst_dir_fd=target)
+        return call(*args, **more)
+    return called
+
+os.rename = later
+os.open = after_it(making, lambda path, flags, *_: flags & os.O_CREAT)
+os.unlink = after_it(unlink, lambda *_: True)
+with contextlib.suppress(TwinwatchError):
+    restore(nas.slot(), nas.index, NOW) if move is None else nas.holder.hold(move, nas.root, nas.root)
+os.rename = rename
+recover(nas.root, nas.index)
+"""
+
+
+@pytest.mark.parametrize("act", ["hold", "restore"])
+def test_a_rename_that_a_server_makes_after_it_was_given_up_loses_nothing(nas: Nas, act: str) -> None:
+    twins(nas)
+    if act == "restore":
+        nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    before = nas.everything()
+    done = run_child(ANSWERED_LATE, act, str(nas.folder))
+    assert done.returncode == 0, done.stderr
+    assert nas.everything() == before
+    assert recover(nas.root, nas.index) == []
+
+
+def test_an_empty_file_of_somebody_else_is_never_taken_away(nas: Nas) -> None:
+    twins(nas)
+    nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    home = nas.root.path / "b/IMG_1 (1).jpg"
+    home.touch()
+    with pytest.raises(MoveRefusedError, match="exists"):
+        restore(nas.slot(), nas.index, NOW)
+    assert home.stat().st_size == 0
+
+
 def test_restore_refuses_another_folder_in_the_roots_place(nas: Nas, tmp_path: Path) -> None:
     twins(nas)
     nas.hold("b/IMG_1 (1).jpg", "a/IMG_1.jpg")

@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.torture.disks import UnavailableError
 from tests.torture.figures import REPOSITORY, Figure, page
+from tests.torture.network import network
+from tests.torture.profile import Profile
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -67,6 +71,12 @@ def test_killed_before_a_system_call_the_real_program_goes_on_where_it_was() -> 
 def test_a_pulled_disk_loses_nothing() -> None:
     (row,) = torture("disk-F10")
     assert row["count"] == 3
+
+
+def test_without_qemu_the_network_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UnavailableError, match=r"not installed|needs root"):
+        next(network(Profile(tmp_path, 1, quick=True)))
 
 
 def test_a_figure_is_good_only_when_the_fault_was_made() -> None:

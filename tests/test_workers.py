@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nas import state
 from twinwatch.errors import WorkerError
 from twinwatch.photo import Reading, Trouble, Verdict
 from twinwatch.workers import WorkerLimits, Workers
@@ -116,6 +117,19 @@ def test_a_child_that_dies_or_lies_is_replaced(workers: Workers, tmp_path: Path,
     with pytest.raises(WorkerError, match=words) as caught:
         ask(workers, tmp_path, what)
     assert caught.value.trouble == Trouble.CRASHED
+    assert ask(workers, tmp_path, "nothing").detail == "nothing"
+
+
+def test_a_child_that_is_killed_from_outside_is_no_crash(workers: Workers, tmp_path: Path) -> None:
+    pid = int(ask(workers, tmp_path, "pid").detail)
+    fd = open_photo(tmp_path, "loop")
+    future = workers.read(fd)
+    os.close(fd)
+    until(lambda: state(pid) == "R")  # it has the job
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="SIGKILL") as caught:
+        future.result(SOON)
+    assert caught.value.trouble == Trouble.KILLED
     assert ask(workers, tmp_path, "nothing").detail == "nothing"
 
 
@@ -307,13 +321,6 @@ def test_children_die_with_the_daemon(tmp_path: Path) -> None:
         until(lambda: state(pid) == "R")
         daemon.kill()
     until(lambda: state(pid) in ("", "Z"))  # a zombie where no init reaps the orphans
-
-
-def state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def test_the_daemon_imports_no_decoder() -> None:

@@ -62,6 +62,7 @@ class Trouble(StrEnum):
     UNSUPPORTED = "unsupported"  # a format whose decoder is not installed or not allowed
     TIMED_OUT = "timed-out"  # the worker was ended by the clock
     CRASHED = "crashed"  # the worker died
+    KILLED = "killed"  # the worker was ended from outside, as when the machine runs out of memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from tests.torture import (
     limits,
     masses,
     names,
+    network,
     pictures,
     powercut,
     races,
@@ -57,6 +58,7 @@ FAMILIES: dict[str, Family] = {
     "memory": limits.out_of_memory,
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
+    "network": network.network,
     "households": households.households,
     "overflow": floods.overflow,
     "watches": floods.exhausted,
@@ -83,6 +85,10 @@ PARTS: dict[str, Family] = {
     **{f"kills-{act.name}": functools.partial(syscalls.kills, acts=[act]) for act in syscalls.ACTS},
     **{f"errnos-{act}": functools.partial(errnos.errno_grid, acts=[act]) for act in errnos.ACTS},
     **{f"households-{name}": functools.partial(households.households, where=[name]) for name in households.WHERE},
+    **{
+        f"network-{name.replace(' ', '').lower()}": functools.partial(network.network, protocols=[name])
+        for name in network.PROTOCOLS
+    },
     **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{
         f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)

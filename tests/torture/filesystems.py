@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.nas import NOW, Nas
@@ -51,7 +51,7 @@ def round_trips(profile: Profile) -> Iterator[Figure]:
             times = profile.times(1200, quick=6)
             broken = Counter[str]()
             for number in range(times):
-                broken += _round_trip(nas, number, random.Random(profile.seed + number))
+                broken += round_trip(nas, number, random.Random(profile.seed + number))
             nas.close()
             yield Figure("F21", f"hold, restore, all kept, nothing overwritten: {ground.name}", times, "1,200", broken)
 
@@ -77,7 +77,11 @@ def _stage(profile: Profile, ground: Ground) -> Stage:
     return Stage(folder, ground)
 
 
-def _round_trip(nas: Nas, number: int, chance: random.Random) -> Counter[str]:
+def round_trip(nas: Nas, number: int, chance: random.Random, settle: Callable[[], None] = lambda: None) -> Counter[str]:
+    """Hold one copy and put it back, a name taken or a folder gone meanwhile; return the broken laws.
+
+    `settle` waits until what is read of a file is what the file system keeps, and not what was asked of it.
+    """
     content = chance.randbytes(chance.randint(1, 30_000))
     keeper = nas.put(f"a/{number}.jpg", content)
     copy = nas.put(f"b/{number % 7}/{number} (1).jpg", content, mtime_ns=chance.randint(10**18, 2 * 10**18))
@@ -90,6 +94,7 @@ def _round_trip(nas: Nas, number: int, chance: random.Random) -> Counter[str]:
     except OSError as error:
         if error.errno not in NO_XATTRS:
             raise
+    settle()
     before = _all_of(copy)
     path = str(copy.relative_to(nas.root.path))
     nas.hold(path, str(keeper.relative_to(nas.root.path)))

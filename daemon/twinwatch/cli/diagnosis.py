@@ -42,7 +42,7 @@ def examine(config: Config | None, state: Path) -> list[Finding]:
     folders = 0
     for root in config.roots:
         findings.extend(_root(root, config))
-        if root.path.is_dir():
+        if root.path.is_dir() and _mode(root) == "inotify":  # a share is not walked through for nothing
             folders += _count_folders(root.path, Exclusions(config.excluded(root)))
     return findings + list(_watches(folders))
 
@@ -108,14 +108,21 @@ def _root(root: RootConfig, config: Config) -> Iterator[Finding]:
         return
     mount = mounts.mount_of(root.path.resolve())
     kind = "an unknown file system" if mount is None else mount.fs_type
-    mode = mounts.mode_for(root.path.resolve()) if root.mode == "auto" else root.mode
-    how = "its events are watched" if mode == "inotify" else "it is walked regularly, as events of others do not arrive"
+    how = (
+        "its events are watched"
+        if _mode(root) == "inotify"
+        else "it is walked regularly, as events of others do not arrive"
+    )
     yield Finding(name, True, f"{kind}; {how}")
     for below in mounts.mounts_below(root.path.resolve()):
         place = os.fsdecode(below.mount_point)
         yield Finding(name, False, f"{place} is another file system and is not entered", f"add it as a root: {place}")
     if not root.reference:
         yield from _quarantine(root, config, name)
+
+
+def _mode(root: RootConfig) -> mounts.WatchMode:
+    return mounts.mode_for(root.path.resolve()) if root.mode == "auto" else root.mode
 
 
 def _quarantine(root: RootConfig, config: Config, name: str) -> Iterator[Finding]:

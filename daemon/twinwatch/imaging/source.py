@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import traceback
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -60,6 +61,8 @@ _DECODER_ERRORS = (
     AttributeError,
     AssertionError,
 )
+_SIGNS_OF_A_BUG = (TypeError, AttributeError, AssertionError)
+"""What a decoder may raise of damaged bytes, but code of ours only when it is wrong."""
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the sandbox allows no new threads
@@ -101,7 +104,7 @@ def load(fd: int) -> bytes:
 
 @contextmanager
 def named_errors(data: bytes) -> Iterator[None]:
-    """Turn whatever a decoder raises inside the block into an UnreadableError.
+    """Turn whatever a decoder raises inside the block into an UnreadableError; a bug of ours goes on as what it is.
 
     `data` are the bytes being decoded: they tell a broken file from one that has not arrived in full.
     """
@@ -117,8 +120,16 @@ def named_errors(data: bytes) -> Iterator[None]:
         except UnidentifiedImageError as error:
             raise UnreadableError(_unidentified(data), "no decoder for these bytes") from error
         except _DECODER_ERRORS as error:
+            if isinstance(error, _SIGNS_OF_A_BUG) and _raised_by_us(error):
+                raise  # it ends the worker, which says so: the file is not called broken
             trouble = Trouble.TRUNCATED if _ends_early(data, str(error)) else Trouble.BROKEN
             raise UnreadableError(trouble, f"{type(error).__name__}: {error}") from error
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Tell whether the innermost call was one of twinwatch's own: not of Pillow, a plugin, numpy or imagehash."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__")).partition(".")[0] == "twinwatch"
 
 
 def opened(data: bytes, where: jpeg.Layout | None = None) -> Image.Image:

@@ -72,7 +72,7 @@ photo = Table(
     Column("ctime_ns", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("trouble", Text),
-    Column("tries", Integer, nullable=False),  # how often a truncated file was tried
+    Column("tries", Integer, nullable=False),  # of a file that was truncated, or whose worker was killed
     Column("arrived", Boolean, nullable=False),
     Column("judged", Integer, nullable=False),  # photos.Judged
     Column("phash", BigInteger),  # as signed 64 bits

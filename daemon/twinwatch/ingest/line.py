@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.brake import Limits, hold_back
-from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError
+from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
 from twinwatch.ingest.reading import read, read_anew
@@ -55,6 +55,9 @@ MAX_PROOFS = 24
 
 MAX_OF_OTHER_MOMENTS = 2
 """Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
+
+MAX_KILLED = 8
+"""Readings of one content in which the worker may be killed from outside, until that is taken for its doing."""
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
@@ -200,10 +203,20 @@ class Line:
             self._edited(root, known)
         if reading.trouble is None:
             return photo
-        if reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries):
-            return None  # not ready yet: judged when it has grown, or when the retries are used up
+        if self._read_later(found, stat, reading, tries):
+            return None
         self._undecodable(photo, reading)
         return photo if photos.with_digest(reading.digest)[1:] else None
+
+    def _read_later(self, found: Found, stat: FileStat, reading: Reading, tries: int) -> bool:
+        """Tell whether it is not ready yet: judged when it has grown, or when the retries are used up.
+
+        Raises WorkerError when its worker was killed: not judged, it is read again soon and at each walk, also after a
+        restart.
+        """
+        if reading.trouble is Trouble.KILLED and tries + 1 < MAX_KILLED:
+            raise WorkerError(f"{found.path}: {reading.detail}", "it is tried again", trouble=reading.trouble)
+        return reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries)
 
     def _edited(self, root: Root, before: Photo) -> None:
         """Offer back the copies held for what this photo was before it was edited or replaced."""

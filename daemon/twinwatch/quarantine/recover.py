@@ -23,6 +23,7 @@ from twinwatch.quarantine.slots import (
     move_exclusively,
     opened_place,
     opened_slot,
+    remove_empty,
     remove_placeholder,
     remove_slot,
     taken,
@@ -185,7 +186,8 @@ def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None
     for file in manifest.files:
         found = entry(slot_fd, file.name)
         if found is not None and found.size == 0 < file.bytes and found.inode != file.inode:
-            os.unlink(file.name, dir_fd=slot_fd)  # in our own folder, and not what the manifest says was moved
+            # in our own folder, and not what the manifest says was moved
+            remove_empty(slot_fd, file.name, lambda now, file=file: now.st_ino != file.inode)  # type: ignore[misc]
         elif found is not None and home_fd is not None:
             remove_placeholder(home_fd, file.name)
 

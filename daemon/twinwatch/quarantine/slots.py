@@ -7,7 +7,8 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import Manifest
 from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_directory
 
-_PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again
+_PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again, ...
+_PLACEHOLDER_NS = 825_600_462 * 10**9  # ... or by a time in 1996, where no modes are kept; exFAT has it exactly
+_PROBE = ".twinwatch-"  # begins the name of an empty file of a moment
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -102,7 +105,7 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
 
     Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
-    our own, of a mode that nobody else gives a file, and only that is replaced.
+    our own, of a mode and a time that nobody else gives a file, and only that is replaced.
     """
     raw = os.fsencode(name)
     if rename_noreplace(from_fd, raw, to_fd, raw):
@@ -110,6 +113,8 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(name, flags, _PLACEHOLDER, dir_fd=to_fd)
     try:
+        with contextlib.suppress(OSError):  # only a crash within the next lines would need it
+            os.utime(fd, ns=(_PLACEHOLDER_NS, _PLACEHOLDER_NS))
         ours = file_stat(os.fstat(fd))
     finally:
         os.close(fd)
@@ -119,21 +124,45 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     try:
         os.rename(name, name, src_dir_fd=from_fd, dst_dir_fd=to_fd)
     except OSError:
-        # NFS may report a failure of a rename that was done: only what surely is our own empty file is taken away.
+        # NFS may report a failure of a rename that was done, or that a server just does not answer for: only what
+        # surely is our own empty file is taken away.
         with contextlib.suppress(OSError):
-            left = entry(to_fd, name)
-            if left is not None and left.same_inode(ours) and left.size == 0:
-                os.unlink(name, dir_fd=to_fd)
+            remove_empty(to_fd, name, lambda found: file_stat(found).same_inode(ours))
         raise
 
 
 def remove_placeholder(folder_fd: int, name: str) -> None:
     """Take away the empty file that a crash in the middle of `move_exclusively` left; nothing else is touched."""
-    with contextlib.suppress(FileNotFoundError):
+    remove_empty(folder_fd, name, _is_placeholder)
+
+
+def remove_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], bool]) -> None:
+    """Take away an empty file that is `ours`; raise OSError.
+
+    A server on whose answer a soft mount did not wait may still have the rename of a photo to this name before it. So
+    it first makes another file in this folder, which no server does before what it was asked earlier, and only what is
+    empty then as well is deleted.
+    """
+    if not _is_empty(folder_fd, name, ours):
+        return
+    probe = f"{_PROBE}{uuid.uuid4().hex[:8]}.tmp"
+    os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder_fd))
+    os.unlink(probe, dir_fd=folder_fd)
+    if _is_empty(folder_fd, name, ours):
+        os.unlink(name, dir_fd=folder_fd)
+
+
+def _is_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], bool]) -> bool:
+    try:
         found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
-        ours = (found.st_mode, found.st_uid, found.st_size, found.st_nlink)
-        if ours == (stat.S_IFREG | _PLACEHOLDER, os.geteuid(), 0, 1):
-            os.unlink(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return False
+    return is_regular(found) and found.st_size == 0 and found.st_nlink == 1 and ours(found)
+
+
+def _is_placeholder(found: os.stat_result) -> bool:
+    by_mode = (stat.S_IMODE(found.st_mode), found.st_uid) == (_PLACEHOLDER, os.geteuid())
+    return by_mode or found.st_mtime_ns == _PLACEHOLDER_NS
 
 
 def remove_slot(place_fd: int, name: str) -> None:
@@ -190,7 +219,7 @@ def _look(place: Path, place_fd: int, name: str) -> Slot:
 
 
 def _is_ours(name: str) -> bool:
-    return name == manifests.NAME or (name.startswith(f".{manifests.NAME}.") and name.endswith(".tmp"))
+    return name == manifests.NAME or (name.startswith((f".{manifests.NAME}.", _PROBE)) and name.endswith(".tmp"))
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from twinwatch.photo import (
 )
 from twinwatch.workers.process import (
     Child,
+    ChildKilledError,
     ChildLateError,
     ChildLostError,
     ChildOutOfMemoryError,
@@ -105,8 +106,8 @@ class Workers:
     """The sandboxed children that run imaging and proof; thread-safe.
 
     A future ends with a value, with WorkerError, or cancelled by `close`; its callbacks run on a lane's thread.
-    `WorkerError.trouble` is what to record of the photo (crashed, timed-out, too-large), or None where the photo is not
-    to blame: the disk could not be read, no worker could be started, or the pool was closed.
+    `WorkerError.trouble` is what to record of the photo (crashed, killed, timed-out, too-large), or None where the
+    photo is not to blame: the disk could not be read, no worker could be started, or the pool was closed.
     """
 
     def __init__(
@@ -334,6 +335,9 @@ class _Lane:
             self.end_child()
             what = f"the worker did not answer within {task.seconds:.0f} s"
             raise errors.WorkerError(what, trouble=Trouble.TIMED_OUT) from None
+        except ChildKilledError as killed:
+            self.end_child()
+            raise errors.WorkerError(str(killed), "it is tried again", trouble=Trouble.KILLED) from None
         except ChildLostError as lost:
             self.end_child()
             trouble = Trouble.TIMED_OUT if "SIGXCPU" in str(lost) else Trouble.CRASHED

@@ -45,6 +45,10 @@ class ChildLostError(Exception):
     """The child ended, or talked nonsense; the text says which, with its last words."""
 
 
+class ChildKilledError(ChildLostError):
+    """The child was ended by SIGKILL, and not by us: what it worked on is hardly to blame."""
+
+
 class ChildLateError(Exception):
     """The child did not answer in time."""
 
@@ -193,13 +197,19 @@ class Child:
             # Plain recv: descriptors that a hostile child might send are dropped by the kernel.
             packet = self._line.recv(wire.MAX_MESSAGE + 1)
         except OSError as error:
-            raise ChildLostError(f"the line to the worker broke: {error.strerror}") from error
+            raise self._lost(f"the line to the worker broke: {error.strerror}") from error
         if not packet:
-            raise ChildLostError(self._obituary())
+            raise self._lost()
         try:
             return wire.decode(packet)
         except ValueError as error:
             raise ChildLostError(f"the worker answered nonsense: {error}") from error
+
+    def _lost(self, words: str = "") -> ChildLostError:
+        obituary = self._obituary()
+        if self._process.returncode == -signal.SIGKILL:  # a worker may send no signals, so it was not the picture
+            return ChildKilledError(obituary)
+        return ChildLostError(words or obituary)
 
     def _obituary(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):  # its line is closed: it is ending, or hostile
