@@ -34,14 +34,21 @@ def measure(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]
                 image.save(made, format_, **options)
             pairs.setdefault(name, []).append((str(photo), str(made)))
     for name, files in pairs.items():
-        script = [sys.executable, "-m", "benchmarks.performance.proving", str(rounds)]
-        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as a worker has it: idle ones would be counted
-        done = subprocess.run(
-            script, input=json.dumps(files), env=one_thread, capture_output=True, text=True, check=True
-        )
-        ratio, seconds, verdicts = json.loads(done.stdout)
+        answers = [_proved(files) for _ in range(rounds)]
+        ratio = statistics.median(value for each in answers for value in each[0])
+        seconds = statistics.median(value for each in answers for value in each[1])
+        verdicts = [verdict for each in answers for verdict in each[2]]
         note = f"{1000 * seconds:.0f} ms; {', '.join(sorted(set(verdicts)))}"
         yield Figure(_WORK, f"{name}: beside decoding the pair", ratio, bar=_BAR, note=note)
+
+
+def _proved(files: list[tuple[str, str]]) -> tuple[list[float], list[float], list[str]]:
+    """Prove each pair once in a process of its own, which knows none of them: ratios, seconds and verdicts."""
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as a worker has it: idle ones would be counted
+    script = [sys.executable, "-m", "benchmarks.performance.proving"]
+    done = subprocess.run(script, input=json.dumps(files), env=one_thread, capture_output=True, text=True, check=True)
+    ratios, seconds, verdicts = json.loads(done.stdout)
+    return ratios, seconds, verdicts
 
 
 def _made(picture: Image.Image) -> dict[str, tuple[Image.Image, str, dict[str, int]]]:
@@ -71,25 +78,23 @@ def _rounded(picture: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Print the median ratio of proof to decoding, the seconds of a proof, and the verdicts, of the pairs on stdin."""
+    """Print the ratios of proof to decoding, the seconds of the proofs, and the verdicts, of the pairs on stdin."""
     from twinwatch.proof import prove, warm
 
     warm()
     plugins()
-    pairs = json.load(sys.stdin)
     ratios, costs, verdicts = [], [], []
-    for _ in range(int(sys.argv[1])):
-        for pair in pairs:
-            began = time.process_time()
-            for path in pair:
-                with Image.open(path) as picture:
-                    picture.load()
-            decoded = time.process_time()
-            with Path(pair[0]).open("rb") as one, Path(pair[1]).open("rb") as other:
-                verdicts.append(prove(one.fileno(), other.fileno()).verdict.value)
-            costs.append(time.process_time() - decoded)
-            ratios.append(costs[-1] / (decoded - began))
-    print(json.dumps([statistics.median(ratios), statistics.median(costs), verdicts]))
+    for pair in json.load(sys.stdin):
+        began = time.process_time()
+        for path in pair:
+            with Image.open(path) as picture:
+                picture.load()
+        decoded = time.process_time()
+        with Path(pair[0]).open("rb") as one, Path(pair[1]).open("rb") as other:
+            verdicts.append(prove(one.fileno(), other.fileno()).verdict.value)
+        costs.append(time.process_time() - decoded)
+        ratios.append(costs[-1] / (decoded - began))
+    print(json.dumps([ratios, costs, verdicts]))
 
 
 if __name__ == "__main__":

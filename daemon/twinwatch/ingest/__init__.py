@@ -1,14 +1,17 @@
 """What happens to one settled file, from top to bottom. Read `line` first.
 
-line     take(): the straight line of one photo, a generator whose every `yield` is a job for a worker
-belt     runs many lines at once, on one thread, so that deciding and moving never overlap
-orphans  offers a held copy back whose keeper is gone
-survey   walks a root, compares it with the index, and says what to take and what to forget
+line       take(): the straight line of one photo, a generator whose every `yield` is a job for a worker
+reading    what the workers tell of one file, without decoding where its bytes are known
+restraint  why a move may not be made now
+belt       runs many lines at once, on one thread, so that deciding and moving never overlap
+orphans    offers a held copy back whose keeper is gone
+survey     walks a root, compares it with the index, and says what to take and what to forget
 """
 
 from twinwatch.ingest.belt import Belt
-from twinwatch.ingest.line import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT, Action, Found, Hold, Line, Outcome, Pace
-from twinwatch.ingest.survey import Survey, forget
+from twinwatch.ingest.line import Action, Found, Hold, Line, Outcome, Pace
+from twinwatch.ingest.restraint import FORGIVEN, PAUSED, RESUMED_AT
+from twinwatch.ingest.survey import ACCEPTED, Survey, forget
 
 __all__ = [
     "ACCEPTED",

@@ -15,11 +15,12 @@ from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from twinwatch.brake import Limits, hold_back
+from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
 from twinwatch.ingest.reading import read, read_anew
+from twinwatch.ingest.restraint import PAUSED, came_back, held_back
 from twinwatch.matching import taken_apart
 from twinwatch.photo import (
     COPY_VERDICTS,
@@ -37,18 +38,6 @@ from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat
 from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, better, decide, held_for_review
 from twinwatch.workers import Priority, Workers
-
-PAUSED = "paused"
-"""Name of the setting that says why nothing is moved until a person resumes."""
-
-RESUMED_AT = "resumed_at"
-"""Name of the setting that says when a person last resumed, seconds since the epoch: older moves are forgiven."""
-
-FORGIVEN = "forgiven"
-"""Name of the setting that lists the slots which a clock set back left in the future when a person last resumed."""
-
-ACCEPTED = "accepted:"
-"""Prefix of the setting, followed by a root's path, that says: a person knows that many photos are gone there."""
 
 MAX_PROOFS = 24
 """Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
@@ -318,12 +307,13 @@ class Line:
 
     def _set_aside(self, move: Move) -> bool:
         """Set the duplicate aside, or say why not; return False when it must be judged again: it may be moved later."""
-        why, later = self._held_back(move), False
+        duplicate, keeper = move.duplicate, move.keeper
+        root = self._root(duplicate.root)
+        why, later = held_back(self._index, move, root, self.limits, self._clock()), False
         if not why:
-            duplicate, keeper = move.duplicate, move.keeper
             try:
-                returned = self._came_back(duplicate)
-                row = self._hold(move, self._root(duplicate.root), self._root(keeper.root))
+                returned = came_back(self._index, duplicate, root)
+                row = self._hold(move, root, self._root(keeper.root))
             except MoveRefusedError as error:
                 why, later = str(error), isinstance(error, NoRoomError)
             except PhotoChangedError:
@@ -335,46 +325,11 @@ class Line:
             else:
                 self._done(move, row, returned=returned)
                 return True
-        self._say(move.duplicate, move.evidence.verdict, move.keeper, move.evidence, Action.REVIEW, why)
+        self._say(duplicate, move.evidence.verdict, keeper, move.evidence, Action.REVIEW, why)
         if later or self._index.memory.setting(PAUSED) is not None:
             return False
-        self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
+        self._index.photos.set_judged(duplicate.id, Judged.OPEN)
         return True
-
-    def _held_back(self, move: Move) -> str:
-        memory, now = self._index.memory, self._clock()
-        digest = move.duplicate.reading.digest
-        if memory.is_allowed(digest, digest):
-            return "a person put this back"
-        if self._came_back(move.duplicate) and (memory.returns(digest) or 0) >= self.limits.max_returns:
-            return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
-        paused = memory.setting(PAUSED)
-        if paused:
-            return f"moving is paused: {paused}"
-        root = self._root(move.duplicate.root)
-        recent = self._recent(now)
-        here = sum(1 for row in recent if row.root_path == root.path)
-        braked = hold_back([row.at for row in recent], here, self._index.photos.count(root.id), now, self.limits)
-        if braked:
-            memory.set_setting(PAUSED, braked)
-            return f"moving is paused: {braked}"
-        return ""
-
-    def _recent(self, now: float) -> list[MoveRow]:
-        """Return the moves that the brake counts: those of the window that no person has forgiven.
-
-        A `resume` that lies in the future tells of a clock set back since; believed, it would blind the brake until
-        the clock is there again.
-        """
-        memory = self._index.memory
-        since, resumed = now - self.limits.window_minutes * 60, float(memory.setting(RESUMED_AT) or 0)
-        forgiven = (memory.setting(FORGIVEN) or "").split()
-        recent = self._index.journal.since(since if resumed > now else max(since, resumed))
-        return [row for row in recent if row.slot not in forgiven]
-
-    def _came_back(self, photo: Photo) -> bool:
-        """Tell whether this content was set aside from this very place before: copies side by side are no return."""
-        return self._index.journal.was_held(photo.reading.digest, self._root(photo.root).path, photo.path)
 
     def _done(self, move: Move, row: MoveRow | None, *, returned: bool) -> None:
         why = f"the keeper is {move.rule}"

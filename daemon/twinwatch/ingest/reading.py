@@ -6,6 +6,7 @@ Generators of the line's kind: each `yield` hands out a future and gets its resu
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator
 from concurrent.futures import Future
 from typing import Any
@@ -16,16 +17,19 @@ from twinwatch.index.photos import Photos
 from twinwatch.photo import ContentDigest, Reading, Trouble
 from twinwatch.workers import Priority, Workers
 
+_WORTH_ASKING = 1 << 20  # bytes
+
 Asking = Generator[Future[Any], Any, Reading]
 
 
 def read(workers: Workers, photos: Photos, fd: int, priority: Priority) -> Asking:
     """Return the reading of an open file; raise PhotoError or WorkerError when it cannot be had this time.
 
-    An arrival is asked for its digest first: a byte copy, the commonest of all copies, is known by that alone. Bulk
-    work meets few of them, and would read every other file twice.
+    A large arrival is asked for its digest first: a byte copy, the commonest of all copies, is known by that alone.
+    Bulk work meets few of them, and would read every other file twice; of a small file another word to a worker costs
+    as much as decoding it.
     """
-    if priority == "arrival":
+    if priority == "arrival" and os.fstat(fd).st_size >= _WORTH_ASKING:
         known = yield from _known(workers, photos, fd)
         if known is not None:
             return known

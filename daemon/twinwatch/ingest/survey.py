@@ -20,6 +20,9 @@ from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
 from twinwatch.roots import EXPLANATIONS, Folder, Health, Mark, Root
 
+ACCEPTED = "accepted:"
+"""Prefix of the setting, followed by a root's path, that says: a person knows that many photos are gone there."""
+
 
 @dataclass(slots=True)
 class Survey:

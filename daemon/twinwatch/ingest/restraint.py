@@ -1,0 +1,61 @@
+"""What holds a move back: a person's word, a copy that keeps coming back, a pause, the brake.
+
+All of it is remembered in the index, so a restart forgets nothing.
+"""
+
+from __future__ import annotations
+
+from twinwatch.brake import Limits, hold_back
+from twinwatch.index import Index, MoveRow
+from twinwatch.photo import Photo
+from twinwatch.roots import Root
+from twinwatch.verdict import Move
+
+PAUSED = "paused"
+"""Name of the setting that says why nothing is moved until a person resumes."""
+
+RESUMED_AT = "resumed_at"
+"""Name of the setting that says when a person last resumed, seconds since the epoch: older moves are forgiven."""
+
+FORGIVEN = "forgiven"
+"""Name of the setting that lists the slots which a clock set back left in the future when a person last resumed."""
+
+
+def held_back(index: Index, move: Move, root: Root, limits: Limits, now: float) -> str:
+    """Say why this duplicate, of this root, may not be moved at `now` (seconds since the epoch), or nothing.
+
+    What would be too much pauses all moving until a person resumes.
+    """
+    memory, digest = index.memory, move.duplicate.reading.digest
+    if memory.is_allowed(digest, digest):
+        return "a person put this back"
+    if came_back(index, move.duplicate, root) and (memory.returns(digest) or 0) >= limits.max_returns:
+        return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
+    paused = memory.setting(PAUSED)
+    if paused:
+        return f"moving is paused: {paused}"
+    recent = _recent(index, limits, now)
+    here = sum(1 for row in recent if row.root_path == root.path)
+    braked = hold_back([row.at for row in recent], here, index.photos.count(root.id), now, limits)
+    if braked:
+        memory.set_setting(PAUSED, braked)
+        return f"moving is paused: {braked}"
+    return ""
+
+
+def came_back(index: Index, photo: Photo, root: Root) -> bool:
+    """Tell whether this content was set aside from this very place before: copies side by side are no return."""
+    return index.journal.was_held(photo.reading.digest, root.path, photo.path)
+
+
+def _recent(index: Index, limits: Limits, now: float) -> list[MoveRow]:
+    """Return the moves that the brake counts: those of the window that no person has forgiven.
+
+    A `resume` that lies in the future tells of a clock set back since; believed, it would blind the brake until
+    the clock is there again.
+    """
+    memory = index.memory
+    since, resumed = now - limits.window_minutes * 60, float(memory.setting(RESUMED_AT) or 0)
+    forgiven = (memory.setting(FORGIVEN) or "").split()
+    recent = index.journal.since(since if resumed > now else max(since, resumed))
+    return [row for row in recent if row.slot not in forgiven]
