@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.accuracy.scoring import Count
+from benchmarks.drawing import OURS, save, side_by_side
 
-_HASH_SALT = "twinwatch"  # the same data gives the same file
-_NO_DATE = {"Date": None, "Creator": None}
-_OURS, _UNLIKE, _PEER, _BOUND = "#1b6ca8", "#c2402b", "#777777", "#333333"
+_UNLIKE, _PEER, _BOUND = "#c2402b", "#777777", "#333333"
 _CELLS = LinearSegmentedColormap.from_list("recall", ["#e8866b", "#fbe3b0", "#cfe8cf"])
 _LEAST_SHOWN = 0.5  # recall of the reddest cell
 _LOWEST, _HIGHEST = 0.03, 60.0  # scores beyond are drawn at the edge
@@ -29,8 +23,8 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
 
     A score of infinity is a pair that was refused before there was a residual.
     """
-    figure, (left, right) = _figure(2, (11, 5.0))
-    for kinds, colour in ((copies, _OURS), (unlike, _UNLIKE)):
+    figure, (left, right) = side_by_side(2, (11, 5.0))
+    for kinds, colour in ((copies, OURS), (unlike, _UNLIKE)):
         for (name, scores), style in zip(kinds.items(), ("-", "--", ":"), strict=False):
             seen = sorted(min(_HIGHEST, max(_LOWEST, score)) for score in scores)
             shares = [(place + 1) / len(seen) for place in range(len(seen))]
@@ -47,7 +41,7 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
     for (name, scores), style in zip(copies.items(), ("-", "--", ":"), strict=False):
         bounds = sorted({score for score in [*scores, *every] if math.isfinite(score)})
         taken, found = ([_share(kind, bound) for bound in bounds] for kind in (every, scores))
-        right.plot(taken, found, color=_OURS, linestyle=style, drawstyle="steps-post", label=name)
+        right.plot(taken, found, color=OURS, linestyle=style, drawstyle="steps-post", label=name)
         right.plot([_share(every, 1.0)], [_share(scores, 1.0)], "o", color=_BOUND, markersize=4)
     right.set_xscale("symlog", linthresh=0.001)
     right.set_xlim(left=-0.0001)
@@ -56,14 +50,14 @@ def residuals(copies: Mapping[str, Sequence[float]], unlike: Mapping[str, Sequen
     right.xaxis.set_major_formatter(FuncFormatter(_percent))
     right.yaxis.set_major_formatter(FuncFormatter(_percent))
     right.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=8, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def by_program(
     families: Sequence[str], programs: Sequence[str], counts: Mapping[tuple[str, str], Count], path: Path
 ) -> None:
     """Draw recall by family and program as a table of coloured cells; a cell without pairs stays white."""
-    figure, (axes,) = _figure(1, (0.62 * len(programs) + 3.2, 0.36 * len(families) + 1.6))
+    figure, (axes,) = side_by_side(1, (0.62 * len(programs) + 3.2, 0.36 * len(families) + 1.6))
     grid = [
         [counts[family, program].share if (family, program) in counts else math.nan for program in programs]
         for family in families
@@ -78,16 +72,16 @@ def by_program(
     axes.set_yticks(range(len(families)), families, fontsize=8)
     for side in axes.spines.values():
         side.set_visible(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def peers(panels: Mapping[str, Mapping[str, tuple[float, float]]], ours: str, path: Path) -> None:
     """Draw recall over false alarms, a panel for each kind of pairs: name -> (false alarms, recall) as shares."""
-    figure, all_axes = _figure(len(panels), (4.6 * len(panels), 4.6))
+    figure, all_axes = side_by_side(len(panels), (4.6 * len(panels), 4.6))
     for axes, (title, points) in zip(all_axes, panels.items(), strict=True):
         for number, (name, (alarms, found)) in enumerate(points.items()):
             own = name == ours
-            colour, size = (_OURS, 9) if own else (_PEER, 5)
+            colour, size = (OURS, 9) if own else (_PEER, 5)
             axes.plot([alarms], [found], "o", color=colour, markersize=size, label=f"{number}  {name}")
             axes.annotate(str(number), (alarms, found), textcoords="offset points", xytext=(5, 4), fontsize=8)
         axes.set_title(title, fontsize=10)
@@ -99,22 +93,7 @@ def peers(panels: Mapping[str, Mapping[str, tuple[float, float]]], ours: str, pa
         axes.xaxis.set_major_formatter(FuncFormatter(_percent))
         axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     all_axes[0].legend(loc="lower left", fontsize=7, handlelength=0, markerscale=0, frameon=False)
-    _save(figure, path)
-
-
-def _figure(columns: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:
-    mpl.rcParams["svg.hashsalt"] = _HASH_SALT
-    figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout="constrained")
-    for one in axes[0]:
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes[0])
-
-
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, format="svg", metadata=_NO_DATE)
-    plt.close(figure)
-    # matplotlib ends lines with blanks, which the repository does not keep
-    path.write_text("".join(f"{line.rstrip()}\n" for line in path.read_text().splitlines()))
+    save(figure, path)
 
 
 def _share(scores: Sequence[float], bound: float) -> float:

@@ -6,23 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-from matplotlib import pyplot as plt
-
+from benchmarks.drawing import OURS, save, side_by_side
 from benchmarks.performance.growth import Costs
 from benchmarks.performance.search import Times
 
-_HASH_SALT = "twinwatch"  # the same data gives the same file
-_NO_DATE = {"Date": None, "Creator": None}
-_OURS, _PEERS = "#1b6ca8", ("#c2402b", "#8a6d1d", "#5b8c5a", "#777777", "#7a5195")
+_PEERS = ("#c2402b", "#8a6d1d", "#5b8c5a", "#777777", "#7a5195")
 
 
 def search(times: Times, path: Path) -> None:
     """Draw the seconds of a search over the number of photos, a panel for each radius."""
     radii = sorted({radius for _, _, radius in times})
-    figure, panels = _figure(len(radii))
+    figure, panels = side_by_side(len(radii), (5.2 * len(radii), 4))
     for axes, radius in zip(panels, radii, strict=True):
         lines: dict[str, dict[int, float]] = {}
         for (program, count, one), seconds in times.items():
@@ -33,12 +27,12 @@ def search(times: Times, path: Path) -> None:
         axes.set_xlabel("photos in the index")
         axes.set_ylabel("ms of processor for eight orientations")
         axes.set_yscale("log")
-    _save(figure, path)
+    save(figure, path)
 
 
 def growth(costs: Costs, steps: Sequence[str], walks: Iterable[tuple[int, float, float]], path: Path) -> None:
     """Draw the cost of an arrival by step over the index's size, and of a walk over the tree's size."""
-    figure, (left, right) = _figure(2)
+    figure, (left, right) = side_by_side(2, (10.4, 4))
     lines: dict[str, dict[int, float]] = {}
     for name in ("arrival", *steps):
         lines["twinwatch" if name == "arrival" else name] = {
@@ -58,31 +52,16 @@ def growth(costs: Costs, steps: Sequence[str], walks: Iterable[tuple[int, float,
     right.set_xlabel("files in the tree")
     right.set_ylabel("us of processor a file, nothing new")
     right.set_ylim(bottom=0)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw(axes: Any, lines: Mapping[str, Mapping[int, float]]) -> None:
     others = iter(_PEERS)
     for name, points in lines.items():
         own = name == "twinwatch"
-        colour = _OURS if own else next(others)
+        colour = OURS if own else next(others)
         axes.plot(
             list(points), list(points.values()), "o-", color=colour, linewidth=2 if own else 1, label=name, markersize=4
         )
     axes.set_xscale("log")
     axes.legend(fontsize=8, frameon=False)
-
-
-def _figure(columns: int) -> tuple[Any, list[Any]]:
-    mpl.rcParams["svg.hashsalt"] = _HASH_SALT
-    figure, axes = plt.subplots(1, columns, figsize=(5.2 * columns, 4), squeeze=False, layout="constrained")
-    for one in axes[0]:
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes[0])
-
-
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, format="svg", metadata=_NO_DATE)
-    plt.close(figure)
-    # matplotlib ends lines with blanks, which the repository does not keep
-    path.write_text("".join(f"{line.rstrip()}\n" for line in path.read_text().splitlines()))
