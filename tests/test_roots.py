@@ -24,7 +24,7 @@ from twinwatch.errors import PhotoChangedError, PhotoError, RootError
 from twinwatch.ingest import Survey
 from twinwatch.naming import Exclusions, is_excluded_dir
 from twinwatch.photo import Reading
-from twinwatch.roots import MARKER, Health, Root, mark, quarantine_place, write_durably
+from twinwatch.roots import MARKER, Folder, Health, Root, accepted_identity, mark, quarantine_place, write_durably
 from twinwatch.syscalls import open_beneath
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -111,6 +111,18 @@ def test_a_file_system_that_is_numbered_by_its_device_may_have_another_number(na
         assert root.check() is Health.HEALTHY
 
 
+def test_a_reference_root_is_itself_whatever_marker_somebody_gives_it(nas: Nas) -> None:
+    identity = accepted_identity(nas.root.path, "", reference=True)
+    assert identity.marker == ""
+    reference = replace(nas.root, reference=True, identity=identity)
+    assert (nas.root.path / MARKER).exists()
+    assert reference.check() is Health.HEALTHY
+
+
+def test_a_folder_that_is_gone_holds_nothing_at_all(nas: Nas) -> None:
+    assert list(nas.root.walk(PurePosixPath("gone"))) == [Folder(PurePosixPath("gone"), {}, "", (), 0, frozenset(), 0)]
+
+
 @pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
 def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
     marker = nas.root.path / MARKER
@@ -130,7 +142,7 @@ def test_a_missing_root_and_a_root_that_became_a_symlink_are_unknown(nas: Nas, t
     assert nas.root.check() is Health.MISSING
     nas.root.path.symlink_to(away)
     assert nas.root.check() is not Health.HEALTHY
-    with pytest.raises(RootError):
+    with pytest.raises(RootError, match="has become a symlink"):
         found(nas.root)
     nas.root.path.unlink()
     nas.root.path.write_bytes(b"a file")

@@ -186,10 +186,10 @@ def opened(path: Path) -> Iterator[int]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():  # open(2) with both flags says of one that it is no directory
+            raise RootError(f"{path} has become a symlink", "give the folder itself") from error
         raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING) from error
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise RootError(f"{path} has become a symlink", "give the folder itself") from error
         raise RootError(f"{path} cannot be opened: {error.strerror}", EXPLANATIONS[Health.UNREADABLE]) from error
     try:
         yield fd
