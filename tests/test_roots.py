@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import shutil
 import socket
@@ -262,6 +263,22 @@ def test_a_root_whose_marker_cannot_be_read_is_unreadable_and_never_opened() -> 
                 pass
             assert raised.value.health is Health.UNREADABLE
         (nas.root.path / ".twinwatch").chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_entered_or_written_is_said_to_be_so() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(0)
+        (folder / "plain").mkdir(0o555)
+        with as_plain_user():
+            with pytest.raises(RootError, match="cannot be opened") as raised:
+                mark(folder / "closed")
+            assert raised.value.health == Health.UNREADABLE
+            with pytest.raises(RootError, match="cannot be written"):
+                accepted_identity(folder / "plain", "", reference=False)
+        assert accepted_identity(folder / "plain", "its own", reference=False) == mark(folder / "plain")
+        assert json.loads((folder / "plain" / MARKER).read_text())["id"] == "its own"
 
 
 @contextmanager
