@@ -337,6 +337,17 @@ def test_the_quarantine_is_inside_where_a_sibling_would_be_watched_synced_or_too
         assert quarantine_place(root, watched) == root / ".twinwatch/quarantine"
 
 
+def test_the_quarantine_is_never_behind_a_symlink_nor_in_a_watched_parent(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    sibling = quarantine_place(root, ())
+    assert quarantine_place(root, (tmp_path,)) == root / ".twinwatch/quarantine"
+    (tmp_path / "elsewhere").mkdir()
+    sibling.symlink_to(tmp_path / "elsewhere")
+    (root / ".twinwatch/quarantine").mkdir(parents=True)
+    assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
+
+
 @as_root
 def test_the_quarantine_of_a_mount_point_is_inside_it(tmp_path: Path) -> None:
     root = tmp_path / "photos"
