@@ -12,14 +12,12 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine
 
-import twinwatch.migrations
+from tests.migrating import configuration, migrated
 from tests.nas import NOW, run_child
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow, MoveState
@@ -69,22 +67,11 @@ def row(slot: str = "s1", state: MoveState = MoveState.MOVING, at: float = NOW) 
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    engine = migrated(tmp_path)
+    engine = migrated(tmp_path / "migrated.db")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
-
-
-def migrated(folder: Path) -> Engine:
-    """Return a database that every migration made, from the first on."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(twinwatch.migrations.__file__).parent))
-    engine = create_engine(f"sqlite:///{folder}/migrated.db")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return engine
 
 
 ASKED = ("table_xinfo", "foreign_key_list", "index_list")
@@ -112,7 +99,7 @@ def told(engine: Engine) -> dict[str, list[str]]:
 def test_a_new_index_is_what_the_migrations_make(tmp_path: Path) -> None:
     Index(tmp_path).close()
     new = told(create_engine(f"sqlite:///{tmp_path}/index.db"))
-    assert new == told(migrated(tmp_path))
+    assert new == told(migrated(tmp_path / "migrated.db"))
     assert len(new) > 30
 
 
@@ -137,9 +124,7 @@ def test_two_that_begin_an_index_at_once_begin_one(tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_newest_migration() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(twinwatch.migrations.__file__).parent))
-    assert ScriptDirectory.from_config(config).get_current_head() == VERSION
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == VERSION
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:

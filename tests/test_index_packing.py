@@ -8,14 +8,11 @@ import struct
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
-from alembic import command
-from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 
-import twinwatch.migrations
 from tests.drawing import scene as drawn
+from tests.migrating import migrated
 from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.index import Index, Judged
 from twinwatch.index.packing import pack_header, pack_turned, unpack_header, unpack_turned
@@ -73,13 +70,7 @@ def test_an_index_of_the_first_schema_keeps_its_photos(tmp_path: Path) -> None:
 
 
 def _first_schema(folder: Path, made: list[Fingerprint], header: Header) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(twinwatch.migrations.__file__).parent))
-    engine = create_engine(f"sqlite:///{folder / 'index.db'}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()
+    migrated(folder / "index.db", "0001").dispose()
     meta = header.metadata
     packed = json.dumps(
         [
