@@ -5,23 +5,16 @@ from __future__ import annotations
 from blake3 import blake3
 from PIL import Image
 
+from twinwatch.content import digest_of
 from twinwatch.imaging.fingerprint import fingerprint, oriented
 from twinwatch.imaging.header import header
 from twinwatch.imaging.jpeg import is_jpeg, layout
-from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors, opened
+from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
 from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
 
 # The DCT decoder may hand out 1/2, 1/4 or 1/8 of the picture; the hash needs 32, and 160 changes it as little as 256.
 _DRAFT = (160, 160)
-
-
-def digest(fd: int) -> ContentDigest:
-    """Return the digest of the file behind `fd`, and look no further; raise OSError when it cannot be read."""
-    hasher = blake3()
-    for chunk in chunks(fd):
-        hasher.update(chunk)
-    return ContentDigest(hasher.digest())
 
 
 def read(fd: int) -> Reading:
@@ -32,17 +25,17 @@ def read(fd: int) -> Reading:
     try:
         data = load(fd)
     except UnreadableError as error:
-        return Reading(digest(fd), None, None, error.trouble, error.detail)
-    content = ContentDigest(blake3(data).digest())
+        return Reading(digest_of(fd), None, None, error.trouble, error.detail)
+    digest = ContentDigest(blake3(data).digest())
     found: Header | None = None
     try:
         with named_errors(data):
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            return Reading(content, found, _fingerprint(image, found.orientation))
+            return Reading(digest, found, _fingerprint(image, found.orientation))
     except UnreadableError as error:
-        return Reading(content, found, None, error.trouble, error.detail)
+        return Reading(digest, found, None, error.trouble, error.detail)
 
 
 def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:

@@ -45,7 +45,6 @@ MAX_FRAMES = 2_000
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL")
 """Pillow's names of the formats that it may decode. Everything else (PSD, EPS, FITS, ...) is never tried."""
 
-_CHUNK = 1 << 20
 PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = (b"\xff\xd8\xff", PNG, b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _DECODER_ERRORS = (
@@ -81,14 +80,6 @@ class UnreadableError(PhotoError):
         self.trouble = trouble
         self.detail = detail[:300]
         super().__init__(f"{trouble}: {self.detail}")
-
-
-def chunks(fd: int) -> Iterator[bytes]:
-    """Yield the file's bytes from its start, a mebibyte at a time, without moving the descriptor's offset."""
-    at = 0
-    while block := os.pread(fd, _CHUNK, at):
-        yield block
-        at += len(block)
 
 
 def load(fd: int) -> bytes:

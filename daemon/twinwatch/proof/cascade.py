@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from twinwatch.content import same_bytes
 from twinwatch.imaging import jpeg
-from twinwatch.imaging.source import UnreadableError, chunks, load, named_errors
+from twinwatch.imaging.source import UnreadableError, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.glance import Glance, Sketch, Sketches, glance
@@ -57,7 +58,7 @@ _sketches = Sketches()
 
 def prove(fd_a: int, fd_b: int) -> Evidence:
     """Compare the pictures behind two descriptors; a bad file gives `undecodable`, never an exception."""
-    if _same_bytes(fd_a, fd_b):
+    if os.fstat(fd_a).st_size == os.fstat(fd_b).st_size and same_bytes(fd_a, fd_b):
         return Evidence(Verdict.IDENTICAL, words="the same bytes")
     found: list[Sketch] = []
     for side, fd in (("a", fd_a), ("b", fd_b)):
@@ -222,12 +223,6 @@ def _by_frames(data_a: bytes, data_b: bytes, head_a: Header, head_b: Header, mea
     if all(x == y for x, y in pairs):
         return Evidence(Verdict.SAME_PIXELS, _richer(head_a, head_b), words="all frames equal", measures=measures)
     return Evidence(Verdict.LOOK_ALIKE, words="animations whose frames differ", measures=measures)
-
-
-def _same_bytes(fd_a: int, fd_b: int) -> bool:
-    if os.fstat(fd_a).st_size != os.fstat(fd_b).st_size:
-        return False
-    return all(x == y for x, y in zip(chunks(fd_a), chunks(fd_b), strict=True))
 
 
 def _same_scans(a: Sketch, b: Sketch) -> bool:

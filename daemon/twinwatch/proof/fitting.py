@@ -35,7 +35,7 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> ImageF
         )
         wanted.append((aim[2:-2, 2:-2] - centre).ravel())
     rows, values = np.concatenate(seen), np.concatenate(wanted)
-    # einsum and not a matrix product: the latter would wake BLAS threads, which the sandbox does not allow.
+    # einsum and not a matrix product, which every BLAS rounds in its own way.
     normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
     normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
     return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))

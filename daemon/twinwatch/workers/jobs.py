@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twinwatch import imaging, proof
+from twinwatch.content import digest_of
 from twinwatch.photo import Metric
 from twinwatch.proof import comparators
 
@@ -18,7 +19,7 @@ def warm() -> Mapping[str, Any]:
 
 
 def _digest(fd: int) -> Mapping[str, Any]:
-    return {"digest": imaging.digest(fd).hex()}
+    return {"digest": digest_of(fd).hex()}
 
 
 def _read(fd: int) -> Mapping[str, Any]:
