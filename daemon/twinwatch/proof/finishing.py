@@ -144,4 +144,6 @@ def _table(quality: int) -> tuple[int, ...]:
 
 
 def _decoded(stored: io.BytesIO) -> Image.Image:
-    return Image.open(stored, formats=("JPEG",)).convert("RGB")
+    image = Image.open(stored, formats=("JPEG",))
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy

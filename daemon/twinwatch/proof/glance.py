@@ -145,7 +145,8 @@ def sketch(data: bytes) -> Sketch:
             picture = None
             # libjpeg scales down by 2, 4 or 8 and rounds the size up.
             scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
-            rgb = image.convert("RGB")
+            image.load()
+            rgb = image if image.mode == "RGB" else image.convert("RGB")
         return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture)
 
 
