@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SLOW = b"slow"
+BEGUN = 1  # where a descriptor stands, also as who lent it sees it, once the slow work on its file has begun
 LIBC = ctypes.CDLL(None, use_errno=True)
 PARENT = os.getppid()
 OOM_SCORE = int(Path("/proc/self/oom_score_adj").read_text())
@@ -116,6 +117,7 @@ def rest_of(descriptor: int) -> str:
 
 def read(fd: int) -> Mapping[str, Any]:
     if os.pread(fd, 1 << 20, 0).endswith(SLOW):  # a real picture, too, may end so
+        os.lseek(fd, BEGUN, os.SEEK_SET)
         spin()
     what = rest_of(fd)
     if what in ATTEMPTS:

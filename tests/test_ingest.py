@@ -13,8 +13,8 @@ from PIL import Image
 
 from tests.drawing import scene, stored
 from tests.e2e.running import until
-from tests.hostile_jobs import SLOW
-from tests.nas import NOW, Nas, state
+from tests.hostile_jobs import BEGUN, SLOW
+from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
@@ -54,7 +54,7 @@ class Struck(Counting):
         self.describe().result()
         (child,) = self._children
         future = super().read(fd, priority)
-        until(lambda: state(child.pid) == "R", "it never had the job")
+        until(lambda: os.lseek(fd, 0, os.SEEK_CUR) == BEGUN, "it never had the job")
         os.kill(child.pid, signal.SIGKILL)
         return future
 
