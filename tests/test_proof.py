@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from tests.drawing import brightened, chat, cropped, descriptor, edited, logo, messages, scene, shifted, stamped, stored
 from twinwatch import proof
@@ -319,3 +319,17 @@ def test_a_file_with_a_few_other_bytes_is_damaged_and_no_copy(place: float) -> N
             evidence = proof.prove(fd_a, fd_b)
         same = np.array_equal(np.asarray(Image.open(io.BytesIO(whole))), np.asarray(Image.open(io.BytesIO(data))))
         assert same or evidence.verdict not in COPY_VERDICTS, evidence
+
+
+def test_a_turn_that_was_written_over_another_is_no_damage() -> None:
+    """As a file manager turns a photo that has been turned before: one byte of its metadata changes."""
+    tagged, again = (stored(scene(3, (640, 480)), quality=90, exif=_turned(turn)) for turn in (1, 6))
+    assert sum(x != y for x, y in zip(tagged, again, strict=True)) == 1
+    evidence = prove(tagged, again)
+    assert (evidence.verdict, evidence.transform) == (Verdict.RE_ENCODED, 6)
+
+
+def _turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif

@@ -114,6 +114,26 @@ def test_a_profile_that_was_converted_or_dropped_is_found_again() -> None:
     assert "profile dropped" in dropped.words
 
 
+def test_colours_that_a_profile_shows_far_apart_are_compared_as_they_are_shown() -> None:
+    """False colours of a thermal camera, converted from Display P3: the numbers alone are another picture's."""
+    green = [
+        round(low + (high - low) * value / 255)
+        for low, high in ((95, 125), (150, 255), (30, 80))
+        for value in range(256)
+    ]
+    heat = scene(4, (640, 480)).convert("L").convert("RGB").point(green)
+    wide = stored(heat, quality=95, icc_profile=wide_profile())
+    converted = ImageCms.profileToProfile(
+        Image.open(io.BytesIO(wide)).convert("RGB"),
+        ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())),
+        ImageCms.createProfile("sRGB"),
+    )
+    assert converted is not None
+    evidence = prove(wide, stored(converted, quality=85, icc_profile=None))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert float(evidence.measures["glance_mean"]) < 2
+
+
 def test_a_dropped_profile_shows_only_where_there_is_colour() -> None:
     """The windows of a nearly grey picture come out equal either way."""
     grey = scene(7, (1600, 1200)).convert("L").convert("RGB")

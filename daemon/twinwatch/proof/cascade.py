@@ -66,20 +66,21 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
             found.append(_sketches.of(load(fd)))
         except UnreadableError as error:
             return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
-    return _unless_damaged(_by_look(*found), found[0].data, found[1].data)
+    return _unless_damaged(_by_look(*found), *found)
 
 
-def _unless_damaged(evidence: Evidence, a: bytes, b: bytes) -> Evidence:
+def _unless_damaged(evidence: Evidence, a: Sketch, b: Sketch) -> Evidence:
     """Refuse two files that are the same but for a few bytes and yet show other pixels: one of them is damaged.
 
     No encoder makes another file of the very same length and bytes. Which of the two is the good one cannot be told.
+    Where all that decides a JPEG's pixels is the same, another turn was written into its metadata.
     """
-    if evidence.verdict is not Verdict.RE_ENCODED or len(a) != len(b):
+    if evidence.verdict is not Verdict.RE_ENCODED or len(a.data) != len(b.data) or _same_coded(a, b):
         return evidence
-    differing = int(np.count_nonzero(np.frombuffer(a, np.uint8) != np.frombuffer(b, np.uint8)))
-    if differing > len(a) // _FEW_BYTES:
+    differing = int(np.count_nonzero(np.frombuffer(a.data, np.uint8) != np.frombuffer(b.data, np.uint8)))
+    if differing > len(a.data) // _FEW_BYTES:
         return evidence
-    words = f"the same file but for {differing} of {len(a)} bytes: one of them is damaged"
+    words = f"the same file but for {differing} of {len(a.data)} bytes: one of them is damaged"
     return replace(evidence, verdict=Verdict.LOOK_ALIKE, original=None, words=words)
 
 
@@ -87,7 +88,7 @@ def _by_look(a: Sketch, b: Sketch) -> Evidence:
     # The same scans in other colours are another picture: what they are is written in the metadata as well.
     if _same_scans(a, b) and np.array_equal(np.asarray(a.image), np.asarray(b.image)):
         return _by_tails(a.data, a.header, b.data, b.header)
-    seen = glance(a, b)
+    seen = _glance(a, b)
     best = seen.transforms[0]
     measures: Measures = {
         "phash_bits": seen.bits,
@@ -106,6 +107,14 @@ def _by_look(a: Sketch, b: Sketch) -> Evidence:
             return _by_pixels(a.full(), b.full(), seen, measures)
     except UnreadableError as error:
         return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
+
+
+def _glance(a: Sketch, b: Sketch) -> Glance:
+    """Look at the numbers as they are and, where other profiles show them far apart, at the colours that are shown."""
+    seen = glance(a, b)
+    if a.profile == b.profile or (seen.mean <= _NEAR_MEAN and seen.bits <= _FAR_BITS):
+        return seen
+    return min(seen, glance(a.shown(), b.shown()), key=lambda one: one.mean)
 
 
 def _refused(seen: Glance, a: Header, b: Header) -> str:
@@ -229,6 +238,10 @@ def _same_scans(a: Sketch, b: Sketch) -> bool:
     one, other = a.header, b.header
     if one.orientation != other.orientation or one.metadata.profile != other.metadata.profile:
         return False
+    return _same_coded(a, b)
+
+
+def _same_coded(a: Sketch, b: Sketch) -> bool:
     return a.where is not None and b.where is not None and jpeg.same_picture(a.data, a.where, b.data, b.where)
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinwatch.imaging.fingerprint import fingerprint, oriented
-from twinwatch.imaging.header import header
+from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header, PerceptualHash
-from twinwatch.proof.picture import Picture, decode, loaded
+from twinwatch.proof.picture import Picture, decode, loaded, with_profile
 from twinwatch.proof.scaling import posterised
 
 Plane = NDArray[np.float32]
@@ -64,7 +64,8 @@ class Sketch:
 
     `image` is RGB in stored orientation, of 480 pixels along or more (all of a small picture), mid-grey where it is
     see-through; `extent` is the part of it that shows the picture: the last pixels of an eighth of a JPEG may lie half
-    outside. `where` is the layout of a JPEG, `picture` the full decode where there was no cheaper one.
+    outside. `where` is the layout of a JPEG, `picture` the full decode where there was no cheaper one, `profile` how
+    the numbers of `image` are shown (None: as sRGB).
     """
 
     data: bytes
@@ -73,6 +74,7 @@ class Sketch:
     image: Image.Image
     extent: tuple[float, float]
     picture: Picture | None
+    profile: bytes | None
     _coarse: dict[tuple[tuple[int, int], int], Coarse] = field(default_factory=dict)
 
     def full(self) -> Picture:
@@ -102,6 +104,12 @@ class Sketch:
             self._coarse.clear()
             self._coarse[size, turn] = Coarse(luma, _range(luma), _informative(luma))
         return self._coarse[size, turn]
+
+    def shown(self) -> Sketch:
+        """Return the sketch in the colours that its profile shows, as sRGB."""
+        if self.profile is None:
+            return self
+        return replace(self, image=with_profile(self.image, self.profile, None), profile=None, _coarse={})
 
     @property
     def weight(self) -> int:
@@ -147,7 +155,7 @@ def sketch(data: bytes) -> Sketch:
             scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
             image.load()
             rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture)
+        return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture, profile_of(image))
 
 
 @dataclass(frozen=True, slots=True)
