@@ -6,7 +6,7 @@ the worst tile. Doubt means `look-alike`, which nothing acts on.
 
 In the order of a pair: `cascade` asks the questions, cheapest first; `glance` refuses at an eighth of the size;
 `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other; `recreate` finds a recipe
-and runs it (`scaling`, `fitting`, `finishing`, `generations`, `recoding`); `residual` subtracts, `quantised` tells what
+and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`); `residual` subtracts, `quantised` tells what
 rounding explains, `overall` what moved everywhere, `judge` decides: with `paletted` for 256 colours or fewer, with
 `recoded` for codecs that hide what they did. `comparators` stand apart: other scripts' numbers.
 

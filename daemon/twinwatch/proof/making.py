@@ -69,8 +69,13 @@ class Way:
         for background in self._backgrounds:
             ready, target = self._scene(background)
             found = recreate.recipes(ready, target)
+            seen = _in_windows(ready, target, found[0], self._bounds)
+            if seen.score > 1 and (learned := self._learned(ready, target)):
+                better = _in_windows(ready, target, learned, self._bounds)
+                if better.score < seen.score:
+                    found, seen = [learned, *found], better
             self._recipes.append(found)
-            looked.append(Made(found[0].words, _in_windows(ready, target, found[0], self._bounds)))
+            looked.append(Made(found[0].words, seen))
         return max(looked, key=lambda made: made.judgement.score)
 
     def make(self, *, closely: bool = False) -> Made:
@@ -99,11 +104,16 @@ class Way:
         if self._codec is not None:
             return self._through(self._codec, ready, target, found)
         best = self._nearest(ready, target, found, closely=closely)
+        strange = self._strangeness(ready, target, found[0], best)
+        if max(best.judgement.score, strange) > 1 and found[0].sampler is None:
+            learned = self._learned(ready, target)
+            made = best if learned is None else self._nearest(ready, target, [learned], closely=closely)
+            if learned is not None and made.judgement.score < best.judgement.score:
+                best, found = made, [learned, *found]
+                strange = self._strangeness(ready, target, learned, best)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
             return best
-        noise = recreate.noise(ready, target, found[0])
-        quiet = _QUIET if ready.size == target.image.size else _QUIET_SCALED
-        if best.judgement.proved and noise <= quiet:
+        if best.judgement.proved and strange <= 1:
             return best
         # Nothing but earlier generations leaves noise that the file's own tables do not explain, unless another camera
         # shot did.
@@ -114,8 +124,16 @@ class Way:
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
             return through if better else min(best, through, key=lambda made: made.judgement.score)
-        strange = replace(best.judgement, score=max(best.judgement.score, round(noise / quiet, 3)), limit="grain")
-        return replace(best, judgement=strange) if noise > quiet else best
+        if strange <= 1:
+            return best
+        return replace(best, judgement=replace(best.judgement, score=max(best.judgement.score, strange), limit="grain"))
+
+    def _strangeness(self, ready: Ground, target: recreate.Target, recipe: recreate.Recipe, made: Made) -> float:
+        """Return how much noise is left that the target's tables do not explain, as a multiple of what copies have."""
+        if target.tables is None or made.judgement.mostly_exact or made.judgement.score > _CHAIN_HOPE:
+            return 0.0
+        quiet = _QUIET if ready.size == target.image.size else _QUIET_SCALED
+        return round(recreate.noise(ready, target, recipe) / quiet, 3)
 
     def _nearest(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
         """Make the whole by the nearest recipes, and by what explains that one of them is exact nearly everywhere."""
@@ -137,6 +155,12 @@ class Way:
                 made = _whole(ready, target, again, self._bounds, closely=closely)
                 best = max(best, made, key=lambda made: made.judgement.equal)
         return best
+
+    def _learned(self, ready: Ground, target: recreate.Target) -> recreate.Recipe | None:
+        """Learn a scaler that is none of the known ones, where a picture was scaled from all of its pixels."""
+        if self.shrunk > 1 or ready.size == target.image.size or target.hidden or target.palette is not None:
+            return None
+        return recreate.learned_recipe(ready, target)
 
     def _through(self, codec: str, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
         """Make the whole through a codec of ours: by the scaler that comes nearest through it, then by a filter."""

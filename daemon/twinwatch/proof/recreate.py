@@ -19,6 +19,7 @@ from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg, quantis
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import unexplained
+from twinwatch.proof.sampler import Sampler, learned
 from twinwatch.proof.scaling import IN_EIGHT_BITS, Box, Source, scalers
 
 _WINDOW = 128  # pixels of the target
@@ -50,13 +51,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A way to make the target, and how far (mean absolute, 0-255) it stayed from it in the windows."""
+    """A way to make the target, and how far (mean absolute, 0-255) it stayed from it in the windows.
+
+    `scaler` is the name of a known one, or says that the `sampler` was learned.
+    """
 
     scaler: str
     distance: float = 0.0
     kernel: ImageFilter.Kernel | None = None
     dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
     before: tuple[Generation | Resaving, ...] = ()  # between scaling and the target's own tables
+    sampler: Sampler | None = None
 
     @property
     def words(self) -> str:
@@ -93,6 +98,14 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
             best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
     worse = _FILTERED_UNSCALED if source.size == target.image.size else _FILTERED
     return sorted(best, key=lambda recipe: recipe.distance * (worse if recipe.kernel is not None else 1))
+
+
+def learned_recipe(source: Source, target: Target) -> Recipe | None:
+    """Learn how the target's windows were scaled; None when they tell no plausible way."""
+    sampler = learned(source, target.image, target.windows)
+    if sampler is None:
+        return None
+    return _measured(source, target, Recipe("a scaler learned from the copy", sampler=sampler), target.windows)
 
 
 def noise(source: Source, target: Target, recipe: Recipe) -> float:
@@ -145,7 +158,8 @@ def saved_again(source: Source, target: Target, recipe: Recipe, at: tuple[int, i
 def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
     """Make the target, or a window of it, from the source."""
     size = target.image.size
-    scaled = scalers(source.size, size)[recipe.scaler](source, size, box or (0, 0, *size))
+    scale = recipe.sampler or scalers(source.size, size)[recipe.scaler]
+    scaled = scale(source, size, box or (0, 0, *size))
     if recipe.kernel is not None:
         scaled = scaled.filter(recipe.kernel)
     for generation in recipe.before:

@@ -54,6 +54,7 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     # OpenCV, jimp and others take the pixel left above: sample x at x * step and not at its middle.
     named["nearest, from the corner"] = _sampled(_R.NEAREST, corner=True)
     named["bilinear, from the corner"] = _sampled(_R.BILINEAR, corner=True)
+    named["nearest, to the far corner"] = _last
     if min(target) > 2:
         named["fast bilinear"] = _fast
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
@@ -114,6 +115,16 @@ def _sampled(filter_: Image.Resampling, *, corner: bool = False) -> Scaler:
         return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
 
     return scale
+
+
+def _last(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+    """Take the last pixel that begins within each target pixel, as GD's `imagecopyresized` does: it overwrites."""
+    steps = [length / count for length, count in zip(source.size, size, strict=True)]
+    around = _around(source, size, _area(source, size, box))
+    offsets = [step / 2 - _TIE - start for step, start in zip(steps, around[:2], strict=True)]
+    across, down = (step * first + offset for step, first, offset in zip(steps, box[:2], offsets, strict=True))
+    matrix = (steps[0], 0.0, across, 0.0, steps[1], down)
+    return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, _R.NEAREST)
 
 
 def _fast(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
