@@ -17,17 +17,15 @@ import os
 import pickle
 import shutil
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
-
 from tests.nas import NOW, Nas
+from tests.statements import hear
 from twinwatch import syscalls
 from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import MoveState
@@ -56,7 +54,7 @@ class Faults:
             path, flags, *rest, **more
         )
         syscalls._libc = _Libc(self, syscalls._libc, plain)  # type: ignore[assignment]
-        event.listen(Engine, "commit", self.commit)
+        hear(self.commit)
 
     def wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **more: Any) -> Any:
@@ -69,10 +67,9 @@ class Faults:
 
         return wrapped
 
-    def commit(self, _: object) -> None:
-        code = self.strike()
-        if code:
-            raise OperationalError("COMMIT", None, Exception("disk I/O error"))
+    def commit(self, statement: str) -> None:
+        if statement == "COMMIT" and self.strike():
+            raise sqlite3.OperationalError("disk I/O error")
 
     def strike(self) -> int:
         self.count += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import create_engine
 
 import twinwatch.migrations
 
@@ -18,11 +18,11 @@ def configuration() -> Config:
     return config
 
 
-def migrated(path: Path, version: str = "head") -> Engine:
-    """Return a database at `path` that the migrations made, from the first to this version."""
+def migrate(path: Path, version: str = "head") -> None:
+    """Make a database at `path` by the migrations, from the first to this version."""
     config = configuration()
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
-    return engine
+    engine.dispose()

@@ -382,14 +382,28 @@ def test_doctor_counts_no_folders_of_a_root_that_is_polled(mirror: Path, tmp_pat
         assert ("walked regularly" in found[f"root {mirror}"]) is (mode == "polling")
 
 
+HEAVY = {"PIL", "numpy", "scipy", "imagehash", "pydantic", "yaml", "sqlalchemy", "alembic", "rich"}
+
+
 def test_the_daemon_and_help_never_import_a_decoder() -> None:
-    heavy = {"PIL", "numpy", "scipy", "imagehash", "pydantic", "yaml", "alembic", "rich"}
     code = (
         "import sys, twinwatch.service.daemon, twinwatch.cli, twinwatch.cli.diagnosis;"
-        f"print(sorted({heavy!r} & set(sys.modules)))"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_everyday_command_imports_nothing_heavy(mirror: Path, tmp_path: Path) -> None:
+    """Neither where the index is begun nor where it is known: each of these would cost half of what a command does."""
+    commands = [["scan", str(mirror)]] * 2 + [["status"], ["log"], ["quarantine", "list"], ["index", "stats"]]
+    for command in commands:
+        started = [sys.executable, "-X", "importtime", "-m", "twinwatch", *command, "--state", str(tmp_path / "new")]
+        done = subprocess.run(started, capture_output=True, text=True, check=False)
+        told = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+        imported = {name.partition(".")[0] for name in told}
+        assert {"sqlite3", "twinwatch"} <= imported, command
+        assert sorted(HEAVY & imported) == [], command
 
 
 def test_a_person_at_a_terminal_sees_how_far_a_scan_is(mirror: Path, tmp_path: Path) -> None:

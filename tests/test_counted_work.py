@@ -124,9 +124,7 @@ class Statements(list[str]):
     """Every statement that the database of an index runs."""
 
     def __init__(self, nas: Nas) -> None:
-        driver = nas.index._database.connection.connection.driver_connection
-        assert driver is not None
-        driver.set_trace_callback(self.append)
+        nas.index._database._connection.set_trace_callback(self.append)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drawing import scene as drawn
-from tests.migrating import migrated
+from tests.migrating import migrate
 from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.index import Index, Judged
 from twinwatch.index.packing import pack_header, pack_turned, unpack_header, unpack_turned
@@ -70,7 +70,7 @@ def test_an_index_of_the_first_schema_keeps_its_photos(tmp_path: Path) -> None:
 
 
 def _first_schema(folder: Path, made: list[Fingerprint], header: Header) -> None:
-    migrated(folder / "index.db", "0001").dispose()
+    migrate(folder / "index.db", "0001")
     meta = header.metadata
     packed = json.dumps(
         [

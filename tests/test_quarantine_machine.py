@@ -372,7 +372,7 @@ def die_at(at: int, nas: Nas, act: Callable[[], object]) -> None:
         with At(at, die):
             act()
     except CrashError:
-        nas.index._database.connection.rollback()
+        nas.index._database.rollback()
     except (PhotoError, RootError):
         pass
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from tests.nas import NOW, Nas
+from tests.statements import hear
 from twinwatch import syscalls
 from twinwatch.quarantine import purge, recover, restore
 
@@ -69,12 +68,13 @@ def order(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> Order:
 
 @pytest.fixture(autouse=True)
 def commits(order: Order) -> Any:
-    def note(_: object) -> None:
-        order.seen.append("commit")
+    def note(statement: str) -> None:
+        if statement == "COMMIT":
+            order.seen.append("commit")
 
-    event.listen(Engine, "commit", note)
+    end = hear(note)
     yield
-    event.remove(Engine, "commit", note)
+    end()
 
 
 INTO = "rename photos/in -> Q/SLOT"

@@ -204,7 +204,6 @@ def _preload() -> None:
     import numpy  # noqa: F401
     import PIL.Image
     import pytest  # noqa: F401
-    import sqlalchemy  # noqa: F401
 
     PIL.Image.init()
     if any(name.partition(".")[0] == "twinwatch" for name in sys.modules):

@@ -20,10 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-
 from tests import crash_driver as driver
+from tests.statements import hear
 from tests.torture.figures import Figure
 from tests.torture.profile import Profile
 from twinwatch import syscalls
@@ -97,7 +95,7 @@ class Recorder:
         os.fsync = self._syncing(os.fsync)
         os.open = self._opening(os.open)
         syscalls._libc = _Libc(self, syscalls._libc)  # type: ignore[assignment]
-        event.listen(Engine, "commit", self._commit)
+        hear(self._commit)
 
     def end(self) -> Record:
         """Return what was written down."""
@@ -117,9 +115,10 @@ class Recorder:
     def _note(self, *halves: Half) -> None:
         self.record.steps.append(Change(halves))
 
-    def _commit(self, _: object) -> None:
-        self._settle()
-        self._committed = True
+    def _commit(self, statement: str) -> None:
+        if statement == "COMMIT":
+            self._settle()
+            self._committed = True
 
     def _settle(self) -> None:
         if self._committed:

@@ -11,10 +11,8 @@ import os
 import sys
 from types import FrameType
 
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-
 from twinwatch.__main__ import main
+from twinwatch.index import database
 
 PACKAGE = os.sep + "twinwatch" + os.sep
 CHAIN = 3  # functions of ours that name a place
@@ -47,10 +45,7 @@ def leave_out(wanted: str) -> None:
 
     os.fsync = fsync  # type: ignore[assignment]
     if wanted in ("sqlite", "all"):
-
-        @event.listens_for(Engine, "checkout")
-        def lie(connection: object, *_: object) -> None:
-            connection.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]
+        database.PRAGMAS = (*database.PRAGMAS, "synchronous=OFF")  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +18,8 @@ from twinwatch.errors import WorkerError
 from twinwatch.photo import Evidence, Likenesses, Metric, Verdict
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from twinwatch.workers import Workers
 
 _ALL = "all"
@@ -78,6 +78,8 @@ def compare(
 
 
 def _read_pairs(pairs: Path, base: Path) -> Iterator[tuple[str, str, Path, Path]]:
+    import csv
+
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
     try:
         with pairs.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:

@@ -1,4 +1,4 @@
-"""Opening the database: durable, migrated, one writer at a time, and never on a network file system.
+"""Opening the database: durable, of this version, one writer at a time, and never on a network file system.
 
 SQLite runs in WAL mode with `synchronous=FULL`: a commit survives a power cut, which the journal of moves needs.
 """
@@ -9,13 +9,9 @@ import contextlib
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
-
-from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import URL, Engine, ExceptionContext
-from sqlalchemy.exc import DatabaseError
+from typing import Any
 
 from twinwatch import mounts
 from twinwatch.errors import IndexUnusableError
@@ -27,57 +23,72 @@ DAMAGED = "index.damaged"
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
 
-_VERSION_TABLE = """
-    CREATE TABLE alembic_version (
-        version_num VARCHAR(32) NOT NULL,
-        CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
-    )"""
-"""As alembic makes it."""
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_MILLISECONDS}",
+    "foreign_keys=ON",
+    "journal_size_limit=16777216",
+)
+
+Values = Sequence[object] | Mapping[str, object]
+"""What the `?` or the `:names` of a statement stand for."""
 
 
 class Database:
-    """One connection to the index with an explicit end of each transaction."""
+    """One connection to the index with an explicit beginning and end of each transaction.
+
+    Nothing is left to the driver, which by itself begins before some statements and not before others (a SELECT, a
+    CREATE), and whose `autocommit` attribute is only in Python 3.12: with `isolation_level=None` it begins nothing.
+    `write` begins a transaction unless one is open, `commit` ends it, and reading never begins one. Every statement is
+    read to its end at once: an open cursor would hold on to an old state of the file, and refuse the next write.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the index at `path`; raise IndexUnusableError when it cannot be used."""
         self.path = path
         _refuse_network(path)
-        self._engine = _engine(path)
-        connection: Connection | None = None
-        try:
-            connection = self._engine.connect()
-            _migrate(self._engine, connection, path)
-        except (DatabaseError, sqlite3.DatabaseError, IndexUnusableError) as error:
-            if connection is not None:
-                connection.close()
-            self._engine.dispose()
-            if isinstance(error, IndexUnusableError):
-                raise
-            raise unusable(path, error) from error
-        self.connection = connection
-        self._driver = cast(sqlite3.Connection, connection.connection.driver_connection)
         self._dirty_since: float | None = None
         self._added: Counter[int] = Counter()  # photos by root, since the last commit
-
-    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Execute a statement of the hot paths and return its rows; `wrote` must follow a write.
-
-        On the driver's own connection: through SQLAlchemy each would cost ten times what the database takes. Raises
-        IndexUnusableError.
-        """
+        self._closed = False
         try:
-            return self._driver.execute(statement, values).fetchall()
+            self._connection = connected(path)
         except sqlite3.DatabaseError as error:
+            raise unusable(path, error) from error
+        try:
+            self._make_current()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def run(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement, and return its rows; raise IndexUnusableError. What writes goes through `write`."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if not self._connection.in_transaction:
+                self._forget()  # SQLite ends a transaction by itself when a disk is full or broken
             raise unusable(self.path, error) from error
 
-    def wrote(self, root_id: int = 0, added: int = 0) -> None:
-        """Note that the open transaction holds something worth a commit; so many photos were `added` to a root."""
+    def write(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement that writes, in the open transaction or a new one, and return its rows.
+
+        Raises IndexUnusableError. It stays for `commit`, or for the end of `durably`.
+        """
+        try:
+            self._begin()
+            rows = self.run(statement, values)
+        except BaseException:
+            if self._dirty_since is None:
+                self.rollback()  # it was the first: others must not wait for a lock that nothing needs
+            raise
         if self._dirty_since is None:
             self._dirty_since = time.monotonic()
-        if not self.connection.in_transaction():
-            self.connection.begin()  # the driver began one with the write; SQLAlchemy must know, to commit it
-        if added:
-            self._added[root_id] += added
+        return rows
+
+    def count_added(self, root_id: int, count: int) -> None:
+        """Note that the open transaction adds so many photos to a root; less than 0 where it drops some."""
+        self._added[root_id] += count
 
     def added(self, root_id: int | None = None) -> int:
         """Return how many photos were added since the last commit: the roots' counts are brought up to date by it."""
@@ -90,60 +101,123 @@ class Database:
 
     def commit(self) -> None:
         """End the transaction; when this returns, everything written is durable."""
-        try:
-            for root_id, count in self._added.items():
-                self.run("UPDATE root SET photos = photos + ? WHERE id = ?", (count, root_id))
-            self.connection.commit()
-        except (DatabaseError, IndexUnusableError) as error:
-            # Else every later call, closing too, would speak of the transaction and no longer of the disk.
-            self._dirty_since = None
-            self._added.clear()
-            with contextlib.suppress(DatabaseError):
-                self.connection.rollback()
-            if isinstance(error, IndexUnusableError):
+        if self._connection.in_transaction:
+            try:
+                for root_id, count in self._added.items():
+                    self.run("UPDATE root SET photos = photos + ? WHERE id = ?", (count, root_id))
+                self.run("COMMIT")
+            except IndexUnusableError:
+                # Else every later call, closing too, would speak of the transaction and no longer of the disk.
+                self.rollback()
                 raise
-            raise unusable(self.path, error) from error
-        self._dirty_since = None
-        self._added.clear()
+        self._forget()
+
+    def rollback(self) -> None:
+        """Drop everything that was written since the last commit."""
+        self._forget()
+        if self._connection.in_transaction:
+            with contextlib.suppress(IndexUnusableError):
+                self.run("ROLLBACK")
 
     def commit_if_older(self, seconds: float) -> None:
         """Commit what has waited that long: the cache of readings may be batched, the journal never is."""
         if self._dirty_since is not None and time.monotonic() - self._dirty_since >= seconds:
             self.commit()
-        elif self._dirty_since is None and self.connection.in_transaction():
-            self.connection.rollback()
 
     @contextlib.contextmanager
-    def durably(self) -> Iterator[Connection]:
-        """Do a few writes and commit them at once."""
+    def durably(self) -> Iterator[None]:
+        """Do a few writes, all or none, and commit them at once with what was written before."""
         try:
-            yield self.connection
-        except DatabaseError as error:
-            self.connection.rollback()
-            self._dirty_since = None
-            self._added.clear()
-            raise unusable(self.path, error) from error
+            self._begin()
+            yield
+        except BaseException:  # an interrupt too: half of them must not be committed with what comes later
+            self.rollback()
+            raise
         self.commit()
 
     def close(self) -> None:
-        """Commit and close."""
+        """Commit and close; once closed, do nothing."""
+        if self._closed:
+            return
         try:
             self.commit()
         finally:
-            self.connection.close()
-            self._engine.dispose()
+            self._connection.close()
+            self._closed = True
+
+    def _begin(self) -> None:
+        # At once the only writer: another process's write is waited for here, before anything is read. A transaction
+        # that begins by reading may be refused at its first write, without a wait, as the file has changed since.
+        if not self._connection.in_transaction:
+            self.run("BEGIN IMMEDIATE")
+
+    def _forget(self) -> None:
+        self._dirty_since = None
+        self._added.clear()
+
+    def _make_current(self) -> None:
+        """Create what a new file lacks, or bring an old one over; raise IndexUnusableError for one of another kind."""
+        tables, found = self._state()
+        if not tables:
+            if self._create():
+                return
+            tables, found = self._state()  # another process was quicker
+        if found == schema.VERSION:
+            return
+        if found is None:
+            raise IndexUnusableError(f"{self.path} is a database, but not twinwatch's", "give another --state DIR")
+        if found > schema.VERSION:
+            raise IndexUnusableError(
+                f"{self.path} was written by a newer twinwatch (schema {found}, this one knows {schema.VERSION})",
+                "install that version again, or give another --state DIR",
+            )
+        from twinwatch.index.upgrading import upgrade  # with SQLAlchemy and alembic, which cost more than all the rest
+
+        try:
+            known = upgrade(lambda: connected(self.path))
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.path, error) from error
+        if not known:
+            raise IndexUnusableError(f"{self.path} has an unknown schema {found!r}", "give another --state DIR")
+
+    def _state(self) -> tuple[set[str], str | None]:
+        """Return the names of all tables, and the version of the schema where there is one."""
+        tables = {name for (name,) in self.run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        versions = self.run("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
+        return tables, versions[0][0] if versions else None
+
+    def _create(self) -> bool:
+        """Make a new index, in one transaction: a crash leaves none or a whole one. Return False if one is there."""
+        with self.durably():
+            if self._state()[0]:
+                return False
+            for statement in schema.STATEMENTS:
+                self.write(statement)
+            self.write("INSERT INTO alembic_version VALUES (?)", (schema.VERSION,))
+        return True
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """Return a connection to a database that works as an index must, and begins no transaction by itself."""
+    # An absolute path: SQLite may be built to read one that begins with `file:` as an address.
+    connection = sqlite3.connect(path.absolute(), timeout=BUSY_MILLISECONDS / 1000, isolation_level=None)
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def is_damage(error: Exception) -> bool:
     """Tell whether the database file itself is broken: then a new one is begun, and what can be read taken over."""
-    said = str(getattr(error, "orig", None) or error)
-    return "malformed" in said or "not a database" in said
+    return "malformed" in str(error) or "not a database" in str(error)
 
 
 def unusable(path: Path, error: Exception) -> IndexUnusableError:
     """Turn a database error into ours, with the way out."""
-    original = getattr(error, "orig", None) or error
-    said = str(original)
+    said = str(error)
     if "locked" in said:
         return IndexUnusableError(f"{path}: {said}", "another program keeps it locked; stop that program")
     if is_damage(error):
@@ -154,88 +228,6 @@ def unusable(path: Path, error: Exception) -> IndexUnusableError:
     if "full" in said:
         return IndexUnusableError(f"{path}: {said}", "free some space on its disk")
     return IndexUnusableError(f"{path}: {said}", "check the folder's permissions and disk, or give another --state DIR")
-
-
-def _engine(path: Path) -> Engine:
-    # Not a text: a `?` or `%` in the path would be read as part of an address.
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_MILLISECONDS / 1000})
-
-    @event.listens_for(engine, "handle_error")
-    def _damaged(context: ExceptionContext) -> Exception | None:
-        error = context.original_exception
-        return unusable(path, error) if isinstance(error, Exception) and is_damage(error) else None
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={BUSY_MILLISECONDS}",
-            "foreign_keys=ON",
-            "journal_size_limit=16777216",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _migrate(engine: Engine, connection: Connection, path: Path) -> None:
-    tables, found = _state(connection)
-    connection.rollback()
-    if not tables:
-        if _create(engine):
-            return
-        tables, found = _state(connection)  # another process was quicker
-        connection.rollback()
-    if found == schema.VERSION:
-        return
-    if found is not None and found > schema.VERSION:
-        raise IndexUnusableError(
-            f"{path} was written by a newer twinwatch (schema {found}, this one knows {schema.VERSION})",
-            "install that version again, or give another --state DIR",
-        )
-    if found is None:
-        raise IndexUnusableError(f"{path} is a database, but not twinwatch's", "give another --state DIR")
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
-    with _at_once(engine) as writing:
-        config.attributes["connection"] = writing
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise IndexUnusableError(f"{path} has an unknown schema {found!r}", "give another --state DIR") from error
-
-
-def _state(connection: Connection) -> tuple[set[str], str | None]:
-    """Return the names of all tables, and the version of the schema where there is one."""
-    tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
-    version = (
-        connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
-    )
-    return tables, version
-
-
-def _create(engine: Engine) -> bool:
-    """Make a new index as the migrations would, but without alembic, whose import costs more; False if one is there."""
-    with _at_once(engine) as writing:
-        if _state(writing)[0]:
-            return False
-        schema.metadata.create_all(writing)
-        writing.exec_driver_sql(_VERSION_TABLE)
-        writing.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (schema.VERSION,))
-    return True
-
-
-@contextlib.contextmanager
-def _at_once(engine: Engine) -> Iterator[Connection]:
-    """Change the schema in one transaction: a crash leaves the old one or the new one."""
-    with engine.begin() as writing:
-        writing.exec_driver_sql("BEGIN IMMEDIATE")  # or the driver would run each CREATE by itself
-        yield writing
 
 
 def _refuse_network(path: Path) -> None:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
-
 from twinwatch.index.database import Database
-from twinwatch.index.schema import allowed, decision, move, removed, setting
 from twinwatch.photo import ContentDigest, Evidence
+
+_MOVE = (
+    *("slot", "root_path", "place", "path", "keeper_root", "keeper", "digest", "keeper_digest", "verdict", "bytes"),
+    *("at", "state"),
+)
+_MOVES = f"SELECT {', '.join(_MOVE)} FROM move "  # noqa: S608
+_INTEND = f"INSERT INTO move ({', '.join(_MOVE)}) VALUES ({', '.join(f':{name}' for name in _MOVE)})"  # noqa: S608
+# By the number, as they are asked for in parts: `+at` keeps SQLite from sorting all of them anew for each part.
+_LINES = """
+    SELECT id, at, path, verdict, keeper, action, why, slot, evidence FROM decision
+    WHERE id > :after AND +at >= :since AND (:verdict IS NULL OR verdict = :verdict) ORDER BY id LIMIT :most"""
+_LINES_AT_ONCE = 1000
 
 
 class MoveState(StrEnum):
@@ -65,7 +74,6 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection = database.connection
 
     def intend(self, row: MoveRow) -> None:
         """Record a move before it is made."""
@@ -83,26 +91,25 @@ class Journal:
             "at": row.at,
             "state": row.state,
         }
-        with self._database.durably() as connection:
-            connection.execute(delete(move).where(move.c.slot == row.slot))
-            connection.execute(insert(move).values(**values))
+        with self._database.durably():
+            self._database.write("DELETE FROM move WHERE slot = ?", (row.slot,))
+            self._database.write(_INTEND, values)
 
     def set_state(self, slot: str, state: MoveState) -> None:
         """Record where a move stands now."""
-        with self._database.durably() as connection:
-            connection.execute(update(move).where(move.c.slot == slot).values(state=state))
+        with self._database.durably():
+            self._database.write("UPDATE move SET state = ? WHERE slot = ?", (state, slot))
 
     def get(self, slot: str) -> MoveRow | None:
         """Return one move."""
-        row = self._connection.execute(select(move).where(move.c.slot == slot)).first()
-        return None if row is None else _move(row)
+        return next(self._select("WHERE slot = ?", slot), None)
 
     def rows(self, *states: MoveState) -> list[MoveRow]:
         """Return the moves in these states (all without any), oldest first."""
-        query = select(move).order_by(move.c.at, move.c.slot)
-        if states:
-            query = query.where(move.c.state.in_(states))
-        return [_move(row) for row in self._connection.execute(query)]
+        if not states:
+            return list(self._select("ORDER BY at, slot"))
+        among = json.dumps(states)
+        return list(self._select("WHERE state IN (SELECT value FROM json_each(?)) ORDER BY at, slot", among))
 
     def was_held(self, digest: ContentDigest, root_path: Path, path: PurePosixPath) -> bool:
         """Tell whether this content was ever set aside from this place."""
@@ -117,14 +124,14 @@ class Journal:
 
     def since(self, at: float) -> list[MoveRow]:
         """Return the moves made after `at`, seconds since the epoch."""
-        done = [state for state in MoveState if state is not MoveState.CANCELLED]
-        query = select(move).where(move.c.at > at, move.c.state.in_(done)).order_by(move.c.at)
-        return [_move(row) for row in self._connection.execute(query)]
+        return list(self._select("WHERE at > ? AND state != ? ORDER BY at", at, MoveState.CANCELLED))
 
     def held_for(self, keeper_digest: ContentDigest) -> list[MoveRow]:
         """Return the held photos whose keeper has these bytes."""
-        query = select(move).where(move.c.keeper_digest == keeper_digest, move.c.state == MoveState.HELD)
-        return [_move(row) for row in self._connection.execute(query)]
+        return list(self._select("WHERE keeper_digest = ? AND state = ?", keeper_digest, MoveState.HELD))
+
+    def _select(self, where: str, *values: object) -> Iterator[MoveRow]:
+        return map(_move, self._database.run(_MOVES + where, values))
 
 
 class Memory:
@@ -132,20 +139,21 @@ class Memory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection = database.connection
 
     def allow(self, a: ContentDigest, b: ContentDigest, now: float) -> None:
         """Remember that these two contents may both stay."""
         first, second = sorted((a, b))
-        with self._database.durably() as connection:
-            connection.execute(delete(allowed).where(allowed.c.digest == first, allowed.c.other == second))
-            connection.execute(insert(allowed).values(digest=first, other=second, at=now))
+        with self._database.durably():
+            self._database.write("DELETE FROM allowed WHERE digest = ? AND other = ?", (first, second))
+            self._database.write("INSERT INTO allowed (digest, other, at) VALUES (?, ?, ?)", (first, second, now))
 
     def forget_allowed(self, digest: ContentDigest) -> int:
         """Forget every pair this content may stay in; return how many there were."""
-        with self._database.durably() as connection:
-            done = connection.execute(delete(allowed).where((allowed.c.digest == digest) | (allowed.c.other == digest)))
-        return int(done.rowcount)
+        with self._database.durably():
+            gone = self._database.write(
+                "DELETE FROM allowed WHERE digest = :one OR other = :one RETURNING digest", {"one": digest}
+            )
+        return len(gone)
 
     def is_allowed(self, a: ContentDigest, b: ContentDigest) -> bool:
         """Tell whether a person said that these two may both stay."""
@@ -155,13 +163,15 @@ class Memory:
     def set_removed(self, digest: ContentDigest, slot: str, now: float, *, returned: bool = False) -> None:
         """Remember that this content was set aside, and count when it had `returned` for it."""
         known = self.returns(digest)
-        values = {"slot": slot, "at": now}
-        with self._database.durably() as connection:
+        with self._database.durably():
             if known is None:
-                connection.execute(insert(removed).values(digest=digest, returns=0, **values))
+                self._database.write(
+                    "INSERT INTO removed (digest, slot, at, returns) VALUES (?, ?, ?, 0)", (digest, slot, now)
+                )
             else:
-                connection.execute(
-                    update(removed).where(removed.c.digest == digest).values(returns=known + returned, **values)
+                self._database.write(
+                    "UPDATE removed SET slot = ?, at = ?, returns = ? WHERE digest = ?",
+                    (slot, now, known + returned, digest),
                 )
 
     def returns(self, digest: ContentDigest) -> int | None:
@@ -171,41 +181,42 @@ class Memory:
 
     def forget_removed(self, digest: ContentDigest) -> int:
         """Forget that this content was set aside; return 1 when it was known."""
-        with self._database.durably() as connection:
-            done = connection.execute(delete(removed).where(removed.c.digest == digest))
-        return int(done.rowcount)
+        with self._database.durably():
+            return len(self._database.write("DELETE FROM removed WHERE digest = ? RETURNING digest", (digest,)))
 
     def audit(self, row: DecisionRow) -> None:
         """Add a line to the audit log."""
         evidence = {} if row.evidence is None else row.evidence.to_json()
-        self._connection.execute(
-            insert(decision).values(
-                at=row.at,
-                path=os.fsencode(row.path),
-                verdict=row.verdict,
-                keeper=None if row.keeper is None else os.fsencode(row.keeper),
-                action=row.action,
-                why=_text(row.why),
-                slot=row.slot,
-                evidence=json.dumps(evidence),
-            )
+        values = {
+            "at": row.at,
+            "path": os.fsencode(row.path),
+            "verdict": row.verdict,
+            "keeper": None if row.keeper is None else os.fsencode(row.keeper),
+            "action": row.action,
+            "why": _text(row.why),
+            "slot": row.slot,
+            "evidence": json.dumps(evidence),
+        }
+        self._database.write(
+            "INSERT INTO decision (at, path, verdict, keeper, action, why, slot, evidence)"
+            " VALUES (:at, :path, :verdict, :keeper, :action, :why, :slot, :evidence)",
+            values,
         )
-        self._database.wrote()
 
     def was_offered(self, slot: str) -> bool:
         """Tell whether the audit log says already that this held photo can be put back, its keeper being gone."""
-        query = select(func.count()).where(decision.c.slot == slot, decision.c.action == "review")
-        return bool(self._connection.scalar(query))
+        return bool(self._database.run("SELECT 1 FROM decision WHERE slot = ? AND action = 'review' LIMIT 1", (slot,)))
 
     def log(
         self, since: float = 0.0, after_id: int = 0, verdict: str | None = None
     ) -> Iterator[tuple[int, DecisionRow]]:
         """Yield the audit log, oldest first, with each line's number."""
-        query = select(decision).where(decision.c.at >= since, decision.c.id > after_id).order_by(decision.c.id)
-        if verdict is not None:
-            query = query.where(decision.c.verdict == verdict)
-        for row in self._connection.execute(query):
-            yield row.id, _decision(row)
+        # In parts, each read to its end: who asks may take its time, and write meanwhile.
+        part: dict[str, object] = {"since": since, "after": after_id, "verdict": verdict, "most": _LINES_AT_ONCE}
+        while rows := self._database.run(_LINES, part):
+            for number, *line in rows:
+                yield number, _decision(line)
+            part["after"] = rows[-1][0]
 
     def setting(self, key: str) -> str | None:
         """Return a remembered setting, such as why moving is paused."""
@@ -214,10 +225,10 @@ class Memory:
 
     def set_setting(self, key: str, value: str | None) -> None:
         """Remember or forget a setting."""
-        with self._database.durably() as connection:
-            connection.execute(delete(setting).where(setting.c.key == _text(key)))
+        with self._database.durably():
+            self._database.write("DELETE FROM setting WHERE key = ?", (_text(key),))
             if value is not None:
-                connection.execute(insert(setting).values(key=_text(key), value=_text(value)))
+                self._database.write("INSERT INTO setting (key, value) VALUES (?, ?)", (_text(key), _text(value)))
 
 
 def _text(words: str) -> str:
@@ -225,32 +236,34 @@ def _text(words: str) -> str:
     return words.encode("utf-8", "backslashreplace").decode()
 
 
-def _move(row: Row[Any]) -> MoveRow:
+def _move(row: tuple[Any, ...]) -> MoveRow:
+    slot, root_path, place, path, keeper_root, keeper, digest, keeper_digest, verdict, size, at, state = row
     return MoveRow(
-        row.slot,
-        Path(os.fsdecode(row.root_path)),
-        Path(os.fsdecode(row.place)),
-        PurePosixPath(os.fsdecode(row.path)),
-        Path(os.fsdecode(row.keeper_root)),
-        PurePosixPath(os.fsdecode(row.keeper)),
-        ContentDigest(row.digest),
-        ContentDigest(row.keeper_digest),
-        row.verdict,
-        row.bytes,
-        row.at,
-        MoveState(row.state),
+        slot,
+        Path(os.fsdecode(root_path)),
+        Path(os.fsdecode(place)),
+        PurePosixPath(os.fsdecode(path)),
+        Path(os.fsdecode(keeper_root)),
+        PurePosixPath(os.fsdecode(keeper)),
+        ContentDigest(digest),
+        ContentDigest(keeper_digest),
+        verdict,
+        size,
+        at,
+        MoveState(state),
     )
 
 
-def _decision(row: Row[Any]) -> DecisionRow:
-    evidence = json.loads(row.evidence)
+def _decision(row: Sequence[Any]) -> DecisionRow:
+    at, path, verdict, keeper, action, why, slot, evidence = row
+    proof = json.loads(evidence)
     return DecisionRow(
-        row.at,
-        Path(os.fsdecode(row.path)),
-        row.verdict,
-        None if row.keeper is None else Path(os.fsdecode(row.keeper)),
-        row.action,
-        row.why,
-        row.slot,
-        Evidence.from_json(evidence) if evidence else None,
+        at,
+        Path(os.fsdecode(path)),
+        verdict,
+        None if keeper is None else Path(os.fsdecode(keeper)),
+        action,
+        why,
+        slot,
+        Evidence.from_json(proof) if proof else None,
     )

@@ -35,7 +35,7 @@ _FILE = ("inode", "size", "mtime_ns", "ctime_ns", "tries", "arrived", "judged")
 _ALL = (1 << 64) - 1
 _FLAT = round(MIN_DETAIL * 1000)
 
-# Plain SQL: every photo goes through most of these, see `Database.run`.
+# Every photo goes through most of these.
 _SELECT = """
     SELECT photo.id, folder.root_id, folder.path, name, photo.inode, size, mtime_ns, ctime_ns, digest, trouble, arrived,
            phash, turned, detail, algorithm.words, header.words, width, height, exif_tags, captured, root.reference
@@ -149,10 +149,10 @@ class Photos:
         known = self._database.run("SELECT id FROM photo WHERE folder_id = ? AND name = ?", (folder_id, name))
         if known:
             photo_id = known[0][0]
-            self._database.run(_UPDATE, (*file, *self._reading(reading), photo_id))
+            self._database.write(_UPDATE, (*file, *self._reading(reading), photo_id))
         else:
-            photo_id = self._database.run(_INSERT, (folder_id, name, *file, *self._reading(reading)))[0][0]
-        self._database.wrote(root_id, 0 if known else 1)
+            photo_id = self._database.write(_INSERT, (folder_id, name, *file, *self._reading(reading)))[0][0]
+        self._database.count_added(root_id, 0 if known else 1)
         kept = Reading(reading.digest, reading.header, reading.fingerprint, reading.trouble)
         return Photo(photo_id, root_id, path, _stat(*mark(stat)), kept, arrived, reference)
 
@@ -166,19 +166,18 @@ class Photos:
         root_id = RootId(rows[0][0])
         folder_id, _ = self._folder(root_id, path.parent)
         name = os.fsencode(path.name)
-        gone = self._database.run(
+        gone = self._database.write(
             "DELETE FROM photo WHERE folder_id = ? AND name = ? AND id != ? RETURNING id", (folder_id, name, photo_id)
         )
-        self._database.run(
+        self._database.write(
             "UPDATE photo SET folder_id = ?, name = ?, ctime_ns = ? WHERE id = ?",
             (folder_id, name, _signed(stat.ctime_ns), photo_id),
         )
-        self._database.wrote(root_id, -len(gone))
+        self._database.count_added(root_id, -len(gone))
 
     def set_judged(self, photo_id: PhotoId, judged: Judged = Judged.DONE) -> None:
         """Note that the decision about this photo is made."""
-        self._database.run("UPDATE photo SET judged = ? WHERE id = ?", (judged, photo_id))
-        self._database.wrote()
+        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (judged, photo_id))
 
     def tries(self, root_id: RootId, path: PurePosixPath) -> int:
         """Return how often the file at this place was tried that was truncated, or whose worker was killed."""
@@ -187,8 +186,8 @@ class Photos:
 
     def forget(self, root_id: RootId, path: PurePosixPath) -> None:
         """Drop what is known of a file that is gone or set aside."""
-        gone = self._database.run(f"DELETE FROM photo WHERE {_PLACE} RETURNING id", _place(root_id, path))  # noqa: S608
-        self._database.wrote(root_id, -len(gone))
+        gone = self._database.write(f"DELETE FROM photo WHERE {_PLACE} RETURNING id", _place(root_id, path))  # noqa: S608
+        self._database.count_added(root_id, -len(gone))
 
     def stale(self, algorithm: str, after: PhotoId, limit: int) -> list[Photo]:
         """Return the next photos, by number, whose fingerprint another version made."""
@@ -201,13 +200,11 @@ class Photos:
 
     def refresh(self, photo_id: PhotoId, reading: Reading) -> None:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
-        self._database.run(_UPDATE_READ, (*self._reading(reading), photo_id))
-        self._database.wrote()
+        self._database.write(_UPDATE_READ, (*self._reading(reading), photo_id))
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
-        self._database.run("UPDATE photo SET judged = ?, mtime_ns = -1 WHERE id = ?", (Judged.NOT_YET, photo_id))
-        self._database.wrote()
+        self._database.write("UPDATE photo SET judged = ?, mtime_ns = -1 WHERE id = ?", (Judged.NOT_YET, photo_id))
 
     def candidates(
         self,
@@ -295,8 +292,7 @@ class Photos:
         place = (root_id, _bytes(folder))
         rows = self._database.run(query, place)
         if not rows:
-            self._database.run("INSERT INTO folder (root_id, path) VALUES (?, ?)", place)
-            self._database.wrote()
+            self._database.write("INSERT INTO folder (root_id, path) VALUES (?, ?)", place)
             rows = self._database.run(query, place)
         return rows[0][0], bool(rows[0][1])
 
@@ -304,7 +300,7 @@ class Photos:
         """Return the number of words that many photos have in common, entering them if they are new."""
         rows = self._database.run("SELECT id FROM shared WHERE words = ?", (words,))
         if not rows:
-            rows = self._database.run("INSERT INTO shared (words) VALUES (?) RETURNING id", (words,))
+            rows = self._database.write("INSERT INTO shared (words) VALUES (?) RETURNING id", (words,))
         number: int = rows[0][0]
         return number
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
-from sqlalchemy.exc import DatabaseError
-
+from twinwatch.index.database import Database
 from twinwatch.index.memory import MoveState
-from twinwatch.index.schema import allowed, decision, move, removed, root, setting
 from twinwatch.photo import Evidence
 
+_TABLES = ("root", "move", "decision", "allowed", "removed", "setting")
 _COUNTS = frozenset({"photos"})  # what only this index can know of itself
 
 _ROW_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
@@ -34,22 +32,26 @@ class Salvaged:
     damaged: tuple[str, ...]
 
 
-def salvage(damaged: Path, into: Connection) -> Salvaged:
-    """Copy the memory of an old database file into a new one; the caller commits. Never raises for damage."""
+def salvage(damaged: Path, into: Database) -> Salvaged:
+    """Copy the memory of an old database file into a new one; the caller commits. Never raises for damage.
+
+    Raises IndexUnusableError when the new one cannot be written.
+    """
     rows, broken = 0, []
-    for table in (root, move, decision, allowed, removed, setting):
+    for table in _TABLES:
         taken, whole = _take_over(damaged, table, into)
         rows += taken
         if not whole:
-            broken.append(table.name)
+            broken.append(table)
     return Salvaged(rows, tuple(broken))
 
 
-def _take_over(damaged: Path, table: Table, into: Connection) -> tuple[int, bool]:
+def _take_over(damaged: Path, table: str, into: Database) -> tuple[int, bool]:
     rows, whole = 0, True
+    columns = {name for _, name, *_ in into.run(f"PRAGMA table_info({table})")} - _COUNTS
     known: set[int] = set()
     for order in ("ASC", "DESC"):  # where a page is broken, what lies behind it is reached from the other end
-        read = _rows(damaged, table, order)
+        read = _rows(damaged, table, columns, order)
         try:
             for number, values in read:
                 if number in known:
@@ -67,30 +69,29 @@ def _take_over(damaged: Path, table: Table, into: Connection) -> tuple[int, bool
     return rows, whole
 
 
-def _rows(damaged: Path, table: Table, order: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(damaged: Path, table: str, columns: Container[str], order: str) -> Iterator[tuple[int, dict[str, Any]]]:
     with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
         old.execute("PRAGMA writable_schema = ON")  # else a file that was cut short is refused, all of it
-        there = [row[1] for row in old.execute(f"PRAGMA table_info({table.name})")]
-        kept = [name for name in there if name in table.c and name not in _COUNTS]
+        there = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+        kept = [name for name in there if name in columns]
         if not kept:
-            raise sqlite3.DatabaseError(f"no table {table.name}")
-        statement = f"SELECT rowid, {', '.join(kept)} FROM {table.name} NOT INDEXED ORDER BY rowid {order}"  # noqa: S608
+            raise sqlite3.DatabaseError(f"no table {table}")
+        statement = f"SELECT rowid, {', '.join(kept)} FROM {table} NOT INDEXED ORDER BY rowid {order}"  # noqa: S608
         for row in old.execute(statement):
             yield row[0], dict(zip(kept, row[1:], strict=True))
 
 
-def _insert(into: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    try:
-        with into.begin_nested():
-            into.execute(insert(table).values(**values))
-    except DatabaseError:  # a second row with the same key, or without what must be there
-        return False
-    return True
+def _insert(into: Database, table: str, values: Mapping[str, Any]) -> bool:
+    """Enter a row, unless there is one with the same key, or it lacks what must be there."""
+    names = ", ".join(values)  # of columns of ours
+    places = ", ".join("?" * len(values))
+    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places}) RETURNING 1"  # noqa: S608
+    return bool(into.write(statement, tuple(values.values())))
 
 
-def _makes_sense(table: Table, values: Mapping[str, Any]) -> bool:
+def _makes_sense(table: str, values: Mapping[str, Any]) -> bool:
     try:
-        return _CHECKS[table.name](values)
+        return _CHECKS[table](values)
     except _ROW_ERRORS:
         return False
 
@@ -100,6 +101,7 @@ def _root(values: Mapping[str, Any]) -> bool:
     int(values["inode"])
     place = values["quarantine"]
     kinds = isinstance(values["path"], bytes) and isinstance(values["marker"], str) and isinstance(place, bytes | None)
+    kinds = kinds and values["reference"] in (0, 1)
     return kinds and values["path"].startswith(b"/") and values["level_at"] in (None, _number(values["level_at"]))
 
 

@@ -8,16 +8,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text, update
-
 from twinwatch.index.database import Database
 from twinwatch.index.memory import Journal, Memory
 from twinwatch.index.photos import Photos
 from twinwatch.index.salvage import Salvaged, salvage
-from twinwatch.index.schema import root
 from twinwatch.photo import Identity, RootId, RootRecord
 
 FILE_NAME = "index.db"
+
+_ROOTS = "SELECT id, path, marker, fsid, inode, reference, quarantine, level_at FROM root "
 
 
 class Index:
@@ -33,28 +32,37 @@ class Index:
 
     def roots(self) -> list[RootRecord]:
         """Return every root ever recorded."""
-        return [_record(row) for row in self._database.connection.execute(select(root).order_by(root.c.id))]
+        return [_record(row) for row in self._database.run(_ROOTS + "ORDER BY id")]
 
     def root_at(self, path: Path) -> RootRecord | None:
         """Return what is recorded of the root at `path`."""
-        row = self._database.connection.execute(select(root).where(root.c.path == os.fsencode(path))).first()
-        return None if row is None else _record(row)
+        rows = self._database.run(_ROOTS + "WHERE path = ?", (os.fsencode(path),))
+        return _record(rows[0]) if rows else None
 
     def record_root(self, path: Path, identity: Identity, quarantine: Path | None) -> RootRecord:
         """Record a root, or its new identity; without a quarantine it is a reference root."""
         known = self.root_at(path)
         values = {
+            "path": os.fsencode(path),
             "marker": identity.marker,
             "fsid": str(identity.fsid),
             "inode": str(identity.inode),
             "reference": quarantine is None,
             "quarantine": None if quarantine is None else os.fsencode(quarantine),
         }
-        with self._database.durably() as connection:
+        with self._database.durably():
             if known is None:
-                connection.execute(insert(root).values(path=os.fsencode(path), **values))
+                self._database.write(
+                    "INSERT INTO root (path, marker, fsid, inode, reference, quarantine)"
+                    " VALUES (:path, :marker, :fsid, :inode, :reference, :quarantine)",
+                    values,
+                )
             else:
-                connection.execute(update(root).where(root.c.id == known.id).values(**values))
+                self._database.write(
+                    "UPDATE root SET marker = :marker, fsid = :fsid, inode = :inode, reference = :reference,"
+                    " quarantine = :quarantine WHERE path = :path",
+                    values,
+                )
         recorded = self.root_at(path)
         if recorded is None:
             raise AssertionError("a row just written is there")
@@ -66,8 +74,8 @@ class Index:
 
     def set_level(self, root_id: RootId, at: float | None) -> None:
         """Record when a root was first level; None makes everything in it a resident again."""
-        with self._database.durably() as connection:
-            connection.execute(update(root).where(root.c.id == root_id).values(level_at=at))
+        with self._database.durably():
+            self._database.write("UPDATE root SET level_at = ? WHERE id = ?", (at, root_id))
 
     def commit(self) -> None:
         """Make everything written so far durable."""
@@ -88,20 +96,19 @@ class Index:
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: photos, held, decisions, bytes on disk."""
-        connection = self._database.connection
         count = {
-            table: connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - fixed names
+            table: self._database.run(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - fixed names
             for table in ("root", "photo", "move", "decision", "allowed", "removed")
         }
         size = sum(p.stat().st_size for p in self.path.parent.glob(f"{FILE_NAME}*"))
-        photos = count["photo"] or 0
+        photos = count["photo"]
         return {**count, "bytes": size, "bytes_per_photo": round(size / photos) if photos else None}
 
     def verify(self) -> list[str]:
         """Check the database file; return what is wrong, in words of SQLite."""
-        said = self._database.connection.scalars(text("PRAGMA integrity_check")).all()
-        broken = self._database.connection.execute(text("PRAGMA foreign_key_check")).all()
-        return [line for line in said if line != "ok"] + [f"row without its root: {tuple(row)}" for row in broken]
+        said = self._database.run("PRAGMA integrity_check")
+        broken = self._database.run("PRAGMA foreign_key_check")
+        return [line for (line,) in said if line != "ok"] + [f"row without its root: {row}" for row in broken]
 
     def backup(self, target: Path) -> None:
         """Copy the database, also while the daemon runs; raise FileExistsError rather than overwrite."""
@@ -115,17 +122,18 @@ class Index:
 
         Photos are not taken over: a scan reads them again.
         """
-        taken = salvage(damaged, self._database.connection)
+        taken = salvage(damaged, self._database)
         self.commit()
         return taken
 
 
-def _record(row: Row[Any]) -> RootRecord:
+def _record(row: tuple[Any, ...]) -> RootRecord:
+    number, path, marker, fsid, inode, reference, quarantine, level_at = row
     return RootRecord(
-        RootId(row.id),
-        Path(os.fsdecode(row.path)),
-        Identity(row.marker, int(row.fsid), int(row.inode)),
-        row.reference,
-        None if row.quarantine is None else Path(os.fsdecode(row.quarantine)),
-        row.level_at,
+        RootId(number),
+        Path(os.fsdecode(path)),
+        Identity(marker, int(fsid), int(inode)),
+        bool(reference),
+        None if quarantine is None else Path(os.fsdecode(quarantine)),
+        level_at,
     )

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +90,8 @@ def running_pid(folder: Path) -> int | None:
 
 def publish(folder: Path, status: Mapping[str, Any]) -> None:
     """Say how the daemon is; readers see the old or the new status, never half of one."""
+    import tempfile  # only the daemon writes
+
     fd, temporary = tempfile.mkstemp(prefix=f".{_STATUS}.", dir=folder)
     try:
         with open(fd, "w", encoding="ascii") as file:
