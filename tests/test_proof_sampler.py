@@ -34,7 +34,7 @@ Positions = Callable[[int, int], NDArray[np.float64]]
 
 def in_256ths(source: int, target: int) -> NDArray[np.float64]:
     """Where GD samples: from the first pixel on, in steps that are cut off to 256ths."""
-    return np.arange(target) * (256 * source // target / 256)
+    return np.asarray(np.arange(target) * (256 * source // target / 256), dtype=np.float64)
 
 
 def edge_to_edge(source: int, target: int) -> NDArray[np.float64]:

@@ -6,9 +6,10 @@ the worst tile. Doubt means `look-alike`, which nothing acts on.
 
 In the order of a pair: `cascade` asks the questions, cheapest first; `glance` refuses at an eighth of the size;
 `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other; `recreate` finds a recipe
-and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`); `residual` subtracts, `quantised` tells what
-rounding explains, `overall` what moved everywhere, `judge` decides: with `paletted` for 256 colours or fewer, with
-`recoded` for codecs that hide what they did. `comparators` stand apart: other scripts' numbers.
+and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`); `residual` subtracts,
+`quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands out, `judge` decides:
+with `paletted` for 256 colours or fewer, with `recoded` for codecs that hide what they did. `comparators` stand apart:
+other scripts' numbers.
 
 Runs in a child without a file system: call `warm` before it goes away.
 """

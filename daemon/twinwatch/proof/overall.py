@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 from twinwatch.proof.residual import Residual
 
 _WIDE = 8  # tiles
-_CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
-_FEWEST_SHARP = 9  # such tiles: fewer tell nothing of what is usual
-_FAINT = 0.1  # of the contrast: missing in any codec
 _HARDLY_COLOURED = 4.0  # squared grey levels: deviation of both chromas together where a tenth of it is a codec's noise
 _FEWEST = 16  # tiles: with fewer that hold grain there is none to speak of
 _GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
@@ -65,21 +62,6 @@ def vividness(left: Residual) -> float:
         together += float((off * difference).mean())
         own += float((off * off).mean())
     return together / own
-
-
-def missing_contrast(left: Residual, usual: float, explained: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-    """Return by how much more of its contrast than is usual in this picture each tile lacks, shape (rows, columns).
-
-    `usual` is the percentile of the tiles with text, an edge or rich texture that is held against the others; those
-    `explained` lack nothing. 0 in tiles of little contrast, and everywhere when only a few have more.
-    """
-    contrast = np.maximum(left.spread, left.target_spread)
-    sharp = contrast >= _CONTRAST
-    if int(sharp.sum()) < _FEWEST_SHARP:
-        return np.zeros_like(contrast)
-    missing = left.rest / np.maximum(contrast, 1)
-    asked = sharp if explained is None else sharp & ~explained
-    return np.where(asked, missing / np.float32(_FAINT + np.percentile(missing[sharp], usual)), np.float32(0))
 
 
 def wide(plane: NDArray[np.float32]) -> NDArray[np.float32]:

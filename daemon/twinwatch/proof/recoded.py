@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinwatch.proof.judge import Judgement, areas, summed_up
-from twinwatch.proof.overall import missing_contrast, tone_change
+from twinwatch.proof.outliers import missing_contrast
+from twinwatch.proof.overall import tone_change
 from twinwatch.proof.residual import Residual
 
 Plane = NDArray[np.float32]

@@ -1,0 +1,68 @@
+"""Which tiles stand out from what a re-creation left in the others: where something sharp is another one.
+
+An unknown scaler or encoder leaves most in letters and edges, everywhere about alike; another digit is in one place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinwatch.proof.residual import Residual
+
+_CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
+_FEWEST_SHARP = 9  # such tiles: fewer tell nothing of what is usual
+_FAINT = 0.1  # of the contrast: missing in any codec
+
+_ASKED = 60  # tiles that are compared with their like, those that differ most
+_LEAST_CONTRAST = 12.0  # deviation of luma of what may stand out among its like
+_LIKE = 32  # tiles whose contrast is the nearest
+_FEWEST_LIKE = 12
+_BESIDE = 3  # tiles around one that are no measure for it: what was edited may reach so far
+_USUAL = 90  # percentile of what the like lack, as a share of their contrast
+_UNSEEN = 2.0  # grey levels
+
+
+def missing_contrast(left: Residual, usual: float, explained: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """Return by how much more of its contrast than is usual in this picture each tile lacks, shape (rows, columns).
+
+    `usual` is the percentile of the tiles with text, an edge or rich texture that is held against the others; those
+    `explained` lack nothing. 0 in tiles of little contrast, and everywhere when only a few have more.
+    """
+    contrast = np.maximum(left.spread, left.target_spread)
+    sharp = contrast >= _CONTRAST
+    if int(sharp.sum()) < _FEWEST_SHARP:
+        return np.zeros_like(contrast)
+    missing = left.rest / np.maximum(contrast, 1)
+    asked = sharp if explained is None else sharp & ~explained
+    return np.where(asked, missing / np.float32(_FAINT + np.percentile(missing[sharp], usual)), np.float32(0))
+
+
+def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """Return by how much more each tile differs than others of its contrast do elsewhere, shape (rows, columns).
+
+    Among the foliage of a picture the wrong digit of a date is nothing; among the letters it is. 0 for tiles that are
+    not asked about: those `explained`, of little contrast, or among those that differ little.
+    """
+    contrast = np.maximum(left.spread, left.target_spread).ravel()
+    differs = np.maximum(left.rest, left.rough[:, :, 0]).ravel()
+    found = np.zeros(left.spread.shape, dtype=np.float32)
+    asked = contrast >= _LEAST_CONTRAST
+    if explained is not None:
+        asked &= ~explained.ravel()
+    worth = np.where(asked, differs / (_UNSEEN + 0.1 * contrast), 0)
+    most = np.argpartition(worth, -min(_ASKED, worth.size))[-_ASKED:]
+    order = np.argsort(contrast)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    rows, columns = np.unravel_index(np.arange(contrast.size), found.shape)
+    for tile in most[worth[most] > 0]:
+        near = order[max(0, rank[tile] - 3 * _LIKE) : rank[tile] + 3 * _LIKE + 1]
+        apart = np.maximum(np.abs(rows[near] - rows[tile]), np.abs(columns[near] - columns[tile]))
+        near = near[apart > _BESIDE]
+        if near.size < _FEWEST_LIKE:
+            continue
+        like = near[np.argsort(np.abs(contrast[near] - contrast[tile]), kind="stable")[:_LIKE]]
+        usual = float(np.percentile(differs[like] / contrast[like], _USUAL)) * contrast[tile]
+        found[rows[tile], columns[tile]] = differs[tile] / (_UNSEEN + usual)
+    return found

@@ -1,0 +1,71 @@
+"""Another digit is in one place, and what a re-creation leaves is everywhere: like is compared with like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.drawing import descriptor, scene, stored
+from twinwatch.photo import Verdict
+from twinwatch.proof import prove
+from twinwatch.proof.outliers import standing_out
+from twinwatch.proof.residual import Residual, residual
+
+SIZE = (512, 512)
+
+
+def wood(seed: int) -> Image.Image:
+    """A dark picture with as much contrast everywhere as foliage has."""
+    noise = np.random.default_rng(seed).normal(0, 22, (SIZE[1], SIZE[0], 1))
+    noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / 1.5
+    return Image.fromarray(np.clip(np.asarray(scene(seed, SIZE)) * 0.35 + noise, 0, 255).astype(np.uint8))
+
+
+def dated(picture: Image.Image, day: int) -> Image.Image:
+    """Stamp a date on it as cameras do."""
+    done = picture.copy()
+    font = ImageFont.load_default(21)
+    ImageDraw.Draw(done).text((300, 440), f"2019-07-2{day} 18:41", font=font, fill=(255, 160, 60))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("day", "verdict"), [(8, Verdict.RE_ENCODED), (6, Verdict.LOOK_ALIKE), (0, Verdict.LOOK_ALIKE)]
+)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_another_digit_on_a_photo_stands_out_among_the_letters(seed: int, day: int, verdict: Verdict) -> None:
+    """Neither file was made from the other: both are of the photo as it was before it was stamped."""
+    first, second = stored(dated(wood(seed), 8), quality=92), stored(dated(wood(seed), day), quality=75)
+    with descriptor(first) as fd_a, descriptor(second) as fd_b:
+        evidence = prove(fd_a, fd_b)
+    assert evidence.verdict is verdict, evidence
+
+
+def _left() -> Residual:
+    """What recompressing a wood leaves; in one tile five times as much."""
+    picture = wood(5)
+    left = residual(picture, picture.point(lambda value: value // 4 * 4))
+    rest = left.rest.copy()
+    rest[20, 30] *= 5
+    return replace(left, rest=rest)
+
+
+def test_a_tile_stands_out_where_it_differs_more_than_its_like() -> None:
+    found = standing_out(_left())
+    assert divmod(int(found.argmax()), found.shape[1]) == (20, 30)
+    assert found.max() > 2 * np.sort(found.ravel())[-2]
+
+
+def test_what_rounding_explains_does_not_stand_out() -> None:
+    left = _left()
+    explained = np.zeros(left.spread.shape, dtype=np.bool_)
+    explained[20, 30] = True
+    assert standing_out(left, explained)[20, 30] == 0
+
+
+def test_few_tiles_tell_nothing_of_what_is_usual() -> None:
+    picture = wood(5).crop((0, 0, 32, 40))
+    assert standing_out(residual(picture, picture.point(lambda value: value // 9 * 9))).max() == 0
