@@ -475,3 +475,17 @@ def test_an_edit_in_a_lossless_webp_is_no_rounding(how: str) -> None:
         done = rounded(seen, 16)
     evidence = prove(stored(PHOTO, "PNG"), stored(done, "WEBP", lossless=True))
     assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("noise", [4, 12])
+def test_a_copy_that_was_saved_finer_than_its_original_is_the_copy(noise: int, turned: bool) -> None:
+    """Remade from its copy the original comes near, and the copy from its original exactly."""
+    grain = np.random.default_rng(1).normal(0, noise, (608, 800, 1))
+    photo = Image.fromarray(np.clip(np.asarray(scene(3, (800, 608))) + grain, 0, 255).astype(np.uint8))
+    original = stored(photo, quality=60)
+    shown = Image.open(io.BytesIO(original)).convert("RGB")
+    copy = stored(shown.transpose(Image.Transpose.ROTATE_90) if turned else shown, quality=95)
+    for evidence, side in ((prove(original, copy), "a"), (prove(copy, original), "b")):
+        assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
+        assert evidence.measures["direction"] == "proved"

@@ -6,7 +6,7 @@ Every way is looked at in a few windows; only the most promising make the whole 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from twinwatch.photo import Side
@@ -68,16 +68,18 @@ class _Looked:
 
     @property
     def promising(self) -> tuple[int, float, float]:
-        """Order the ways: those that make most windows exactly, then those that come near, the likelier first.
+        """Order the ways: all windows made exactly, most of them, near; of these the likelier direction first.
 
         Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
         """
         judgement = self.seen.judgement
-        if judgement.mostly_exact or judgement.score <= _EXACT:
+        if judgement.score <= _EXACT:
             return 0, self.place, judgement.score
+        if judgement.mostly_exact:
+            return 1, self.place, judgement.score
         if _rescaled(self.way.source, self.way.target):
-            return 1, judgement.score, 0
-        return (1, self.place, judgement.score) if judgement.score <= 1 else (2, judgement.score, 0)
+            return 2, judgement.score, 0
+        return (2, self.place, judgement.score) if judgement.score <= 1 else (3, judgement.score, 0)
 
 
 def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | None:
@@ -86,34 +88,48 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
     `transforms` are the orientations worth trying, each turning upright `a` into upright `b`.
     """
     tried: list[Attempt] = []
-    for looked in sorted(_look(a, b, transforms), key=lambda looked: looked.promising):
-        hopeless = looked.seen.judgement.score > _HOPELESS
+    looked = _look(a, b, transforms)
+    settled = _settled(looked, tried, both_ways=_same_tables(a, b))
+    windows_exact = bool(looked) and looked[-1].seen.judgement.score <= _EXACT
+    if windows_exact and (settled is None or not settled.exact) and not _rescaled(a, b):
+        # Not so beyond the windows: so comes out what was edited, and what is made again from its own copy.
+        rest = _look(a, b, transforms, {(one.transform, one.side) for one in looked})
+        other = _settled(rest, tried, both_ways=_same_tables(a, b))
+        settled = other if settled is None or (other is not None and other.exact) else settled
+    return settled or _most_telling(tried)
+
+
+def _settled(looked: Sequence[_Looked], tried: list[Attempt], *, both_ways: bool) -> Attempt | None:
+    """Make the whole, the most promising way first, until one settles it; what was `tried` grows."""
+    for one in sorted(looked, key=lambda looked: looked.promising):
+        hopeless = one.seen.judgement.score > _HOPELESS
         if hopeless and tried:
             continue
-        attempt = _attempt(looked, looked.seen if hopeless else looked.way.make(), both_ways=_same_tables(a, b))
+        attempt = _attempt(one, one.seen if hopeless else one.way.make(), both_ways=both_ways)
         if attempt.exact:
             return attempt
-        edited = [one for one in tried if one.judgement.edited]
+        edited = [other for other in tried if other.judgement.edited]
         if edited and attempt.proved and not hopeless:
             # An original remade from its copy may be equal but for a few tiles, as an edit is.
-            attempt = _attempt(looked, looked.way.make(closely=True), both_ways=_same_tables(a, b))
+            attempt = _attempt(one, one.way.make(closely=True), both_ways=both_ways)
         tried.append(attempt)
-        if attempt.proved and not attempt.doubtful and all(attempt.outweighs(one) for one in edited):
+        if attempt.proved and not attempt.doubtful and all(attempt.outweighs(other) for other in edited):
             return attempt
-    return _most_telling(tried)
+    return None
 
 
-def _look(a: Picture, b: Picture, transforms: Sequence[int]) -> list[_Looked]:
+def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tuple[int, Side]] = ()) -> list[_Looked]:
     """Look at every plausible way, the likelier direction first, until one makes the windows exactly.
 
     Where most tiles come out equal the scaler is right, and no other decoding is looked at: of two sizes not even the
-    other direction. Of one size it may still outweigh this one (see `decisive`).
+    other direction. Of one size it may still outweigh this one (see `decisive`). Without the ways (turn, side) that are
+    `done`.
     """
     looked: list[_Looked] = []
     for transform in transforms:
         for place, side in enumerate(_likely_original(a, b), len(looked)):
             source, target = (a, b) if side == "a" else (b, a)
-            if not _may_be_made(source, target):
+            if (transform, side) in done or not _may_be_made(source, target):
                 continue
             right = exact = False
             for way in making.ways(source, target, transform if side == "a" else INVERSE[transform]):

@@ -147,7 +147,8 @@ class Way:
         best = min(tried, key=lambda made: made.judgement.score)
         if found[0].scaler.startswith("nearest") and not best.judgement.proved:
             best = self._picked(ready, target, best)
-        if best.judgement.edited and target.tables is not None:
+        strays = best.judgement.edited or (best.judgement.mostly_exact and best.judgement.stray > 1)
+        if strays and target.tables is not None:
             # Nothing was edited where it was saved once more: it comes out exactly then.
             again = recreate.saved_again(ready, target, found[0], best.judgement.at)
             if again.before:
