@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinwatch.proof.judge import Judgement, areas, summed_up
-from twinwatch.proof.outliers import missing_contrast
+from twinwatch.proof.outliers import missing_contrast, standing_out
 from twinwatch.proof.overall import tone_change
 from twinwatch.proof.residual import Residual
 
@@ -35,6 +35,7 @@ class Noise:
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.3)  # copies up to 1.2 and 1.1; hue by 6 degrees and warmer light 1.9 and more
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
+    outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
 
 
 OF_STAND_IN = Noise()
@@ -56,7 +57,7 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
         "luma": signed[:, :, 0] / (_ROUNDING + moved[:, :, 0]) / noise.luma,
         "chroma": (signed[:, :, 1:] / colour).max(axis=2) / noise.chroma,
         "detail": left.rough[:, :, 0] / (_ROUNDING + usual) / noise.detail,
-        "text": missing_contrast(left, _USUAL) / noise.text,
+        "text": np.maximum(missing_contrast(left, _USUAL) / noise.text, standing_out(left) / noise.outlier),
     }
     scores = {name: float(part.max()) for name, part in parts.items()}
     areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
