@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.drawing import descriptor, scene, stored
 from twinwatch.photo import Verdict
 from twinwatch.proof import prove
+from twinwatch.proof.judge import KNOWN_TABLES, judge
 from twinwatch.proof.outliers import standing_out
 from twinwatch.proof.residual import Residual, residual
 
@@ -69,3 +70,23 @@ def test_what_rounding_explains_does_not_stand_out() -> None:
 def test_few_tiles_tell_nothing_of_what_is_usual() -> None:
     picture = wood(5).crop((0, 0, 32, 40))
     assert standing_out(residual(picture, picture.point(lambda value: value // 9 * 9))).max() == 0
+
+
+def test_white_paper_among_the_like_is_a_measure_too() -> None:
+    """Of a page most tiles have no contrast at all."""
+    page = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(page).text((20, 100), "88.73", font=ImageFont.load_default(12), fill="black")
+    other = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(other).text((20, 100), "88.53", font=ImageFont.load_default(12), fill="black")
+    found = standing_out(residual(page, other))
+    assert np.isfinite(found).all()
+    assert found.max() > 2.45
+
+
+def test_what_cannot_be_told_is_no_proof() -> None:
+    picture = wood(5)
+    left = residual(picture, picture)
+    assert judge(left, KNOWN_TABLES).proved
+    level = left.level.copy()
+    level[3, 3, 0] = np.nan
+    assert not judge(replace(left, level=level), KNOWN_TABLES).proved

@@ -237,6 +237,7 @@ def summed_up(
     """
     excess = np.maximum.reduce(list(parts.values()))
     row, column = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
+    scores = {name: np.inf if np.isnan(score) else score for name, score in scores.items()}  # no number is no proof
     limit = max(scores, key=lambda name: scores[name])
     return Judgement(
         score=round(scores[limit], 3),

@@ -63,6 +63,7 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
         if near.size < _FEWEST_LIKE:
             continue
         like = near[np.argsort(np.abs(contrast[near] - contrast[tile]), kind="stable")[:_LIKE]]
-        usual = float(np.percentile(differs[like] / contrast[like], _USUAL)) * contrast[tile]
+        # Where there is little to compare with, white paper is among the like, and lacks nothing.
+        usual = float(np.percentile(differs[like] / np.maximum(contrast[like], 1), _USUAL)) * contrast[tile]
         found[rows[tile], columns[tile]] = differs[tile] / (_UNSEEN + usual)
     return found
