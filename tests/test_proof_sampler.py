@@ -42,6 +42,11 @@ def edge_to_edge(source: int, target: int) -> NDArray[np.float64]:
     return np.linspace(0, source - 1, target)
 
 
+def short_of_the_edge(source: int, target: int) -> NDArray[np.float64]:
+    """Where jimp samples before it averages: from the first pixel on, and never the last."""
+    return np.asarray(np.arange(target) * (source - 1) / target, dtype=np.float64)
+
+
 def middles(source: int, target: int) -> NDArray[np.float64]:
     return (np.arange(target) + 0.5) * source / target - 0.5
 
@@ -71,6 +76,14 @@ def test_a_scaler_of_its_own_places_is_learned(places: Positions, size: tuple[in
     assert "learned from the copy" in evidence.words
 
 
+def test_a_scaler_that_interpolates_first_and_averages_then_is_learned() -> None:
+    """As jimp does it: to twice the size where that is smaller than the source, and by halves from there."""
+    made = interpolated(PICTURE, (576, 432), short_of_the_edge).reduce(2)
+    evidence = compared(stored(made, quality=85))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+    assert "learned from the copy" in evidence.words
+
+
 def test_a_learned_scaler_makes_any_window_as_it_makes_the_whole() -> None:
     target = interpolated(PICTURE, (384, 288), edge_to_edge)
     windows = [(0, 0, 128, 128), (128, 96, 256, 224), (256, 160, 384, 288)]
@@ -83,7 +96,7 @@ def test_a_learned_scaler_makes_any_window_as_it_makes_the_whole() -> None:
         assert np.array_equal(np.asarray(part), np.asarray(whole.crop(box)))
 
 
-@pytest.mark.parametrize("places", [middles, in_256ths, edge_to_edge])
+@pytest.mark.parametrize("places", [middles, in_256ths, edge_to_edge, short_of_the_edge])
 @pytest.mark.parametrize(
     "other",
     [

@@ -75,12 +75,12 @@ def learned(source: Source, target: Image.Image, windows: Sequence[Box]) -> Samp
 
 
 def _places(source: tuple[int, int], target: tuple[int, int]) -> list[tuple[Axis, Axis]]:
-    """Return where programs sample: evenly, from edge to edge, or in steps that were cut off to 256ths (GD).
+    """Return where programs sample: evenly, from edge to edge, nearly so (jimp), or in steps cut off to 256ths (GD).
 
     Where the first sample lies is the kernel's to tell.
     """
     found: list[tuple[Axis, Axis]] = []
-    for way in (_evenly, _edge_to_edge, _in_256ths):
+    for way in (_evenly, _edge_to_edge, _short_of_the_edge, _in_256ths):
         across, down = (way(n, m) for n, m in zip(source, target, strict=True))
         ends = [(axis.step * (count - 1), axis) for axis, count in zip((across, down), target, strict=True)]
         known = [[axis.step * (count - 1) for axis, count in zip(one, target, strict=True)] for one in found]
@@ -96,6 +96,11 @@ def _evenly(source: int, target: int) -> Axis:
 
 def _edge_to_edge(source: int, target: int) -> Axis:
     return Axis(0.0, (source - 1) / max(1, target - 1))
+
+
+def _short_of_the_edge(source: int, target: int) -> Axis:
+    step = (source - 1) / target
+    return Axis(step / 2 - 0.5, step)
 
 
 def _in_256ths(source: int, target: int) -> Axis:
