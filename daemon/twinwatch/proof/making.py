@@ -71,9 +71,9 @@ class Way:
             found = recreate.recipes(ready, target)
             seen = _in_windows(ready, target, found[0], self._bounds)
             if seen.score > 1 and (learned := self._learned(ready, target)):
-                better = _in_windows(ready, target, learned, self._bounds)
-                if better.score < seen.score:
-                    found, seen = [learned, *found], better
+                other = _in_windows(ready, target, learned, self._bounds)
+                better = other.score < seen.score
+                found, seen = ([learned, *found], other) if better else ([*found, learned], seen)
             self._recipes.append(found)
             looked.append(Made(found[0].words, seen))
         return max(looked, key=lambda made: made.judgement.score)
@@ -106,7 +106,7 @@ class Way:
         best = self._nearest(ready, target, found, closely=closely)
         strange = self._strangeness(ready, target, found[0], best)
         if max(best.judgement.score, strange) > 1 and found[0].sampler is None:
-            learned = self._learned(ready, target)
+            learned = next((one for one in found if one.sampler is not None), None) or self._learned(ready, target)
             made = best if learned is None else self._nearest(ready, target, [learned], closely=closely)
             if learned is not None and made.judgement.score < best.judgement.score:
                 best, found = made, [learned, *found]
