@@ -186,3 +186,15 @@ def test_what_cannot_be_put_back_because_its_name_is_taken_is_kept_and_told(
     assert nas.held() == [PICTURE]
     assert [found.outcome for found in recover(nas.root, nas.index)] == [MoveState.HELD]
     assert nas.slot().photo_path.read_bytes() == PICTURE
+
+
+def test_a_photo_taken_out_of_its_slot_at_once_is_not_called_held(
+    nas: Nas, paths: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = nas.move("copy.jpg", "keeper.jpg")
+    race(monkeypatch, after=lambda: nas.slot().photo_path.rename(nas.root.path / "mine.jpg"))
+    with pytest.raises(PhotoChangedError):
+        nas.holder.hold(move, nas.root, nas.root)
+    assert nas.tree() == {"photos/keeper.jpg": PICTURE, "photos/mine.jpg": PICTURE}
+    assert nas.slots() == []
+    assert [row.state for row in nas.index.journal.rows()] == [MoveState.CANCELLED]
