@@ -198,3 +198,23 @@ def test_a_photo_taken_out_of_its_slot_at_once_is_not_called_held(
     assert nas.tree() == {"photos/keeper.jpg": PICTURE, "photos/mine.jpg": PICTURE}
     assert nas.slots() == []
     assert [row.state for row in nas.index.journal.rows()] == [MoveState.CANCELLED]
+
+
+@pytest.mark.timeout(30)  # what is opened as a folder only is refused at once
+def test_a_fifo_in_place_of_the_keepers_folder_is_not_waited_for(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("keep", "in"):
+        nas.put(f"{folder}/IMG_1.jpg", PICTURE)
+        nas.put(f"{folder}/IMG_1.mov", OTHER)
+    move, plainly, keep = nas.move("in/IMG_1.jpg", "keep/IMG_1.jpg"), os.pread, nas.root.path / "keep"
+
+    def pread(fd: int, count: int, offset: int) -> bytes:
+        if Path(f"/proc/self/fd/{fd}").readlink().name == "IMG_1.mov" and keep.is_dir():
+            keep.rename(nas.folder / "away")
+            os.mkfifo(keep)
+        return plainly(fd, count, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(MoveRefusedError):
+        nas.holder.hold(move, nas.root, nas.root)
+    assert sorted(nas.tree()) == ["photos/in/IMG_1.jpg", "photos/in/IMG_1.mov"]
+    assert nas.slots() == []
