@@ -146,6 +146,13 @@ def test_companions_of_another_file_stay_where_they_are(held: Nas, state: MoveSt
     assert set(here(held).values()) == {OTHER}
 
 
+def test_another_photo_in_the_old_place_is_not_the_one_that_is_missed(held: Nas) -> None:
+    held.slot().photo_path.rename(held.folder / "taken by a person.jpg")
+    (home(held) / "b.jpg").write_bytes(OTHER)
+    assert outcomes(held) == [MISSING]
+    assert (here(held), held.held()) == ({"photos/in/b.jpg": OTHER}, sorted([STARS, PLACE]))
+
+
 def test_a_slot_of_another_root_in_the_same_quarantine_is_left_alone(held: Nas) -> None:
     say(held, MOVING)
     second = held.other_root("second", quarantine=held.place)
@@ -196,7 +203,7 @@ def test_a_move_whose_slot_was_made_and_no_more_was_not_made(held: Nas) -> None:
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("state", [MOVING, HELD])
 def test_a_move_whose_slot_is_gone_is_told_by_what_is_in_its_old_place(
-    held: Nas, state: MoveState, whole: bool
+    held: Nas, monkeypatch: pytest.MonkeyPatch, state: MoveState, whole: bool
 ) -> None:
     for file in inside(held).iterdir():
         file.rename(home(held) / file.name)
@@ -204,11 +211,27 @@ def test_a_move_whose_slot_is_gone_is_told_by_what_is_in_its_old_place(
     if not whole:
         (home(held) / "b.jpg").write_bytes(OTHER)
     say(held, state)
+    (held.folder / held.slot().name).mkdir()  # a folder of that name is not the slot, wherever we stand
+    monkeypatch.chdir(held.folder)
     inside(held).rmdir()
     held.place.rmdir()
     after = CANCELLED if state is MOVING else RESTORED if whole else MISSING
-    assert outcomes(held) == [after]
-    assert states(held) == [after]
+    (found,) = recover(held.root, held.index)
+    assert (found.outcome, states(held)) == (after, [after])
+    assert state is MOVING or ("a photo is in its old place" in found.words) == whole
+    assert recover(held.root, held.index) == []
+
+
+def test_a_move_whose_slot_is_gone_is_found_among_the_others(held: Nas) -> None:
+    """One before it has its slot; one of another root was made into the same quarantine, and is that root's matter."""
+    second = held.other_root("second", quarantine=held.place)
+    (first,) = held.index.journal.rows()
+    for number, root in enumerate((second, held.root), 1):
+        row = replace(first, slot=f"gone {number}", root_path=root.path, at=NOW + number)
+        held.index.journal.intend(row)
+    assert [found.slot for found in recover(held.root, held.index)] == ["gone 2"]
+    assert states(held) == [HELD, HELD, MISSING]
+    assert [found.slot for found in recover(second, held.index)] == ["gone 1"]
 
 
 # --- the empty files by which names are taken, where no exclusive rename is known -----------------------------------
@@ -237,6 +260,17 @@ def test_an_empty_photo_that_was_held_is_no_empty_file_of_ours(nas: Nas) -> None
     say(nas, MOVING)
     assert outcomes(nas) == [HELD]
     assert nas.slot().photo_path.exists()
+
+
+def test_an_empty_sidecar_that_a_person_made_anew_is_no_empty_file_of_ours(nas: Nas) -> None:
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE)
+    nas.put("in/b.jpg.xmp", b"")
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    (inside(nas) / "b.jpg.xmp").rename(nas.folder / "old.xmp")
+    (inside(nas) / "b.jpg.xmp").touch()
+    assert outcomes(nas) == []
+    assert nas.held() == [b"", PICTURE]
 
 
 # --- a file with both its names, after a power cut ------------------------------------------------------------------

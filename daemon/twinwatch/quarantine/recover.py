@@ -186,11 +186,11 @@ def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
 def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
     """Take away the empty files by which names were taken, where no exclusive rename is known."""
     for file in manifest.files:
-        found = entry(slot_fd, file.name)
-        if found is not None and found.size == 0 < file.bytes and found.inode != file.inode:
-            # in our own folder, and not what the manifest says was moved
+        if entry(slot_fd, file.name) is None:
+            continue
+        if file.bytes:  # in our own folder, and not what the manifest says was moved
             remove_empty(slot_fd, file.name, lambda now, file=file: now.st_ino != file.inode)  # type: ignore[misc]
-        elif found is not None and home_fd is not None:
+        if home_fd is not None:
             remove_placeholder(home_fd, file.name)
 
 
