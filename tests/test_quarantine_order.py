@@ -162,6 +162,15 @@ def test_what_recovery_brings_together_is_on_disk(nas: Nas, order: Order) -> Non
     assert after.index("fsync Q/SLOT") < after.index("fsync photos/in"), "the new name before the old one goes"
 
 
+def test_a_file_in_both_places_is_at_home_on_disk_before_it_leaves_its_slot(nas: Nas, order: Order) -> None:
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    (nas.root.path / "in/b.jpg").hardlink_to(nas.slot().photo_path)
+    order.seen.clear()
+    recover(nas.root, nas.index)
+    at = order.seen.index("unlink b.jpg")
+    assert (order.seen[at - 1], order.seen[at + 1]) == ("fsync photos/in", "fsync Q/SLOT")
+
+
 def test_companions_of_a_purge_that_is_finished_are_gone_before_what_explains_them(nas: Nas, order: Order) -> None:
     nas.hold("in/b.jpg", "keep/a.jpg")
     nas.slot().photo_path.unlink()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -146,6 +146,13 @@ def test_companions_of_another_file_stay_where_they_are(held: Nas, state: MoveSt
     assert set(here(held).values()) == {OTHER}
 
 
+def test_a_new_sidecar_at_home_is_not_brought_into_quarantine(held: Nas) -> None:
+    (inside(held) / "b.jpg.xmp").rename(held.folder / "old.xmp")
+    (home(held) / "b.jpg.xmp").write_bytes(STARS)
+    assert outcomes(held) == []
+    assert here(held) == {"photos/in/b.jpg.xmp": STARS}
+
+
 def test_another_photo_in_the_old_place_is_not_the_one_that_is_missed(held: Nas) -> None:
     held.slot().photo_path.rename(held.folder / "taken by a person.jpg")
     (home(held) / "b.jpg").write_bytes(OTHER)
@@ -184,10 +191,13 @@ def a_fifo(folder: Path) -> None:
 
 @pytest.mark.timeout(30)  # what is opened as a folder only is not waited for
 @pytest.mark.parametrize("odd", [gone, a_file, a_fifo])
-def test_a_photo_is_held_also_where_its_old_folder_is_none_any_more(held: Nas, odd: Callable[[Path], None]) -> None:
-    say(held, MOVING)
+@pytest.mark.parametrize("state", [HELD, MOVING])
+def test_a_photo_is_held_also_where_its_old_folder_is_none_any_more(
+    held: Nas, odd: Callable[[Path], None], state: MoveState
+) -> None:
+    say(held, state)
     odd(home(held))
-    assert outcomes(held) == [HELD]
+    assert outcomes(held) == ([] if state is HELD else [HELD])
     assert held.held() == GROUP
 
 
@@ -237,8 +247,12 @@ def test_a_move_whose_slot_is_gone_is_found_among_the_others(held: Nas) -> None:
 # --- the empty files by which names are taken, where no exclusive rename is known -----------------------------------
 
 
-def test_an_empty_file_that_took_the_photos_name_in_the_slot_is_not_the_photo(held: Nas) -> None:
+@pytest.mark.parametrize("parted", [False, True])
+def test_an_empty_file_that_took_the_photos_name_in_the_slot_is_not_the_photo(held: Nas, parted: bool) -> None:
     say(held, MOVING)
+    if parted:
+        for companion in ("b.jpg.json", "b.jpg.xmp"):
+            (inside(held) / companion).rename(home(held) / companion)
     held.slot().photo_path.rename(home(held) / "b.jpg")
     held.slot().photo_path.touch()
     assert outcomes(held) == [CANCELLED]
@@ -295,6 +309,22 @@ def test_a_file_in_both_places_loses_its_name_in_the_slot(held: Nas) -> None:
     assert outcomes(held) == [CANCELLED]
     assert (here(held), held.slots()) == (COPY, [])
     assert (home(held) / "b.jpg").stat().st_nlink == 1
+
+
+def test_a_manifest_that_says_its_own_slot_is_the_old_folder_loses_nothing(nas: Nas) -> None:
+    """Then both names are one; a file with one name is never taken for a file in both places."""
+    place = nas.root.path / ".twinwatch/quarantine"
+    nas.root = nas.other_root("photos", quarantine=place)
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE)
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    slot = nas.slot()
+    assert slot.manifest is not None
+    forged = replace(slot.manifest, folder=PurePosixPath(".twinwatch/quarantine", slot.name))
+    (place / slot.name / "manifest.json").write_bytes(forged.to_bytes())
+    say(nas, MOVING)
+    recover(nas.root, nas.index)
+    assert slot.photo_path.read_bytes() == PICTURE
 
 
 # --- the index ------------------------------------------------------------------------------------------------------
