@@ -191,6 +191,11 @@ def a_folder(path: Path) -> None:
     os.utime(path, ns=(IN_1996, IN_1996))
 
 
+def a_symlink(path: Path) -> None:
+    path.symlink_to("ours")
+    made(path.with_name("ours"), mode=0o200)
+
+
 def a_fifo(path: Path) -> None:
     os.mkfifo(path, 0o200)
     os.utime(path, ns=(IN_1996, IN_1996))
@@ -209,6 +214,7 @@ def test_an_empty_file_of_ours_is_taken_away_without_a_trace(two: Two, left: Cal
 @pytest.mark.parametrize("left", [
     made, lambda path: made(path, b"x", 0o200), lambda path: made(path, b"x", mtime_ns=IN_1996),
     lambda path: made(path, mtime_ns=IN_1996 + 10**9), lambda path: made(path, mode=0o201), linked, a_folder, a_fifo,
+    a_symlink,
     pytest.param(of_another, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")),
 ])  # fmt: skip
 def test_nothing_else_is_taken_away(two: Two, left: Callable[[Path], None]) -> None:
