@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import stat
 from dataclasses import replace
@@ -33,6 +34,16 @@ def test_the_manifest_has_the_mode_of_the_photo(held: Nas) -> None:
     manifest = held.slot().manifest
     assert manifest is not None
     assert manifest.photo.mode == 0o640
+
+
+def test_the_manifest_says_why_in_words_and_how_it_is_undone(held: Nas) -> None:
+    slot = held.slot()
+    value = json.loads((slot.photo_path.parent / "manifest.json").read_bytes())
+    assert value["why"] == "told by the test; the keeper is the older one"
+    assert value["undo"] == f"twinwatch quarantine restore {slot.name}"
+    assert slot.manifest is not None
+    without = json.loads(replace(slot.manifest, rule="").to_bytes())
+    assert without["why"] == "told by the test"
 
 
 def test_a_finished_move_is_no_photo_of_the_index_any_more(held: Nas) -> None:
