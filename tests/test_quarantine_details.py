@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import stat
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.nas import NOW, Nas
-from twinwatch.errors import RootError
-from twinwatch.index import MoveState
-from twinwatch.quarantine import recover, restore
+from twinwatch.errors import MoveRefusedError, NoRoomError, RootError
+from twinwatch.index import Index, MoveState
+from twinwatch.quarantine import Holder, recover, restore
 from twinwatch.quarantine.slots import opened_place
 
 PICTURE = b"picture" * 3000
@@ -31,6 +34,16 @@ def test_the_manifest_has_the_mode_of_the_photo(held: Nas) -> None:
     manifest = held.slot().manifest
     assert manifest is not None
     assert manifest.photo.mode == 0o640
+
+
+def test_the_manifest_says_why_in_words_and_how_it_is_undone(held: Nas) -> None:
+    slot = held.slot()
+    value = json.loads((slot.photo_path.parent / "manifest.json").read_bytes())
+    assert value["why"] == "told by the test; the keeper is the older one"
+    assert value["undo"] == f"twinwatch quarantine restore {slot.name}"
+    assert slot.manifest is not None
+    without = json.loads(replace(slot.manifest, rule="").to_bytes())
+    assert without["why"] == "told by the test"
 
 
 def test_a_finished_move_is_no_photo_of_the_index_any_more(held: Nas) -> None:
@@ -88,3 +101,86 @@ def test_a_restore_whose_sync_fails_is_not_called_done(held: Nas, monkeypatch: p
     assert (held.root.path / "in/b.jpg").read_bytes() == PICTURE
     monkeypatch.undo()
     assert [found.outcome for found in recover(held.root, held.index)] == [MoveState.RESTORED]
+
+
+@pytest.mark.parametrize("other", [{"reference": True}, {"quarantine": None}])
+def test_either_word_of_a_reference_root_is_enough_to_move_nothing_from_it(nas: Nas, other: dict[str, Any]) -> None:
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE)
+    with pytest.raises(MoveRefusedError, match="reference"):
+        nas.holder.hold(nas.move("in/b.jpg", "keep/a.jpg"), replace(nas.root, **other), nas.root)
+    assert (len(nas.tree()), nas.slots()) == (2, [])
+
+
+@pytest.mark.parametrize(("blocks", "moved"), [(1 << 14, True), ((1 << 14) - 1, False)])
+def test_the_room_that_must_be_left_is_counted_in_mebibytes(
+    nas: Nas, monkeypatch: pytest.MonkeyPatch, blocks: int, moved: bool
+) -> None:
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE)
+    move, plainly = nas.move("in/b.jpg", "keep/a.jpg"), os.fstatvfs
+
+    def nearly_full(fd: int) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_fsid=plainly(fd).f_fsid)
+
+    monkeypatch.setattr(os, "fstatvfs", nearly_full)
+    holder = Holder(nas.index, lambda: NOW, min_free_mib=64)
+    if moved:
+        assert holder.hold(move, nas.root, nas.root).state is MoveState.HELD
+    else:
+        with pytest.raises(NoRoomError, match="64 MiB"):
+            holder.hold(move, nas.root, nas.root)
+
+
+def test_both_stay_that_a_person_put_beside_each_other_again(nas: Nas) -> None:
+    """Of other bytes than its keeper, as a messenger makes them."""
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE + b"re-encoded")
+    row = nas.hold("in/b.jpg", "keep/a.jpg")
+    nas.index.memory.set_removed(row.digest, row.slot, NOW)
+    restore(nas.slot(), nas.index, NOW)
+    memory = nas.index.memory
+    assert memory.is_allowed(row.digest, row.keeper_digest)
+    assert memory.is_allowed(row.digest, row.digest)
+    assert memory.returns(row.digest) is None  # it did not come back by itself: that is what halts a root
+
+
+def test_an_index_that_was_lost_is_told_of_a_restore_all_the_same(held: Nas) -> None:
+    (row,) = held.index.journal.rows()
+    held.index.close()
+    for file in held.state.iterdir():
+        file.unlink()
+    held.index = Index(held.state)
+    restore(held.slot(), held.index, NOW)
+    assert held.index.journal.rows() == [replace(row, state=MoveState.RESTORED)]
+
+
+def test_a_sidecar_alone_is_not_put_back_for_its_photo(nas: Nas) -> None:
+    nas.put("keep/a.jpg", PICTURE)
+    nas.put("in/b.jpg", PICTURE)
+    nas.put("in/b.jpg.xmp", b"stars")
+    row = nas.hold("in/b.jpg", "keep/a.jpg")
+    nas.slot().photo_path.unlink()
+    with pytest.raises(MoveRefusedError, match="no longer in slot"):
+        restore(nas.slot(), nas.index, NOW)
+    assert (nas.tree(), nas.held()) == ({"photos/keep/a.jpg": PICTURE}, [b"stars"])
+    assert nas.index.journal.rows() == [row]
+
+
+def test_a_folder_made_again_is_as_open_as_any_other(held: Nas) -> None:
+    (held.root.path / "in").rmdir()
+    before = os.umask(0o022)
+    try:
+        restore(held.slot(), held.index, NOW)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((held.root.path / "in").stat().st_mode) == 0o755
+
+
+@pytest.mark.timeout(30)  # where it is opened as a folder only, it is refused at once
+def test_a_fifo_in_place_of_the_folder_is_not_waited_for(held: Nas) -> None:
+    (held.root.path / "in").rmdir()
+    os.mkfifo(held.root.path / "in")
+    with pytest.raises(MoveRefusedError):
+        restore(held.slot(), held.index, NOW)
+    assert held.held() == [PICTURE]

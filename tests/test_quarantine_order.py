@@ -11,6 +11,7 @@ import pytest
 from tests.nas import NOW, Nas
 from tests.statements import hear
 from twinwatch import syscalls
+from twinwatch.index import MoveState
 from twinwatch.quarantine import purge, recover, restore
 
 PICTURE, STARS = b"picture" * 3000, b"stars"
@@ -139,6 +140,16 @@ def test_a_purge_is_remembered_before_anything_is_deleted(nas: Nas, order: Order
         < order.seen.index("unlink b.jpg.xmp")
         < order.seen.index("unlink manifest.json")
     )
+    assert order.after("unlink b.jpg")[0] == "fsync Q/SLOT", "no power cut takes a companion and leaves its photo"
+    assert order.after("unlink b.jpg.xmp")[0] == "fsync Q/SLOT", "nor the manifest, and leaves what it explains"
+
+
+def test_a_photo_alone_is_purged_without_a_sync_to_spare(nas: Nas, order: Order) -> None:
+    (nas.root.path / "in/b.jpg.xmp").unlink()
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    order.seen.clear()
+    purge(nas.slot(), nas.index, lambda _: [])
+    assert order.after("unlink b.jpg")[:2] == ["fsync Q/SLOT", "unlink manifest.json"]
 
 
 def test_what_recovery_brings_together_is_on_disk(nas: Nas, order: Order) -> None:
@@ -148,7 +159,25 @@ def test_what_recovery_brings_together_is_on_disk(nas: Nas, order: Order) -> Non
     order.seen.clear()
     recover(nas.root, nas.index)
     after = order.after(INTO)
-    assert {"fsync photos/in", "fsync Q/SLOT"} <= set(after)
+    assert after.index("fsync Q/SLOT") < after.index("fsync photos/in"), "the new name before the old one goes"
+
+
+def test_a_file_in_both_places_is_at_home_on_disk_before_it_leaves_its_slot(nas: Nas, order: Order) -> None:
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    (nas.root.path / "in/b.jpg").hardlink_to(nas.slot().photo_path)
+    order.seen.clear()
+    recover(nas.root, nas.index)
+    at = order.seen.index("unlink b.jpg")
+    assert (order.seen[at - 1], order.seen[at + 1]) == ("fsync photos/in", "fsync Q/SLOT")
+
+
+def test_companions_of_a_purge_that_is_finished_are_gone_before_what_explains_them(nas: Nas, order: Order) -> None:
+    nas.hold("in/b.jpg", "keep/a.jpg")
+    nas.slot().photo_path.unlink()
+    nas.index.journal.set_state(nas.slot().name, MoveState.PURGED)
+    order.seen.clear()
+    recover(nas.root, nas.index)
+    assert order.after("unlink b.jpg.xmp")[:2] == ["fsync Q/SLOT", "unlink manifest.json"]
 
 
 def test_what_is_put_back_is_on_disk(nas: Nas, order: Order, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,3 +186,35 @@ def test_what_cannot_be_put_back_because_its_name_is_taken_is_kept_and_told(
     assert nas.held() == [PICTURE]
     assert [found.outcome for found in recover(nas.root, nas.index)] == [MoveState.HELD]
     assert nas.slot().photo_path.read_bytes() == PICTURE
+
+
+def test_a_photo_taken_out_of_its_slot_at_once_is_not_called_held(
+    nas: Nas, paths: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = nas.move("copy.jpg", "keeper.jpg")
+    race(monkeypatch, after=lambda: nas.slot().photo_path.rename(nas.root.path / "mine.jpg"))
+    with pytest.raises(PhotoChangedError):
+        nas.holder.hold(move, nas.root, nas.root)
+    assert nas.tree() == {"photos/keeper.jpg": PICTURE, "photos/mine.jpg": PICTURE}
+    assert nas.slots() == []
+    assert [row.state for row in nas.index.journal.rows()] == [MoveState.CANCELLED]
+
+
+@pytest.mark.timeout(30)  # what is opened as a folder only is refused at once
+def test_a_fifo_in_place_of_the_keepers_folder_is_not_waited_for(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("keep", "in"):
+        nas.put(f"{folder}/IMG_1.jpg", PICTURE)
+        nas.put(f"{folder}/IMG_1.mov", OTHER)
+    move, plainly, keep = nas.move("in/IMG_1.jpg", "keep/IMG_1.jpg"), os.pread, nas.root.path / "keep"
+
+    def pread(fd: int, count: int, offset: int) -> bytes:
+        if Path(f"/proc/self/fd/{fd}").readlink().name == "IMG_1.mov" and keep.is_dir():
+            keep.rename(nas.folder / "away")
+            os.mkfifo(keep)
+        return plainly(fd, count, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(MoveRefusedError):
+        nas.holder.hold(move, nas.root, nas.root)
+    assert sorted(nas.tree()) == ["photos/in/IMG_1.jpg", "photos/in/IMG_1.mov"]
+    assert nas.slots() == []

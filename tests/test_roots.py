@@ -11,37 +11,23 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.mounting import as_plain_user, as_root, mounted, tmpfs
 from tests.nas import Nas
 from twinwatch import syscalls
 from twinwatch.brake import Limits
 from twinwatch.content import digest_of, same_bytes
 from twinwatch.errors import PhotoChangedError, PhotoError, RootError
 from twinwatch.ingest import Survey
-from twinwatch.naming import Exclusions, is_excluded_dir
+from twinwatch.naming import Exclusions
 from twinwatch.photo import Reading
-from twinwatch.roots import MARKER, Folder, Health, Root, accepted_identity, mark, quarantine_place, write_durably
+from twinwatch.roots import MARKER, Folder, Health, Root, accepted_identity, mark, write_durably
 from twinwatch.syscalls import open_beneath
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-
-
-@contextmanager
-def mounted(where: Path, *how: str) -> Iterator[None]:
-    subprocess.run(["mount", *how, str(where)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(where)], check=True)
-
-
-def tmpfs(where: Path) -> AbstractContextManager[None]:
-    return mounted(where, "-t", "tmpfs", "tmpfs")
 
 
 def found(root: Root) -> list[str]:
@@ -281,17 +267,6 @@ def test_a_folder_that_may_not_be_entered_or_written_is_said_to_be_so() -> None:
         assert json.loads((folder / "plain" / MARKER).read_text())["id"] == "its own"
 
 
-@contextmanager
-def as_plain_user() -> Iterator[None]:
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(was)
-
-
 def test_what_is_told_of_a_file_is_what_the_disk_says_and_it_is_closed_again(nas: Nas) -> None:
     path = nas.put("a/a.jpg", b"abc")
     before = set(os.listdir("/proc/self/fd"))
@@ -311,62 +286,6 @@ def unlisted(nas: Nas) -> bool:
         and not nas.root.is_gone(PurePosixPath("a/a.jpg"))
         and nas.root.stat(PurePosixPath("a/a.jpg")) is None
     )
-
-
-# --- where the quarantine is ---------------------------------------------------------------------------------------
-
-
-def test_the_quarantine_is_a_sibling_that_is_never_walked(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    root.mkdir()
-    place = quarantine_place(root, (root,))
-    assert place.parent == tmp_path
-    assert is_excluded_dir(place.name)  # also when the parent is watched some day
-
-
-def test_the_quarantine_is_inside_where_a_sibling_would_be_watched_synced_or_too_long(tmp_path: Path) -> None:
-    longest = 255 - len(".twinwatch--quarantine")
-    fits = tmp_path / "fits" / ("x" * longest)
-    fits.mkdir(parents=True)
-    assert len(quarantine_place(fits, ()).name) == 255
-    for name, watched, sign in (("p", (tmp_path,), ""), ("q", (), ".stfolder"), ("x" * (longest + 1), (), "")):
-        root = tmp_path / name / name
-        root.mkdir(parents=True)
-        if sign:
-            (tmp_path / name / sign).mkdir()
-        assert quarantine_place(root, watched) == root / ".twinwatch/quarantine"
-
-
-def test_the_quarantine_is_never_behind_a_symlink_nor_in_a_watched_parent(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    root.mkdir()
-    sibling = quarantine_place(root, ())
-    assert quarantine_place(root, (tmp_path,)) == root / ".twinwatch/quarantine"
-    (tmp_path / "elsewhere").mkdir()
-    sibling.symlink_to(tmp_path / "elsewhere")
-    (root / ".twinwatch/quarantine").mkdir(parents=True)
-    assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
-
-
-@as_root
-def test_the_quarantine_of_a_mount_point_is_inside_it(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    root.mkdir()
-    with tmpfs(root):
-        assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
-    (tmp_path / "there").mkdir()
-    with mounted(root, "--bind", str(tmp_path / "there")):
-        assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
-
-
-def test_a_quarantine_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    root.mkdir()
-    sibling = quarantine_place(root, ())
-    (root / ".twinwatch/quarantine").mkdir(parents=True)
-    assert quarantine_place(root, ()) == root / ".twinwatch/quarantine"
-    sibling.mkdir()
-    assert quarantine_place(root, (tmp_path,)) == sibling
 
 
 # --- system calls --------------------------------------------------------------------------------------------------

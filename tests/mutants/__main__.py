@@ -40,16 +40,20 @@ FILES = (
 )  # fmt: skip
 QUICK = (
     "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",
-    "tests/test_quarantine.py",
-       "tests/test_quarantine_groups.py", "tests/test_quarantine_races.py", "tests/test_quarantine_order.py",
-    "tests/test_quarantine_verify.py", "tests/test_quarantine_details.py", "tests/test_orphans.py",
-    "tests/test_ingest.py",
+    "tests/test_roots_place.py", "tests/test_quarantine.py", "tests/test_quarantine_companions.py",
+    "tests/test_quarantine_groups.py", "tests/test_quarantine_purge.py", "tests/test_quarantine_races.py",
+    "tests/test_quarantine_order.py", "tests/test_quarantine_faults.py", "tests/test_quarantine_recover.py",
+    "tests/test_quarantine_descriptors.py", "tests/test_quarantine_slots.py", "tests/test_quarantine_verify.py",
+    "tests/test_quarantine_details.py", "tests/test_orphans.py", "tests/test_ingest.py",
 )  # fmt: skip
 QUICK_ALSO = (
     "tests/test_quarantine_crash.py::test_recovery_believes_nothing_of_a_root_that_lost_its_marker",
     "tests/test_quarantine_crash.py::test_recovery_without_an_index_finds_every_held_photo_again",
     "tests/test_quarantine_crash.py::test_a_photo_put_back_by_hand_and_a_slot_emptied_by_hand_are_understood",
     "tests/test_quarantine_crash.py::test_a_slot_without_manifest_goes_when_it_is_empty_and_stays_when_it_is_not",
+    "tests/test_quarantine_crash.py::test_a_file_that_a_power_cut_left_in_both_folders_stays_in_its_old_one",
+    "tests/test_quarantine_crash.py::test_a_companion_that_a_power_cut_left_in_both_folders_follows_its_photo",
+    "tests/test_quarantine_crash.py::test_a_held_photo_stays_when_another_file_has_its_old_name",
 )
 SLOW = ("tests/test_quarantine_machine.py", "tests/test_quarantine_crash.py")
 TARGET = 0.95

@@ -51,7 +51,7 @@ from twinwatch.verdict import Move
 class Holder:
     """Sets proven duplicates aside; the one way a photo is moved without a person asking."""
 
-    def __init__(self, index: Index, clock: Callable[[], float], min_free_mib: int = 64) -> None:
+    def __init__(self, index: Index, clock: Callable[[], float], min_free_mib: int) -> None:
         """`clock` gives seconds since the epoch; below `min_free_mib` of free space nothing is moved."""
         self._index = index
         self._clock = clock

@@ -139,10 +139,8 @@ def _time(value: float) -> float:
     return float(value)
 
 
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a name is text")
-    os.fsencode(value)  # raises for what no file system can hold
+def _name(value: str) -> str:
+    os.fsencode(value)  # raises for what is no text, or what no file system can hold
     if not value or value in (".", "..") or "/" in value or "\0" in value:
         raise ValueError(f"not a file name: {value!r}")
     return value

@@ -31,6 +31,8 @@ from twinwatch.quarantine.slots import (
 from twinwatch.roots import Root, stat_file
 from twinwatch.syscalls import open_beneath, sync_directory
 
+_NEVER_HELD = (None, MoveState.MOVING, MoveState.CANCELLED)  # as the journal says; after any other a person undid it
+
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
@@ -79,7 +81,7 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
                 outcome = MoveState.HELD
             elif _is_home(manifest.photo, home_fd):
                 _bring(manifest.files[:-1], slot_fd, home_fd)
-                outcome = MoveState.RESTORED if state in (MoveState.HELD, MoveState.RESTORED) else MoveState.CANCELLED
+                outcome = MoveState.CANCELLED if state in _NEVER_HELD else MoveState.RESTORED
                 words = "the photo is in its old place"
             else:
                 outcome, words = MoveState.MISSING, "the photo is neither in quarantine nor in its old place"
@@ -93,8 +95,8 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
             if state is MoveState.PURGED and over:
                 _finish_purge(place_fd, slot.name, manifest)
             remove_slot(place_fd, slot.name)
-    if over or (outcome is state is MoveState.RESTORED):
-        return
+    if over or (outcome is state and outcome is not MoveState.HELD):
+        return  # said before, also where a slot stays for what could not go home
     yield Recovered(slot.name, root.path / manifest.path, outcome, words)
 
 
@@ -184,11 +186,11 @@ def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
 def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
     """Take away the empty files by which names were taken, where no exclusive rename is known."""
     for file in manifest.files:
-        found = entry(slot_fd, file.name)
-        if found is not None and found.size == 0 < file.bytes and found.inode != file.inode:
-            # in our own folder, and not what the manifest says was moved
+        if entry(slot_fd, file.name) is None:
+            continue
+        if file.bytes:  # in our own folder, and not what the manifest says was moved
             remove_empty(slot_fd, file.name, lambda now, file=file: now.st_ino != file.inode)  # type: ignore[misc]
-        elif found is not None and home_fd is not None:
+        if home_fd is not None:
             remove_placeholder(home_fd, file.name)
 
 

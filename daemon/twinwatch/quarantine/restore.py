@@ -210,7 +210,7 @@ def _failed(manifest: Manifest, error: OSError) -> RootError:
 
 @contextlib.contextmanager
 def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
-    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root_fd)
+    here = os.dup(root_fd)
     try:
         for part in folder.parts:
             flags = os.O_RDONLY | os.O_DIRECTORY

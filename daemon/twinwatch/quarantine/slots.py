@@ -21,7 +21,8 @@ from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_dir
 _PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again, ...
 _PLACEHOLDER_NS = 825_600_462 * 10**9  # ... or by a time in 1996, where no modes are kept; exFAT has it exactly
 _PROBE = ".twinwatch-"  # begins the name of an empty file of a moment
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # and closed on exec, as Python opens everything
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # of a name that nothing has, not even a symlink
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def opened_slot(place_fd: int, name: str) -> Iterator[int]:
 
 def read_manifest(slot_fd: int) -> Manifest:
     """Read the manifest of a slot; raise ValueError when it is damaged, OSError when it cannot be read."""
-    fd = os.open(manifests.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=slot_fd)
+    fd = os.open(manifests.NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=slot_fd)
     with open(fd, "rb") as file:
         if not is_regular(os.fstat(file.fileno())):
             raise ValueError("the manifest is no regular file")
@@ -110,8 +111,7 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     raw = os.fsencode(name)
     if rename_noreplace(from_fd, raw, to_fd, raw):
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(name, flags, _PLACEHOLDER, dir_fd=to_fd)
+    fd = os.open(name, _NEW, _PLACEHOLDER, dir_fd=to_fd)
     try:
         with contextlib.suppress(OSError):  # only a crash within the next lines would need it
             os.utime(fd, ns=(_PLACEHOLDER_NS, _PLACEHOLDER_NS))
@@ -146,7 +146,7 @@ def remove_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], boo
     if not _is_empty(folder_fd, name, ours):
         return
     probe = f"{_PROBE}{uuid.uuid4().hex[:8]}.tmp"
-    os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder_fd))
+    os.close(os.open(probe, _NEW, 0o600, dir_fd=folder_fd))
     os.unlink(probe, dir_fd=folder_fd)
     if _is_empty(folder_fd, name, ours):
         os.unlink(name, dir_fd=folder_fd)
