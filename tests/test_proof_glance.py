@@ -90,12 +90,12 @@ def test_a_glance_is_what_its_words_say(other: str) -> None:
     a, b = sketch(FRAMES[1]), sketch(PICTURES[other])
     seen = glance(a, b)
     assert seen.mean == round(min(float(np.abs(turned(a.miniature, k) - levels(b.miniature)).mean()) for k in ALL), 2)
-    if other not in ("frame", "shaken", "edited"):
+    if other not in ("frame", "shaken"):  # an edit in the dark is also seen in light of eight bits
         return
-    ours, theirs = (levels(side.small((360, 270), Image.Resampling.HAMMING))[:, :, 0] for side in (a, b))
+    ours, theirs = (levels(side.small((420, 315), Image.Resampling.HAMMING))[:, :, 0] for side in (a, b))
     detail = np.minimum(reach(ours), reach(theirs))
     pixel = np.abs(ours - theirs) / (4 + 0.35 * detail)
-    means = (plane[:268].reshape(67, 4, 90, 4).mean(axis=(1, 3)) for plane in (ours - theirs, detail))
+    means = (plane[:312].reshape(78, 4, 105, 4).mean(axis=(1, 3)) for plane in (ours - theirs, detail))
     tile = np.abs(next(means)) / (2 + 0.1 * next(means))
     assert seen.pixel == pytest.approx(pixel.max(), abs=0.006)
     assert seen.tile == pytest.approx(tile.max(), abs=0.006)
@@ -120,7 +120,7 @@ def reach(luma: np.ndarray) -> np.ndarray:
     return spans
 
 
-@pytest.mark.parametrize(("shrunk", "most"), [(1.0, 1), (0.66, 3)], ids=["as-large", "two-thirds"])
+@pytest.mark.parametrize(("shrunk", "most"), [(1.0, 1), (0.66, 5)], ids=["as-large", "two-thirds"])
 def test_small_white_type_on_black_is_no_difference(shrunk: float, most: float) -> None:
     """As trail cameras print it along the edge; decoders shrink it by other parts before it is looked at."""
     picture = scene(5, (2048, 1440))

@@ -27,16 +27,16 @@ Levels = NDArray[np.uint8]
 
 _SIDE = 64  # of the miniatures that tell the orientation, pixels
 _SKETCH = 480  # long side that a decoder is asked for at least, pixels
-_COARSE = 360  # long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy
+_COARSE = 420  # long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy
 _COARSE_PALETTE = 240  # the same where a palette of few colours must average out
 _SHARE = 0.5  # of the smaller picture's size: what the scaler did is averaged out
 _TILE = 4  # coarse pixels
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
 
 # Measured on 1,900 copies of 12 photos by 60 kinds of software and 560 look-alikes (4 sources), as `Glance` tells it:
-# copies tile <= 5.1 and pixel <= 9.0 (small type in the picture); with a palette of 256 colours <= 8.7 and 10.3; video
+# copies tile <= 5.1 and pixel <= 9.5 (small type in the picture); with a palette of 256 colours <= 8.7 and 10.3; video
 # frames 41 and 38 or more, other shots of a shelf 9.2 and 5.2 or more.
-_MOST_TILE, _MOST_PIXEL = 5.5, 10.0
+_MOST_TILE, _MOST_PIXEL = 5.2, 10.0
 _MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE = 14.0, 18.0
 
 _SHADOW = 64  # grey levels: darker, light that is kept in eight bits (`scaling.posterised`) differs by more than this
