@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
 
-from twinwatch.index import Index, MoveRow
+from twinwatch.index import Index, MoveRow, MoveState
 from twinwatch.naming import Exclusions
 from twinwatch.photo import ContentDigest, Evidence, Photo, PhotoId, Reading, Verdict
 from twinwatch.quarantine import Holder, Slot, listing
@@ -18,6 +18,7 @@ from twinwatch.syscalls import file_stat
 from twinwatch.verdict import Move
 
 NOW = 1_700_000_000.0
+PICTURE = b"picture" * 3000  # for what looks at bytes only
 
 
 class Nas:
@@ -80,6 +81,10 @@ class Nas:
         if move.duplicate.reading.digest != move.keeper.reading.digest:
             move = self.move(duplicate, keeper, keeper_root, Verdict.RE_ENCODED)
         return self.holder.hold(move, self.root, keeper_root or self.root)
+
+    def states(self) -> list[MoveState]:
+        """Return where every move stands, as the journal has it."""
+        return [row.state for row in self.index.journal.rows()]
 
     def slots(self) -> list[Slot]:
         """Return what is in the first root's quarantine."""

@@ -83,10 +83,6 @@ def held(group: Nas) -> Nas:
     return group
 
 
-def states(nas: Nas) -> list[MoveState]:
-    return [row.state for row in nas.index.journal.rows()]
-
-
 def outcomes(nas: Nas) -> list[MoveState]:
     return [found.outcome for found in recover(nas.root, nas.index)]
 
@@ -102,7 +98,7 @@ def test_what_the_disk_does_not_give_once_more_is_not_moved_nor_a_keeper(
     fail("pread", errno.EIO, lambda fd: path_of(fd) == group.root.path / victim)
     with pytest.raises(MoveRefusedError, match="could not be moved"):
         group.holder.hold(move, group.root, group.root)
-    assert (group.tree(), group.slots(), states(group)) == (before, [], [])
+    assert (group.tree(), group.slots(), group.states()) == (before, [], [])
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
@@ -111,7 +107,7 @@ def test_a_group_that_cannot_go_whole_stays_whole(group: Nas, monkeypatch: pytes
     fail_renames(monkeypatch, {at: errno.EIO})
     with pytest.raises(MoveRefusedError, match="could not be moved"):
         group.holder.hold(move, group.root, group.root)
-    assert (group.tree(), group.slots(), states(group)) == (before, [], [MoveState.CANCELLED])
+    assert (group.tree(), group.slots(), group.states()) == (before, [], [MoveState.CANCELLED])
 
 
 def test_a_group_that_can_neither_go_nor_come_back_is_told_of_and_made_whole_later(
@@ -121,7 +117,7 @@ def test_a_group_that_can_neither_go_nor_come_back_is_told_of_and_made_whole_lat
     fail_renames(monkeypatch, {3: errno.EIO, 4: errno.EIO})
     with pytest.raises(RootError, match="could not be put back"):
         group.holder.hold(move, group.root, group.root)
-    assert states(group) == [MoveState.MOVING]
+    assert group.states() == [MoveState.MOVING]
     monkeypatch.undo()
     assert outcomes(group) == [MoveState.CANCELLED]
     assert (group.tree(), group.slots()) == (before, [])
@@ -141,7 +137,7 @@ def test_a_move_whose_sync_fails_is_not_called_done(
     fail("fsync", errno.EIO, when)
     with pytest.raises(RootError, match="disk failed"):
         group.holder.hold(move, group.root, group.root)
-    assert states(group) == [MoveState.MOVING]
+    assert group.states() == [MoveState.MOVING]
     assert group.everything() == sorted([PICTURE, *GROUP])
     monkeypatch.undo()
     assert outcomes(group) == [MoveState.HELD]
@@ -161,7 +157,7 @@ def test_a_slot_that_cannot_be_taken_away_again_is_told_of(
     fail("unlink", errno.EIO, lambda name: name == "manifest.json")
     with pytest.raises(RootError):
         group.holder.hold(move, group.root, group.root)
-    assert (group.tree(), states(group)) == (COPY, [MoveState.MOVING])
+    assert (group.tree(), group.states()) == (COPY, [MoveState.MOVING])
     monkeypatch.undo()
     assert outcomes(group) == [MoveState.CANCELLED]
     assert (group.tree(), group.slots()) == (COPY, [])
@@ -180,7 +176,7 @@ def test_a_disk_without_room_is_tried_again_and_any_other_trouble_is_shown(
     with pytest.raises(MoveRefusedError, match=what_to_do) as caught:
         group.hold("in/b.jpg", "keep/a.jpg")
     assert caught.type is kind
-    assert (group.tree(), group.slots(), states(group)) == (before, [], [MoveState.CANCELLED])
+    assert (group.tree(), group.slots(), group.states()) == (before, [], [MoveState.CANCELLED])
 
 
 # --- restore -------------------------------------------------------------------------------------------------------
@@ -193,7 +189,7 @@ def test_a_group_that_cannot_come_back_whole_stays_held_whole(
     fail_renames(monkeypatch, {at: errno.EIO})
     with pytest.raises(MoveRefusedError, match="check the disk"):
         restore(held.slot(), held.index, NOW)
-    assert (held.tree(), held.held(), states(held)) == ({"photos/keep/a.jpg": PICTURE}, GROUP, [MoveState.HELD])
+    assert (held.tree(), held.held(), held.states()) == ({"photos/keep/a.jpg": PICTURE}, GROUP, [MoveState.HELD])
 
 
 def test_a_restore_that_can_be_neither_finished_nor_undone_is_told_of_and_made_whole_later(
@@ -227,7 +223,7 @@ def test_a_purge_that_cannot_delete_the_photo_deletes_nothing_and_may_be_asked_f
     fail("unlink", errno.EIO, lambda name: name == "b.jpg")
     with pytest.raises(MoveRefusedError, match="check the disk"):
         purge(held.slot(), held.index, lambda _: [])
-    assert (held.held(), states(held), held.slot().present) == (GROUP, [MoveState.HELD], True)
+    assert (held.held(), held.states(), held.slot().present) == (GROUP, [MoveState.HELD], True)
     monkeypatch.undo()
     assert outcomes(held) == []
     assert purge(held.slot(), held.index, lambda _: []) == sum(map(len, GROUP))
@@ -239,7 +235,7 @@ def test_a_purge_that_cannot_delete_a_companion_is_finished_later(
     fail("unlink", errno.EIO, lambda name: name == "b.jpg.xmp")
     with pytest.raises(MoveRefusedError):
         purge(held.slot(), held.index, lambda _: [])
-    assert (STARS in held.held(), PICTURE in held.held(), states(held)) == (True, False, [MoveState.PURGED])
+    assert (STARS in held.held(), PICTURE in held.held(), held.states()) == (True, False, [MoveState.PURGED])
     assert held.slot().manifest is not None  # it explains what is left
     monkeypatch.undo()
     assert outcomes(held) == []

@@ -9,21 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.nas import Nas
+from tests.nas import PICTURE, Nas
 from twinwatch.errors import MoveRefusedError
 from twinwatch.index import MoveState
 from twinwatch.quarantine import changed_in_quarantine, purge
 from twinwatch.roots import accepted_identity
 
-PICTURE, OTHER = b"picture" * 3000, b"another picture" * 3000
-
-
-@pytest.fixture
-def held(nas: Nas) -> Nas:
-    nas.put("keep/a.jpg", PICTURE)
-    nas.put("in/b.jpg", PICTURE)
-    nas.hold("in/b.jpg", "keep/a.jpg")
-    return nas
+OTHER = b"another picture" * 3000
 
 
 def nowhere(_: object) -> list[Path]:

@@ -49,10 +49,6 @@ def outcomes(nas: Nas) -> list[MoveState]:
     return found
 
 
-def states(nas: Nas) -> list[MoveState]:
-    return [row.state for row in nas.index.journal.rows()]
-
-
 def here(nas: Nas) -> dict[str, bytes]:
     return {path: content for path, content in nas.tree().items() if path != "photos/keep/a.jpg"}
 
@@ -72,7 +68,7 @@ def inside(nas: Nas) -> Path:
 def test_a_photo_in_its_slot_is_held_whatever_the_journal_says(held: Nas, state: MoveState | None) -> None:
     say(held, state)
     assert outcomes(held) == ([] if state is HELD else [HELD])
-    assert (here(held), held.held(), states(held)) == ({}, GROUP, [HELD])
+    assert (here(held), held.held(), held.states()) == ({}, GROUP, [HELD])
 
 
 @pytest.mark.parametrize("state", EVERY)
@@ -83,7 +79,7 @@ def test_a_photo_in_its_old_place_has_its_companions_with_it_and_its_slot_goes(
     held.slot().photo_path.rename(home(held) / "b.jpg")
     after = CANCELLED if state in (MOVING, CANCELLED, None) else RESTORED
     assert outcomes(held) == ([] if state is after else [after])
-    assert (here(held), held.slots(), states(held)) == (COPY, [], [after])
+    assert (here(held), held.slots(), held.states()) == (COPY, [], [after])
 
 
 @pytest.mark.parametrize("state", EVERY)
@@ -92,7 +88,7 @@ def test_a_photo_in_neither_place_is_missed_unless_it_was_meant_to_go(held: Nas,
     held.slot().photo_path.rename(held.folder / "taken by a person.jpg")
     over = state in (PURGED, RESTORED, CANCELLED)
     assert outcomes(held) == ([] if over or state is MISSING else [MISSING])
-    assert states(held) == [state if over else MISSING]
+    assert held.states() == [state if over else MISSING]
     # only a purge was to delete the companions too; else nobody asked for that
     assert held.held() == ([] if state is PURGED else sorted([STARS, PLACE]))
     assert len(held.slots()) == (0 if state is PURGED else 1)
@@ -164,7 +160,7 @@ def test_a_slot_of_another_root_in_the_same_quarantine_is_left_alone(held: Nas) 
     say(held, MOVING)
     second = held.other_root("second", quarantine=held.place)
     assert recover(second, held.index) == []
-    assert states(held) == [MOVING]
+    assert held.states() == [MOVING]
     assert outcomes(held) == [HELD]
 
 
@@ -207,7 +203,7 @@ def test_a_move_whose_slot_was_made_and_no_more_was_not_made(held: Nas) -> None:
         file.rename(home(held) / file.name) if file.name != "manifest.json" else file.unlink()
     held.index.journal.set_state(row.slot, MOVING)
     assert outcomes(held) == []
-    assert (here(held), held.slots(), states(held)) == (COPY, [], [CANCELLED])
+    assert (here(held), held.slots(), held.states()) == (COPY, [], [CANCELLED])
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -227,7 +223,7 @@ def test_a_move_whose_slot_is_gone_is_told_by_what_is_in_its_old_place(
     held.place.rmdir()
     after = CANCELLED if state is MOVING else RESTORED if whole else MISSING
     (found,) = recover(held.root, held.index)
-    assert (found.outcome, states(held)) == (after, [after])
+    assert (found.outcome, held.states()) == (after, [after])
     assert state is MOVING or ("a photo is in its old place" in found.words) == whole
     assert recover(held.root, held.index) == []
 
@@ -240,7 +236,7 @@ def test_a_move_whose_slot_is_gone_is_found_among_the_others(held: Nas) -> None:
         row = replace(first, slot=f"gone {number}", root_path=root.path, at=NOW + number)
         held.index.journal.intend(row)
     assert [found.slot for found in recover(held.root, held.index)] == ["gone 2"]
-    assert states(held) == [HELD, HELD, MISSING]
+    assert held.states() == [HELD, HELD, MISSING]
     assert [found.slot for found in recover(second, held.index)] == ["gone 1"]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.nas import Nas
+from tests.nas import PICTURE, Nas
 from twinwatch import syscalls
 from twinwatch.errors import MoveRefusedError
 from twinwatch.quarantine.slots import (
@@ -30,7 +30,7 @@ from twinwatch.quarantine.slots import (
     taken,
 )
 
-PICTURE, OTHER = b"picture" * 3000, b"other" * 3000
+OTHER = b"other" * 3000
 IN_1996 = 825_600_462 * 10**9
 
 
@@ -230,14 +230,6 @@ def test_where_there_is_no_such_file_nothing_is_made_or_missed(two: Two) -> None
 
 
 # --- slots ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def held(nas: Nas) -> Nas:
-    nas.put("keep/a.jpg", PICTURE)
-    nas.put("in/b.jpg", PICTURE)
-    nas.hold("in/b.jpg", "keep/a.jpg")
-    return nas
 
 
 OURS = [".manifest.json.0123abcd.tmp", ".twinwatch-0123abcd.tmp"]

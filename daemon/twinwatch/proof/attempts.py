@@ -88,13 +88,14 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | Non
     `transforms` are the orientations worth trying, each turning upright `a` into upright `b`.
     """
     tried: list[Attempt] = []
+    both_ways = _same_tables(a, b)
     looked = _look(a, b, transforms)
-    settled = _settled(looked, tried, both_ways=_same_tables(a, b))
+    settled = _settled(looked, tried, both_ways=both_ways)
     windows_exact = bool(looked) and looked[-1].seen.judgement.score <= _EXACT
     if windows_exact and (settled is None or not settled.exact) and not _rescaled(a, b):
         # Not so beyond the windows: so comes out what was edited, and what is made again from its own copy.
         rest = _look(a, b, transforms, {(one.transform, one.side) for one in looked})
-        other = _settled(rest, tried, both_ways=_same_tables(a, b))
+        other = _settled(rest, tried, both_ways=both_ways)
         settled = other if settled is None or (other is not None and other.exact) else settled
     return settled or _most_telling(tried)
 

@@ -112,7 +112,7 @@ def _by_look(a: Sketch, b: Sketch) -> Evidence:
 def _glance(a: Sketch, b: Sketch) -> Glance:
     """Look at the numbers as they are and, where other profiles show them far apart, at the colours that are shown."""
     seen = glance(a, b)
-    if a.profile == b.profile or (seen.mean <= _NEAR_MEAN and seen.bits <= _FAR_BITS):
+    if a.header.metadata.profile == b.header.metadata.profile or (seen.mean <= _NEAR_MEAN and seen.bits <= _FAR_BITS):
         return seen
     return min(seen, glance(a.shown(), b.shown()), key=lambda one: one.mean)
 

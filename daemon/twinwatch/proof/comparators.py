@@ -19,7 +19,7 @@ from PIL import Image
 from twinwatch.imaging.fingerprint import luma, oriented, perceptual
 from twinwatch.imaging.source import UnreadableError, load, named_errors
 from twinwatch.photo import Likeness, Likenesses, Metric, Rule
-from twinwatch.proof.picture import Picture, decode
+from twinwatch.proof.picture import Picture, as_rgb, decode
 
 _HASH = 10  # side of the average, difference and perceptual hash: 100 bits
 _HASH_ALIKE = 0.7  # share of equal bits
@@ -234,7 +234,7 @@ def _windowed(plane: _Numbers) -> _Numbers:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return luma(image).convert("RGB")  # Pillow would clip them to white; OpenCV scales them, as this does
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return as_rgb(image)
 
 
 def _pixels(image: Image.Image) -> _Pixels:

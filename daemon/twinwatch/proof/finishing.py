@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image
 
-from twinwatch.proof.picture import JpegTables
+from twinwatch.proof.picture import JpegTables, as_rgb
 
 _STAND_INS = {"WEBP": "WEBP", "AVIF": "AVIF", "HEIF": "AVIF", "JXL": "AVIF"}
 """The encoder of ours, by a file's format, that loses what the file's own lost. x265 would cost twelve times
@@ -146,4 +146,4 @@ def _table(quality: int) -> tuple[int, ...]:
 def _decoded(stored: io.BytesIO) -> Image.Image:
     image = Image.open(stored, formats=("JPEG",))
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy
+    return as_rgb(image)

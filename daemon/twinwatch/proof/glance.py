@@ -19,7 +19,7 @@ from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header, PerceptualHash
-from twinwatch.proof.picture import Picture, decode, loaded, with_profile
+from twinwatch.proof.picture import Picture, as_rgb, decode, loaded, with_profile
 from twinwatch.proof.scaling import posterised
 
 Plane = NDArray[np.float32]
@@ -64,8 +64,7 @@ class Sketch:
 
     `image` is RGB in stored orientation, of 480 pixels along or more (all of a small picture), mid-grey where it is
     see-through; `extent` is the part of it that shows the picture: the last pixels of an eighth of a JPEG may lie half
-    outside. `where` is the layout of a JPEG, `picture` the full decode where there was no cheaper one, `profile` how
-    the numbers of `image` are shown (None: as sRGB).
+    outside. `where` is the layout of a JPEG, `picture` the full decode where there was no cheaper one.
     """
 
     data: bytes
@@ -74,7 +73,6 @@ class Sketch:
     image: Image.Image
     extent: tuple[float, float]
     picture: Picture | None
-    profile: bytes | None
     _coarse: dict[tuple[tuple[int, int], int], Coarse] = field(default_factory=dict)
 
     def full(self) -> Picture:
@@ -107,9 +105,8 @@ class Sketch:
 
     def shown(self) -> Sketch:
         """Return the sketch in the colours that its profile shows, as sRGB."""
-        if self.profile is None:
-            return self
-        return replace(self, image=with_profile(self.image, self.profile, None), profile=None, _coarse={})
+        profile = profile_of(self.image) if self.picture is None else self.picture.profile
+        return replace(self, image=with_profile(self.image, profile, None), _coarse={})
 
     @property
     def weight(self) -> int:
@@ -154,8 +151,8 @@ def sketch(data: bytes) -> Sketch:
             # libjpeg scales down by 2, 4 or 8 and rounds the size up.
             scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
             image.load()
-            rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture, profile_of(image))
+            rgb = as_rgb(image)
+        return Sketch(data, where, found, rgb, (found.width / scale, found.height / scale), picture)
 
 
 @dataclass(frozen=True, slots=True)

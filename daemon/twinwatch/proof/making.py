@@ -16,7 +16,7 @@ from twinwatch.proof import judge, paletted, recoded, recoding, recreate
 from twinwatch.proof.finishing import Recoding, stand_in
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picking import picked
-from twinwatch.proof.picture import INVERSE, Picture, composed, same, with_profile
+from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
 from twinwatch.proof.quantised import excused_at_edges, explained
 from twinwatch.proof.residual import joined, residual
 
@@ -91,7 +91,7 @@ class Way:
 
     def _scene(self, background: int | None) -> tuple[Ground, recreate.Target]:
         source, target = self.source, self.target
-        stored = source.rgb(background) if self.shrunk == 1 else source.shrunk(self.shrunk).convert("RGB")
+        stored = source.rgb(background) if self.shrunk == 1 else as_rgb(source.shrunk(self.shrunk))
         turn = composed(source.header.orientation, self._turn, INVERSE[target.header.orientation])
         coloured = None
         if not self._dropped and source.profile != target.profile:
@@ -107,10 +107,11 @@ class Way:
         strange = self._strangeness(ready, target, found[0], best)
         if max(best.judgement.score, strange) > 1 and found[0].sampler is None:
             learned = next((one for one in found if one.sampler is not None), None) or self._learned(ready, target)
-            made = best if learned is None else self._nearest(ready, target, [learned], closely=closely)
-            if learned is not None and made.judgement.score < best.judgement.score:
-                best, found = made, [learned, *found]
-                strange = self._strangeness(ready, target, learned, best)
+            if learned is not None:
+                made = self._nearest(ready, target, [learned], closely=closely)
+                if made.judgement.score < best.judgement.score:
+                    best, found = made, [learned, *found]
+                    strange = self._strangeness(ready, target, learned, best)
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
             return best
         if best.judgement.proved and strange <= 1:

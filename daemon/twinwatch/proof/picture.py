@@ -107,10 +107,15 @@ class Picture:
         if image.mode.startswith(("I", "F")):
             return luma(image).convert("RGB")
         if background is None or not self.header.alpha:
-            return image if image.mode == "RGB" else image.convert("RGB")
+            return as_rgb(image)
         front = image.convert("RGBA")
         back = Image.new("RGBA", front.size, (background, background, background, 255))
         return Image.alpha_composite(back, front).convert("RGB")
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as 8-bit RGB: itself where it is that already, as converting would copy it."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def decode(data: bytes) -> Picture:

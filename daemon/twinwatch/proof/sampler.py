@@ -82,9 +82,9 @@ def _places(source: tuple[int, int], target: tuple[int, int]) -> list[tuple[Axis
     found: list[tuple[Axis, Axis]] = []
     for way in (_evenly, _edge_to_edge, _short_of_the_edge, _in_256ths):
         across, down = (way(n, m) for n, m in zip(source, target, strict=True))
-        ends = [(axis.step * (count - 1), axis) for axis, count in zip((across, down), target, strict=True)]
-        known = [[axis.step * (count - 1) for axis, count in zip(one, target, strict=True)] for one in found]
-        if all(max(abs(end - other) for (end, _), other in zip(ends, one, strict=True)) > _APART for one in known):
+        steps = [[abs(across.step - one[0].step), abs(down.step - one[1].step)] for one in found]
+        spans = [[step * (count - 1) for step, count in zip(one, target, strict=True)] for one in steps]
+        if all(max(span) > _APART for span in spans):
             found.append((across, down))
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,10 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     for filter_ in (_R.BILINEAR, _R.BICUBIC):
         named[f"{filter_.name.lower()}, unfiltered"] = _sampled(filter_)
     # OpenCV, jimp and others take the pixel left above: sample x at x * step and not at its middle.
-    named["nearest, from the corner"] = _sampled(_R.NEAREST, corner=True)
-    named["bilinear, from the corner"] = _sampled(_R.BILINEAR, corner=True)
-    named["nearest, to the far corner"] = _last
+    named["nearest, from the corner"] = _sampled(_R.NEAREST, "first")
+    named["bilinear, from the corner"] = _sampled(_R.BILINEAR, "first")
+    # GD's `imagecopyresized` overwrites: the last pixel that begins within a target pixel stays.
+    named["nearest, to the far corner"] = _sampled(_R.NEAREST, "last")
     if min(target) > 2:
         named["fast bilinear"] = _fast
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
@@ -97,34 +98,27 @@ def _filtered(filter_: Image.Resampling, gap: float | None = None) -> Scaler:
     return scale
 
 
-def _sampled(filter_: Image.Resampling, *, corner: bool = False) -> Scaler:
+def _sampled(filter_: Image.Resampling, at: Literal["middle", "first", "last"] = "middle") -> Scaler:
     """Interpolate between the nearest one, four or sixteen pixels however many are skipped.
 
-    The first sample is taken at the middle of the first target pixel, or with `corner` at the first source pixel's.
+    Samples are taken at the middle of what each target pixel covers, or at the first or the last source pixel there.
     """
 
     def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
         step_x, step_y = source.size[0] / size[0], source.size[1] / size[1]
         # Pillow samples at the middle of every target pixel and takes 0.5 for the middle of the first source pixel.
-        off_x, off_y = (0.5 + _TIE - step_x / 2, 0.5 + _TIE - step_y / 2) if corner else (0.0, 0.0)
-        if corner and filter_ is _R.NEAREST:
-            off_x, off_y = _TIE - step_x / 2, _TIE - step_y / 2
+        middle = 0.0 if filter_ is _R.NEAREST else 0.5
+        off_x, off_y = {
+            "middle": (0.0, 0.0),
+            "first": (middle + _TIE - step_x / 2, middle + _TIE - step_y / 2),
+            "last": (step_x / 2 - _TIE - middle, step_y / 2 - _TIE - middle),
+        }[at]
         around = _around(source, size, _area(source, size, box))
         off_x, off_y = off_x - around[0], off_y - around[1]
         matrix = (step_x, 0.0, box[0] * step_x + off_x, 0.0, step_y, box[1] * step_y + off_y)
         return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
 
     return scale
-
-
-def _last(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
-    """Take the last pixel that begins within each target pixel, as GD's `imagecopyresized` does: it overwrites."""
-    steps = [length / count for length, count in zip(source.size, size, strict=True)]
-    around = _around(source, size, _area(source, size, box))
-    offsets = [step / 2 - _TIE - start for step, start in zip(steps, around[:2], strict=True)]
-    across, down = (step * first + offset for step, first, offset in zip(steps, box[:2], offsets, strict=True))
-    matrix = (steps[0], 0.0, across, 0.0, steps[1], down)
-    return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, _R.NEAREST)
 
 
 def _fast(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
