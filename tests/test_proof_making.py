@@ -17,9 +17,10 @@ from twinwatch.photo import COPY_VERDICTS, Evidence, Verdict
 from twinwatch.proof import generations
 from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg
 from twinwatch.proof.fitting import fitted
-from twinwatch.proof.glance import glance, sketch
+from twinwatch.proof.glance import glance
 from twinwatch.proof.picture import JpegTables, decode
 from twinwatch.proof.quantised import excused_at_edges, explained, unexplained
+from twinwatch.proof.sketch import sketch
 
 R = Image.Resampling
 PHOTO = scene(7, (800, 600))

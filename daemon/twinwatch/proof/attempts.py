@@ -128,7 +128,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
     """
     looked: list[_Looked] = []
     for transform in transforms:
-        for place, side in enumerate(_likely_original(a, b), len(looked)):
+        for place, side in enumerate(likely_original(a, b), len(looked)):
             source, target = (a, b) if side == "a" else (b, a)
             if (transform, side) in done or not _may_be_made(source, target):
                 continue
@@ -182,7 +182,7 @@ def _rescaled(a: Picture, b: Picture) -> bool:
     return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
 
 
-def _likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
+def likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
     """Order the directions: more pixels first, then all colours, a camera's name, finer quantisation, metadata."""
 
     def worth(p: Picture) -> tuple[int, bool, bool, float, int]:

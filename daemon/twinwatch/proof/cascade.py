@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,9 +16,12 @@ from twinwatch.imaging import jpeg
 from twinwatch.imaging.source import UnreadableError, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
-from twinwatch.proof.glance import Glance, Sketch, Sketches, glance
+from twinwatch.proof.exposure import two_shots
+from twinwatch.proof.glance import Glance, glance
 from twinwatch.proof.nearlossless import near_lossless
 from twinwatch.proof.picture import Picture, frames, same_pixels
+from twinwatch.proof.resaved import resaved
+from twinwatch.proof.sketch import Sketch, Sketches
 
 _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-6
 _FAR_MEAN = 14.0  # grey levels between miniatures
@@ -48,6 +51,7 @@ _LIMITS = {
 }
 """What exceeded its allowance, for a person; the keys are `Judgement.limit`."""
 
+_ANOTHER_SHOT = "the same scene, but another shot: its grain is another one"
 _WORTH_SAYING = 0.01  # share of equal blocks: another codec leaves none equal, and is none the worse for it
 _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
@@ -56,20 +60,37 @@ Measures = dict[str, float | int | str]
 _sketches = Sketches()
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One side: its bytes, and how it looks."""
+
+    data: bytes
+    sketch: Sketch
+
+    @property
+    def header(self) -> Header:
+        return self.sketch.header
+
+    def full(self) -> Picture:
+        """Return the whole, decoded when its pixels are first asked for; raise UnreadableError."""
+        return self.sketch.full(self.data)
+
+
 def prove(fd_a: int, fd_b: int) -> Evidence:
     """Compare the pictures behind two descriptors; a bad file gives `undecodable`, never an exception."""
     if os.fstat(fd_a).st_size == os.fstat(fd_b).st_size and same_bytes(fd_a, fd_b):
         return Evidence(Verdict.IDENTICAL, words="the same bytes")
-    found: list[Sketch] = []
+    found: list[_File] = []
     for side, fd in (("a", fd_a), ("b", fd_b)):
         try:
-            found.append(_sketches.of(load(fd)))
+            data = load(fd)
+            found.append(_File(data, _sketches.of(data)))
         except UnreadableError as error:
             return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
     return _unless_damaged(_by_look(*found), *found)
 
 
-def _unless_damaged(evidence: Evidence, a: Sketch, b: Sketch) -> Evidence:
+def _unless_damaged(evidence: Evidence, a: _File, b: _File) -> Evidence:
     """Refuse two files that are the same but for a few bytes and yet show other pixels: one of them is damaged.
 
     No encoder makes another file of the very same length and bytes. Which of the two is the good one cannot be told.
@@ -84,9 +105,9 @@ def _unless_damaged(evidence: Evidence, a: Sketch, b: Sketch) -> Evidence:
     return replace(evidence, verdict=Verdict.LOOK_ALIKE, original=None, words=words)
 
 
-def _by_look(a: Sketch, b: Sketch) -> Evidence:
+def _by_look(a: _File, b: _File) -> Evidence:
     # The same scans in other colours are another picture: what they are is written in the metadata as well.
-    if _same_scans(a, b) and np.array_equal(np.asarray(a.image), np.asarray(b.image)):
+    if _same_scans(a, b) and np.array_equal(np.asarray(a.sketch.image), np.asarray(b.sketch.image)):
         return _by_tails(a.data, a.header, b.data, b.header)
     seen = _glance(a, b)
     best = seen.transforms[0]
@@ -95,6 +116,7 @@ def _by_look(a: Sketch, b: Sketch) -> Evidence:
         "glance_mean": seen.mean,
         "glance_tile": seen.tile,
         "glance_pixel": seen.pixel,
+        "glance_kinship": seen.kinship[0],
     }
     if seen.bits > _FAR_BITS and seen.mean > _FAR_MEAN:
         return Evidence(Verdict.DISTINCT, None, best, "other pictures", measures)
@@ -104,17 +126,20 @@ def _by_look(a: Sketch, b: Sketch) -> Evidence:
         if _frames(a.header) > 1:
             return _by_frames(a.data, b.data, a.header, b.header, measures)
         with named_errors(b""):
-            return _by_pixels(a.full(), b.full(), seen, measures)
+            whole = a.full(), b.full()
+            if seen.informative and (saved := resaved(*whole, (a.sketch.where, b.sketch.where), best)) is not None:
+                return _told(saved, *whole, measures)
+            return _by_pixels(*whole, seen, measures)
     except UnreadableError as error:
         return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
 
 
-def _glance(a: Sketch, b: Sketch) -> Glance:
+def _glance(a: _File, b: _File) -> Glance:
     """Look at the numbers as they are and, where other profiles show them far apart, at the colours that are shown."""
-    seen = glance(a, b)
+    seen = glance(a.sketch, b.sketch)
     if a.header.metadata.profile == b.header.metadata.profile or (seen.mean <= _NEAR_MEAN and seen.bits <= _FAR_BITS):
         return seen
-    return min(seen, glance(a.shown(), b.shown()), key=lambda one: one.mean)
+    return min(seen, glance(a.sketch.shown(), b.sketch.shown()), key=lambda one: one.mean)
 
 
 def _refused(seen: Glance, a: Header, b: Header) -> str:
@@ -122,9 +147,11 @@ def _refused(seen: Glance, a: Header, b: Header) -> str:
     if seen.mean > _NEAR_MEAN:
         return "alike in outline, different at a glance"
     # Other profiles show the same colours by other numbers, and a glance does not convert them.
-    if a.metadata.profile == b.metadata.profile and seen.refuses(palette="P" in (a.mode, b.mode)):
+    if a.metadata.profile == b.metadata.profile and seen.apart:
         x, y = seen.at
         return f"alike in outline, different at a glance: most at ({x}, {y}) of {{b}}"
+    if seen.two_shots:
+        return _ANOTHER_SHOT
     return ""
 
 
@@ -138,6 +165,8 @@ def _by_pixels(a: Picture, b: Picture, seen: Glance, measures: Measures) -> Evid
         return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], why, measures)
     if rounded := _by_rounding(a, b, measures):
         return rounded
+    if two_shots(a, b, seen.transforms[0]):
+        return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], _ANOTHER_SHOT, measures)
     best = decisive(a, b, seen.transforms)
     if best is None:
         why = "neither can have been made from the other"
@@ -234,15 +263,16 @@ def _by_frames(data_a: bytes, data_b: bytes, head_a: Header, head_b: Header, mea
     return Evidence(Verdict.LOOK_ALIKE, words="animations whose frames differ", measures=measures)
 
 
-def _same_scans(a: Sketch, b: Sketch) -> bool:
+def _same_scans(a: _File, b: _File) -> bool:
     one, other = a.header, b.header
     if one.orientation != other.orientation or one.metadata.profile != other.metadata.profile:
         return False
     return _same_coded(a, b)
 
 
-def _same_coded(a: Sketch, b: Sketch) -> bool:
-    return a.where is not None and b.where is not None and jpeg.same_picture(a.data, a.where, b.data, b.where)
+def _same_coded(a: _File, b: _File) -> bool:
+    one, other = a.sketch.where, b.sketch.where
+    return one is not None and other is not None and jpeg.same_picture(a.data, one, b.data, other)
 
 
 def _unlike(a: Header, b: Header) -> str:

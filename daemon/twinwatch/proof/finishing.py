@@ -111,17 +111,21 @@ def stand_in(format_: str) -> str | None:
 
 def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
     """Quantise with these tables and decode again; returns RGB. Chroma is halved as libjpeg does."""
-    if tables.subsampling is None:
-        return image
+    return image if tables.subsampling is None else _decoded(io.BytesIO(stored_jpeg(image, tables)))
+
+
+def stored_jpeg(image: Image.Image, tables: JpegTables) -> bytes:
+    """Return the picture as a JPEG of these tables, whose `subsampling` must be known."""
     stored = io.BytesIO()
     grey = len(tables.tables) == 1
+    luma, *chroma = (list(table) for table in tables.tables)
     (image.convert("L") if grey else image).save(
         stored,
         "JPEG",
-        qtables=[list(table) for table in tables.tables],
+        qtables=[luma, *(chroma if chroma[:1] != chroma[1:] else chroma[:1])],  # both colours share one, as they do
         subsampling=tables.subsampling,
     )
-    return _decoded(stored)
+    return stored.getvalue()
 
 
 def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image.Image:

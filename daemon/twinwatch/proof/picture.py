@@ -56,7 +56,7 @@ class JpegTables:
 
 @dataclass(slots=True)
 class Picture:
-    """A decoded picture. `data` are the file's bytes, `image` the first frame as decoded, stored orientation."""
+    """A picture. `data` are the file's bytes, `image` the first frame in stored orientation, maybe not decoded yet."""
 
     data: bytes
     header: Header
@@ -127,11 +127,16 @@ def decode(data: bytes) -> Picture:
 
 def loaded(image: Image.Image, found: Header, data: bytes) -> Picture:
     """Decode an opened picture in full; call within `named_errors`. Raises UnreadableError when it is too large."""
+    picture = unloaded(image, found, data)
+    image.load()
+    return picture
+
+
+def unloaded(image: Image.Image, found: Header, data: bytes) -> Picture:
+    """Return an opened picture that is decoded when its pixels are first asked for: `named_errors` around that, too."""
     if image.width * image.height > MAX_PROVEN_PIXELS:
         raise UnreadableError(Trouble.TOO_LARGE, f"{image.width}x{image.height} pixels are too many to prove")
-    tables = _tables(image)
-    image.load()
-    return Picture(data, found, image, tables, profile_of(image))
+    return Picture(data, found, image, tables_of(image), profile_of(image))
 
 
 def same(a: Image.Image, b: Image.Image) -> bool:
@@ -201,8 +206,8 @@ def with_profile(image: Image.Image, source: bytes | None, target: bytes | None)
     return image if converted is None else converted
 
 
-def _tables(image: Image.Image) -> JpegTables | None:
-    """Read the quantisation of an opened JPEG before it is loaded: Pillow forgets the layers afterwards."""
+def tables_of(image: Image.Image) -> JpegTables | None:
+    """Return the quantisation of an opened JPEG; ask before it is loaded, as Pillow forgets the layers afterwards."""
     layers, steps = getattr(image, "layer", None), getattr(image, "quantization", None)
     if not layers or not steps or image.mode not in ("L", "RGB"):
         return None

@@ -114,7 +114,7 @@ def noise(source: Source, target: Target, recipe: Recipe) -> float:
         return 0.0
     plain = replace(target, tables=None)
     found = []
-    for box in _chosen(target.image, calm=True):
+    for box in calm_windows(target.image):
         ours = _window(source, plain, recipe, box)
         found.append(unexplained(target.image.crop(box), ours, target.tables.tables[0]).ravel())
     blocks = np.sort(np.concatenate(found))
@@ -172,6 +172,11 @@ def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None)
 def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
     """Make only the windows with the most detail."""
     return [(box, _window(source, target, recipe, box)) for box in target.windows]
+
+
+def calm_windows(image: Image.Image) -> list[Box]:
+    """Return up to five windows with least detail, aligned to JPEG's 16-pixel blocks."""
+    return _chosen(image, calm=True)
 
 
 def _chosen(target: Image.Image, *, calm: bool = False) -> list[Box]:

@@ -1,0 +1,172 @@
+"""One side of a proof as a look at it finds it: decoded at the least size that its codec offers, and no bytes kept.
+
+A sketch is a function of the file's bytes alone, so those of the files that were compared last are remembered: of a
+burst each frame is compared with the same few.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+from PIL import Image
+
+from twinwatch.imaging.fingerprint import fingerprint, oriented
+from twinwatch.imaging.header import header, profile_of
+from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
+from twinwatch.imaging.source import named_errors, opened
+from twinwatch.photo import Header, PerceptualHash
+from twinwatch.proof.exposure import FINE, Eighths, fine_detail, reach
+from twinwatch.proof.picture import JpegTables, Picture, as_rgb, loaded, tables_of, unloaded, with_profile
+
+Plane = NDArray[np.float32]
+Levels = NDArray[np.uint8]
+
+TILE = 4
+"""Width and height of a tile, in pixels of a coarse picture."""
+
+MOST_COARSE = 420
+"""Long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy."""
+
+_SIDE = 64  # of the miniatures that tell the orientation, pixels
+_SKETCH = 480  # long side that a decoder is asked for at least, pixels
+_DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
+_DETAILED_TILES = 16
+_DETAILED_SHARE = 0.01
+_KEPT = 48  # sketches, of the files that were compared last
+_KEPT_BYTES = 32 << 20  # of their pixels together
+
+
+@dataclass(frozen=True, slots=True)
+class Coarse:
+    """What is compared tile by tile: luma, how far each pixel's neighbours reach, and whether it has detail enough."""
+
+    luma: Levels
+    reach: Levels
+    informative: bool
+
+    @property
+    def fine(self) -> Eighths:
+        """What each pixel differs from its neighbours, in eighths of a level (`exposure.fine_detail`)."""
+        return fine_detail(self.luma)
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """One side, decoded as cheaply as its codec can.
+
+    `image` is RGB in stored orientation, of 480 pixels along or more (all of a small picture), mid-grey where it is
+    see-through; `extent` is the part of it that shows the picture: the last pixels of an eighth of a JPEG may lie half
+    outside. `where` is the layout of a JPEG, `tables` are its steps, `picture` the full decode where there was no
+    cheaper one.
+    """
+
+    where: Layout | None
+    tables: JpegTables | None
+    header: Header
+    image: Image.Image
+    extent: tuple[float, float]
+    picture: Picture | None
+    _coarse: dict[tuple[tuple[int, int], int], Coarse] = field(default_factory=dict)
+
+    def full(self, data: bytes) -> Picture:
+        """Return the whole, decoded when its pixels are first asked for; raise UnreadableError. `data` is the file."""
+        return unloaded(opened(data, self.where), self.header, data) if self.picture is None else self.picture
+
+    def small(self, size: tuple[int, int], how: Image.Resampling, turn: int = 1, *, luma: bool = False) -> Image.Image:
+        """Return a miniature of this size, RGB or luma: the upright picture, turned by the EXIF orientation `turn`."""
+        across = (turn >= 5) != (self.header.orientation >= 5)
+        image = self.image.convert("YCbCr").getchannel(0) if luma else self.image
+        shrunk = image.resize(size[::-1] if across else size, how, box=(0, 0, *self.extent), reducing_gap=3.0)
+        return oriented(oriented(shrunk, self.header.orientation), turn)
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether it was stored so well, as far as its file tells, that all of its grain must be there."""
+        if self.tables is not None:
+            return self.tables.coarseness <= FINE
+        return self.picture is not None and self.picture.lossless and self.picture.palette is None
+
+    @cached_property
+    def miniature(self) -> Image.Image:
+        """The upright picture at 64x64, RGB."""
+        return self.small((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+
+    @cached_property
+    def hashes(self) -> tuple[PerceptualHash, ...]:
+        """The perceptual hashes of the miniature in the eight orientations."""
+        return fingerprint(self.miniature, "").hashes
+
+    def coarse(self, size: tuple[int, int], turn: int) -> Coarse:
+        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last one is kept."""
+        if (size, turn) not in self._coarse:
+            luma = np.asarray(self.small(size, Image.Resampling.HAMMING, turn, luma=True))
+            self._coarse.clear()
+            self._coarse[size, turn] = Coarse(luma, reach(luma), _informative(luma))
+        return self._coarse[size, turn]
+
+    def shown(self) -> Sketch:
+        """Return the sketch in the colours that its profile shows, as sRGB."""
+        profile = profile_of(self.image) if self.picture is None else self.picture.profile
+        return replace(self, image=with_profile(self.image, profile, None), _coarse={})
+
+    @property
+    def weight(self) -> int:
+        """The bytes of memory that it takes, but for a full decode: RGB pixels, and the coarse picture's."""
+        return 3 * self.image.width * self.image.height + 2 * MOST_COARSE**2
+
+
+class Sketches:
+    """Makes sketches, and remembers the last few: the same bytes give the same sketch."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[bytes, Sketch] = OrderedDict()  # by the content digest, the one used last at the end
+
+    def of(self, data: bytes) -> Sketch:
+        """Return the sketch of a file; raise UnreadableError when it cannot be decoded."""
+        key = blake3(data).digest()
+        found = self._last.pop(key, None) or sketch(data)
+        if found.picture is None:  # else it would be large, and what a proof does with it is not for the next
+            self._last[key] = found
+            while len(self._last) > _KEPT or sum(one.weight for one in self._last.values()) > _KEPT_BYTES:
+                self._last.popitem(last=False)
+        return found
+
+
+def sketch(data: bytes) -> Sketch:
+    """Sketch the first frame; raise UnreadableError when it cannot be decoded."""
+    with named_errors(data):
+        where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
+        image = opened(data, where)
+        found = header(image, data, where)
+        tables, longer = tables_of(image), max(found.width, found.height)
+        image.draft("RGB", (_SKETCH * found.width // longer, _SKETCH * found.height // longer))
+        if image.size == (found.width, found.height):
+            picture = loaded(image, found, data)
+            rgb, scale = picture.rgb(128), 1
+            while max(rgb.size) >= 2 * _SKETCH:
+                rgb, scale = rgb.reduce(2), scale * 2
+        else:
+            picture = None
+            # libjpeg scales down by 2, 4 or 8 and rounds the size up.
+            scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
+            image.load()
+            rgb = as_rgb(image)
+        return Sketch(where, tables, found, rgb, (found.width / scale, found.height / scale), picture)
+
+
+def tiles_of(plane: Plane | Levels) -> Plane:
+    """Return the means of whole tiles: exact, of whole grey levels and of their squares."""
+    height, width = (length // TILE * TILE for length in plane.shape)
+    rows = plane[:height, :width].reshape(height // TILE, TILE, width).sum(axis=1)
+    return np.asarray(sum(rows[:, place::TILE] for place in range(TILE)) / np.float32(TILE**2))
+
+
+def _informative(levels: Levels) -> bool:
+    luma = levels.astype(np.float32)
+    spread = np.sqrt(np.maximum(tiles_of(luma * luma) - np.square(tiles_of(luma)), 0))
+    return int((spread >= _DETAIL).sum()) >= max(_DETAILED_TILES, _DETAILED_SHARE * spread.size)
