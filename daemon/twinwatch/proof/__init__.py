@@ -4,13 +4,13 @@ A copy has a cause that can be repeated. So the better picture is put through wh
 its dimensions, its orientation, its quantisation tables. What is left after subtracting is the difference, judged by
 the worst tile. Doubt means `look-alike`, which nothing acts on.
 
-In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` is a side at an eighth of its size,
-`glance` compares two and refuses, `exposure` tells two shots by their grain, `resaved` what was only stored again by its
-coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other; `recreate` finds a recipe
-and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`); `residual` subtracts,
-`quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands out, `judge` decides:
-with `paletted` for 256 colours or fewer, with `recoded` for codecs that hide what they did. `comparators` stand apart:
-other scripts' numbers.
+In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` is a side at an eighth of its size;
+`glance` compares two and refuses; `exposure` tells two shots by their grain; `resaved` knows what was only stored again
+by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other;
+`recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`);
+`residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
+out, `judge` decides: with `paletted` for 256 colours or fewer, with `recoded` for codecs that hide what they did.
+`comparators` stand apart: other scripts' numbers.
 
 Runs in a child without a file system: call `warm` before it goes away.
 """
