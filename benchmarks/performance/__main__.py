@@ -116,7 +116,8 @@ class _Bench:
         self.tell(arriving.one_by_one(self.camera[:20], self.options.work, max(self.options.libraries)))
 
     def burst(self) -> None:
-        self.tell(arriving.burst(self.web, self.options.work))
+        photos = pictures.cut(self.options.work / "cut", self.camera, self.options.burst, self.options.jobs)
+        self.tell(arriving.burst(photos, self.options.work))
 
     def alike(self) -> None:
         count = min(self.options.frames, len(self.web))
@@ -163,6 +164,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos-from", type=Path, metavar="DIR", help="folder of large JPEGs, else they are drawn")
     parser.add_argument("--photos", default=60, help="how many photos of 12 megapixels (60)", **numbers)  # type: ignore[arg-type]
     parser.add_argument("--web", default=1000, help="how many of web size (1000)", **numbers)  # type: ignore[arg-type]
+    parser.add_argument("--burst", default=10_000, help="how many arrive at once (10000)", **numbers)  # type: ignore[arg-type]
     parser.add_argument("--frames", default=500, help="how many frames of one scene (500)", **numbers)  # type: ignore[arg-type]
     parser.add_argument(
         "--libraries", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], metavar="N", help="sizes of indexes"
@@ -176,7 +178,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=PROJECT / "docs", metavar="DIR", help="where the page goes (docs)")
     options = parser.parse_args()
     if options.quick:
-        options.photos, options.web, options.frames, options.rounds = 12, 100, 40, 2
+        options.photos, options.web, options.frames, options.rounds, options.burst = 12, 100, 40, 2, 100
         options.libraries, options.trees, options.out = [1_000, 10_000], [1_000, 10_000], None
     return options
 
@@ -187,7 +189,8 @@ def _cache() -> Path:
 
 def _settings(options: argparse.Namespace) -> str:
     lists = " ".join(f"--{name} {' '.join(map(str, getattr(options, name)))}" for name in ("libraries", "trees"))
-    numbers = f"--photos {options.photos} --web {options.web} --frames {options.frames} --rounds {options.rounds}"
+    names = ("photos", "web", "burst", "frames", "rounds")
+    numbers = " ".join(f"--{name} {getattr(options, name)}" for name in names)
     given = " DIR=/photos" if options.photos_from else ""
     return f'make bench{given} ARGS="{numbers} {lists}"'
 

@@ -59,6 +59,16 @@ def jpegs(folder: Path, count: int, size: tuple[int, int], jobs: int, first: int
     return [path for path, _, _ in wanted]
 
 
+def cut(folder: Path, photos: Sequence[Path], count: int, jobs: int) -> list[Path]:
+    """Cut `count` JPEGs of web size out of large photos, unless they are there: drawing ten thousand takes an hour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"CUT_{number:05d}.jpg" for number in range(count)]
+    if not all(path.exists() for path in paths):
+        with ProcessPoolExecutor(jobs) as pool:
+            list(pool.map(_cut, photos, [paths[number :: len(photos)] for number in range(len(photos))]))
+    return paths
+
+
 def in_format(source: Path, target: Path, name: str) -> Path:
     """Save a picture once more in another format, unless it is there; return `target`."""
     if not target.exists():
@@ -104,6 +114,20 @@ def plugins() -> None:
 def _write(job: tuple[Path, int, tuple[int, int]]) -> None:
     path, number, size = job
     draw(number, size).save(path, "JPEG", quality=_QUALITY.get(size, 85), exif=_exif(number))
+
+
+def _cut(photo: Path, targets: Sequence[Path]) -> None:
+    """Cut parts of any place and size out of one photo, each shrunk or stretched to web size."""
+    with Image.open(photo) as opened:
+        picture = opened.convert("RGB")
+    for target in targets:
+        number = int(target.stem[-5:])
+        random = np.random.default_rng(number)
+        width = random.uniform(0.2, 0.6) * min(picture.width, picture.height * 4 / 3)
+        left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - width * 3 / 4)
+        box = (left, top, left + width, top + width * 3 / 4)
+        part = picture.resize(WEB, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+        part.save(target, "JPEG", quality=_QUALITY[WEB], exif=_exif(number))
 
 
 def _exif(number: int) -> Image.Exif:
