@@ -16,6 +16,9 @@ from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
+_ENLARGED = 0.9
+"""By how much nearer an enlargement must be made than a reduction. Measured on 47 enlargements by six programs: 0.08 to
+0.87 of the distance that the reduction leaves."""
 _CLEAN = 1.25  # `Judgement.stray` beside an edit in the other direction
 _LESS = 0.5  # the same as a share of what strays there
 _DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
@@ -70,7 +73,8 @@ class _Looked:
     def promising(self) -> tuple[int, float, float]:
         """Order the ways: all windows made exactly, most of them, near; of these the likelier direction first.
 
-        Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own.
+        Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own. How far
+        they stay from each other tells that most clearly, unless a codec hides what it added to one of them.
         """
         judgement = self.seen.judgement
         if judgement.score <= _EXACT:
@@ -78,6 +82,8 @@ class _Looked:
         if judgement.mostly_exact:
             return 1, self.place, judgement.score
         if _rescaled(self.way.source, self.way.target):
+            if self.way.source.known_storage and self.way.target.known_storage:
+                return 2, self.seen.distance / (_ENLARGED if self.way.enlarges else 1), 0
             return 2, judgement.score, 0
         return (2, self.place, judgement.score) if judgement.score <= 1 else (3, judgement.score, 0)
 
@@ -122,9 +128,9 @@ def _settled(looked: Sequence[_Looked], tried: list[Attempt], *, both_ways: bool
 def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tuple[int, Side]] = ()) -> list[_Looked]:
     """Look at every plausible way, the likelier direction first, until one makes the windows exactly.
 
-    Where most tiles come out equal the scaler is right, and no other decoding is looked at: of two sizes not even the
-    other direction. Of one size it may still outweigh this one (see `decisive`). Without the ways (turn, side) that are
-    `done`.
+    Where most tiles come out equal the scaler is right, and no other decoding is looked at; the other direction is, as
+    it may outweigh this one: an enlargement still has most of the pixels that it was made of. Without the ways (turn,
+    side) that are `done`.
     """
     looked: list[_Looked] = []
     for transform in transforms:
@@ -140,7 +146,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
                 seen = looked[-1].seen.judgement
                 exact = exact or seen.score <= _EXACT
                 right = right or exact or seen.mostly_exact
-            if exact or (right and _rescaled(source, target)):
+            if exact:
                 return looked
     return looked
 

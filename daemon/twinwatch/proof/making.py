@@ -38,10 +38,11 @@ _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one way led to: how it was made, in words, and what was left."""
+    """What one way led to: how it was made, in words, and what was left; of a look also the windows' mean distance."""
 
     how: str
     judgement: judge.Judgement
+    distance: float = 0.0  # grey levels
     image: Image.Image | None = None  # the whole, before any palette or hidden codec
 
 
@@ -70,13 +71,19 @@ class Way:
             ready, target = self._scene(background)
             found = recreate.recipes(ready, target)
             seen = _in_windows(ready, target, found[0], self._bounds)
-            if seen.score > 1 and (learned := self._learned(ready, target)):
+            # Which of two sizes was first shows only when the larger is enlarged as well as it can be.
+            if (seen.score > 1 or self.enlarges) and (learned := self._learned(ready, target)):
                 other = _in_windows(ready, target, learned, self._bounds)
-                better = other.score < seen.score
+                better = learned.distance < found[0].distance if self.enlarges else other.score < seen.score
                 found, seen = ([learned, *found], other) if better else ([*found, learned], seen)
             self._recipes.append(found)
-            looked.append(Made(found[0].words, seen))
+            looked.append(Made(found[0].words, seen, found[0].distance))
         return max(looked, key=lambda made: made.judgement.score)
+
+    @property
+    def enlarges(self) -> bool:
+        """Tell whether the target has more pixels than the source."""
+        return self.target.header.pixels > self.source.header.pixels
 
     def make(self, *, closely: bool = False) -> Made:
         """Make the whole picture; call after `look`. `closely`: say what rounding explains even where it is proved."""
@@ -253,7 +260,7 @@ def _whole(
     again = recreate.made(ready, target, replace(recipe, dither=None))
     scaled = ready.size != target.image.size
     if same(target.image, again):
-        return Made(recipe.words, judge.NOTHING_LEFT, again)
+        return Made(recipe.words, judge.NOTHING_LEFT, image=again)
     if target.palette is not None:
         dither = bool(recipe.dither)
         return Made(recipe.words, paletted.judge(target.image, again, target.palette, dither=dither, scaled=scaled))
@@ -267,7 +274,7 @@ def _whole(
         rounded = explained(target.image, before, target.tables.tables[0], asked, earlier)
         rounded = excused_at_edges(rounded, left.rough[:, :, 0], target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
-    return Made(recipe.words, judgement, again)
+    return Made(recipe.words, judgement, image=again)
 
 
 def _bounds(source: Picture, target: Picture) -> judge.Bounds:

@@ -33,16 +33,22 @@ def picked(source: Image.Image, target: Image.Image) -> Image.Image | None:
     return Image.fromarray(np.asarray(source)[rows][:, columns])
 
 
-def _middles(length: int, count: int) -> NDArray[np.intp]:
-    """Return the source pixel under the middle of each of `count` target pixels."""
-    return ((2 * np.arange(count) + 1) * length // (2 * count)).astype(np.intp)
+def _middles(length: int, count: int, *, lower: bool = False) -> NDArray[np.intp]:
+    """Return the source pixel under the middle of each of `count` target pixels; on an edge the second, or `lower`."""
+    return (((2 * np.arange(count) + 1) * length - lower) // (2 * count)).astype(np.intp)
 
 
 def _nearest_lines(theirs: NDArray[np.int16], ours: NDArray[np.int16]) -> NDArray[np.intp]:
     """Return for each of their rows the one of ours that differs clearly least, near its place or else in it."""
-    start = _middles(len(ours), len(theirs))
+
+    def apart(rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        return np.asarray(np.abs(theirs - ours[rows]).sum(axis=1, dtype=np.int64))
+
+    # Which pixel an edge belongs to is one rule for all lines: together they tell where a line of sky does not.
+    starts = [_middles(len(ours), len(theirs), lower=lower) for lower in (False, True)]
+    start = min(starts, key=lambda rows: int(apart(rows).sum()))
     steps = sorted(range(-_REACH, _REACH + 1), key=abs)
     tried = np.stack([np.clip(start + step, 0, len(ours) - 1) for step in steps])
-    cost = np.stack([np.abs(theirs - ours[rows]).sum(axis=1, dtype=np.int64) for rows in tried])
+    cost = np.stack([apart(rows) for rows in tried])
     best = np.where(cost.min(axis=0) < _CLEARLY * cost[0], cost.argmin(axis=0), 0)
     return np.asarray(tried[best, np.arange(len(theirs))])

@@ -77,6 +77,11 @@ class Picture:
         return self.header.format in _LOSSLESS
 
     @property
+    def known_storage(self) -> bool:
+        """Tell whether the file says what storing cost: nothing, or what its JPEG tables round away."""
+        return self.tables is not None or (self.lossless and self.palette is None)
+
+    @property
     def deep(self) -> bool:
         """Tell whether the file holds more bits than Pillow hands out, so that equal pixels here prove less."""
         return self.header.bits > 8 and not self.image.mode.startswith(("I", "F"))

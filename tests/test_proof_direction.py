@@ -1,0 +1,83 @@
+"""Of two sizes the original is the one that the other has nothing beside; also where no known program made it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tests.drawing import descriptor, scene, stored
+from twinwatch.photo import Evidence, Verdict
+from twinwatch.proof import prove
+from twinwatch.proof.picking import picked
+from twinwatch.proof.picture import same
+
+R = Image.Resampling
+SMALL = stored(scene(41, (640, 480)), quality=92)
+SEEN = Image.open(io.BytesIO(SMALL)).convert("RGB")
+LARGER = (960, 720)
+
+
+def half_a_pixel_early(picture: Image.Image) -> Image.Image:
+    """Enlarge as libvips and sharp do: bicubic, each sample at the corner of its target pixel."""
+    framed = Image.fromarray(np.pad(np.asarray(picture), ((1, 1), (1, 1), (0, 0)), mode="edge"))
+    early = 1 - picture.width / LARGER[0] / 2
+    return framed.resize(LARGER, R.BICUBIC, box=(early, early, early + picture.width, early + picture.height))
+
+
+def sharply(picture: Image.Image) -> Image.Image:
+    """Enlarge by a cubic that overshoots as none of the known does."""
+    step = picture.width / LARGER[0]
+    return picture.transform(LARGER, Image.Transform.AFFINE, (step, 0, 0, 0, step, 0), R.BICUBIC)
+
+
+def compared(a: bytes, b: bytes) -> Evidence:
+    with descriptor(a) as fd_a, descriptor(b) as fd_b:
+        return prove(fd_a, fd_b)
+
+
+def assert_original(original: bytes, copy: bytes) -> None:
+    """The same is told whichever of the two is given first."""
+    for evidence, side in ((compared(original, copy), "a"), (compared(copy, original), "b")):
+        assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+@pytest.mark.parametrize(
+    "enlarged",
+    [half_a_pixel_early, sharply, lambda picture: picture.resize(LARGER, R.BILINEAR)],
+    ids=["early", "sharply", "plainly"],
+)
+def test_an_enlargement_is_the_copy(enlarged: Callable[[Image.Image], Image.Image], quality: int) -> None:
+    assert_original(SMALL, stored(enlarged(SEEN), quality=quality))
+
+
+def test_an_enlargement_without_loss_is_the_copy() -> None:
+    assert_original(SMALL, stored(half_a_pixel_early(SEEN), "PNG"))
+
+
+@pytest.mark.parametrize("softness", [0.0, 0.7, 1.5])
+@pytest.mark.parametrize("how", [R.LANCZOS, R.BOX], ids=["known", "twice"])
+def test_a_reduction_is_the_copy_also_of_a_soft_photo(how: R, softness: float) -> None:
+    photo = scene(43, LARGER, grain=2).filter(ImageFilter.GaussianBlur(softness))
+    original = stored(photo, quality=92)
+    seen = Image.open(io.BytesIO(original)).convert("RGB")
+    if how is R.BOX:
+        seen = seen.resize((800, 600), R.BOX)  # then once more: by no scaler in one step
+    assert_original(original, stored(seen.resize((640, 480), R.LANCZOS), quality=80))
+
+
+@pytest.mark.parametrize("quality", [60, 85])
+def test_pixels_picked_on_the_edge_may_be_the_first_of_two(quality: int) -> None:
+    """Where a middle lies between two pixels, some programs take the one before it: in a smooth sky no line tells."""
+    pixels = np.asarray(scene(44, (1280, 960), grain=0))
+    rows, columns = (
+        ((2 * np.arange(count) + 1) * length - 1) // (2 * count) for length, count in ((960, 528), (1280, 704))
+    )
+    taken = Image.fromarray(pixels[rows][:, columns])
+    found = picked(Image.fromarray(pixels), Image.open(io.BytesIO(stored(taken, quality=quality))).convert("RGB"))
+    assert found is not None
+    assert same(found, taken)
