@@ -75,6 +75,12 @@ class _Bench:
     web: list[Path]
     found: results.Result = field(default_factory=results.Result)
 
+    @property
+    def library(self) -> int:
+        """The largest index that the bars speak of: others are for the searches."""
+        largest: int = max(self.options.libraries)
+        return min(1_000_000, largest)
+
     def tell(self, figures: Iterable[Figure]) -> None:
         """Keep figures, and print them as they come."""
         for figure in figures:
@@ -113,7 +119,7 @@ class _Bench:
         self.tell(figures)
 
     def arrivals(self) -> None:
-        self.tell(arriving.one_by_one(self.camera[:20], self.options.work, max(self.options.libraries)))
+        self.tell(arriving.one_by_one(self.camera[:20], self.options.work, self.library))
 
     def burst(self) -> None:
         photos = pictures.cut(self.options.work / "cut", self.camera, self.options.burst, self.options.jobs)
@@ -128,7 +134,7 @@ class _Bench:
         self.tell(proving.measure(self.camera[:2], self.options.work / "proof", self.options.rounds))
 
     def idle(self) -> None:
-        self.tell(idling.measure(self.options.work, max(self.options.libraries)))
+        self.tell(idling.measure(self.options.work, self.library))
 
 
 def _draw(run: page.Run, folder: Path) -> None:
