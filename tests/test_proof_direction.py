@@ -81,3 +81,33 @@ def test_pixels_picked_on_the_edge_may_be_the_first_of_two(quality: int) -> None
     found = picked(Image.fromarray(pixels), Image.open(io.BytesIO(stored(taken, quality=quality))).convert("RGB"))
     assert found is not None
     assert same(found, taken)
+
+
+@pytest.mark.parametrize("coarse", [60, 80])
+@pytest.mark.parametrize("optimize", [False, True], ids=["by its bytes", "the long way"])
+def test_a_photo_that_was_saved_finer_later_is_the_copy(coarse: int, *, optimize: bool) -> None:
+    """Each comes out exactly from the other: but a photo of its own would have what the coarser tables leave out."""
+    camera = Image.Exif()
+    camera[271], camera[272] = "Maker", "Phone"
+    original = stored(SEEN, quality=coarse)
+    resaved = Image.open(io.BytesIO(original)).convert("RGB")
+    assert_original(original, stored(resaved, quality=96, optimize=optimize, exif=camera))
+
+
+@pytest.mark.parametrize("grain", [0.0, 1.0])
+def test_a_photo_that_was_saved_coarser_later_is_the_original(grain: float) -> None:
+    """Also a soft one with little detail, whichever of the two has a camera's name."""
+    camera = Image.Exif()
+    camera[271], camera[272] = "Maker", "Phone"
+    soft = scene(47, (800, 600), grain=grain).filter(ImageFilter.GaussianBlur(2))
+    original = stored(soft, quality=96)
+    seen = Image.open(io.BytesIO(original)).convert("RGB")
+    assert_original(original, stored(seen, quality=75))
+    assert_original(stored(soft, quality=96, exif=camera), stored(seen, quality=75))
+
+
+def test_a_cameras_coarse_photo_is_the_original_of_what_was_saved_finer() -> None:
+    camera = Image.Exif()
+    camera[271], camera[272] = "Maker", "Phone"
+    original = stored(SEEN, quality=75, exif=camera)
+    assert_original(original, stored(Image.open(io.BytesIO(original)).convert("RGB"), quality=95))

@@ -10,9 +10,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from twinwatch.photo import Side
-from twinwatch.proof import making
+from twinwatch.proof import making, recreate
 from twinwatch.proof.judge import Judgement
-from twinwatch.proof.picture import INVERSE, Picture
+from twinwatch.proof.picture import INVERSE, Picture, composed
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
@@ -134,7 +134,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
     """
     looked: list[_Looked] = []
     for transform in transforms:
-        for place, side in enumerate(likely_original(a, b), len(looked)):
+        for place, side in enumerate(likely_original(a, b, transform), len(looked)):
             source, target = (a, b) if side == "a" else (b, a)
             if (transform, side) in done or not _may_be_made(source, target):
                 continue
@@ -188,15 +188,31 @@ def _rescaled(a: Picture, b: Picture) -> bool:
     return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
 
 
-def likely_original(a: Picture, b: Picture) -> tuple[Side, Side]:
-    """Order the directions: more pixels first, then all colours, a camera's name, finer quantisation, metadata."""
+def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, Side]:
+    """Order the directions: more pixels first, then all colours, a camera's name, finer quantisation, metadata.
+
+    A JPEG that has nothing beside what the other's coarser tables keep was saved after it, whatever else it has.
+    """
 
     def worth(p: Picture) -> tuple[int, bool, bool, float, int]:
         fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -math.inf
         meta = p.header.metadata
         return (p.header.pixels, p.palette is None, meta.camera is not None, fineness, meta.richness)
 
-    return ("a", "b") if worth(a) >= worth(b) else ("b", "a")
+    first, second = (a, b) if worth(a) >= worth(b) else (b, a)
+    if _stored_alike(a, b, transform) and _was_saved_after(first, second):
+        first, second = second, first
+    return ("a", "b") if first is a else ("b", "a")
+
+
+def _stored_alike(a: Picture, b: Picture, transform: int) -> bool:
+    return a.size == b.size and composed(a.header.orientation, transform, INVERSE[b.header.orientation]) == 1
+
+
+def _was_saved_after(picture: Picture, other: Picture) -> bool:
+    if picture.tables is None or other.tables is None or picture.tables.coarseness >= other.tables.coarseness:
+        return False  # coarser tables give back what they have rounded before, whatever came between
+    return recreate.comes_back(picture.rgb(), picture.tables, other.tables)
 
 
 def _may_be_made(source: Picture, target: Picture) -> bool:

@@ -28,6 +28,7 @@ _CHAIN_MARGIN = 32  # the same for several generations
 _WINDOWS = 5
 _MOST_SAVED = 8  # times with the same tables: hardly a block moves after that
 _EXACT = 0.02  # grey levels: nothing is left to find
+_BACK = 0.1  # grey levels: an encoder of other software may round a few blocks the other way
 _FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
@@ -172,6 +173,21 @@ def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None)
 def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
     """Make only the windows with the most detail."""
     return [(box, _window(source, target, recipe, box)) for box in target.windows]
+
+
+def comes_back(image: Image.Image, own: JpegTables, other: JpegTables) -> bool:
+    """Tell whether a JPEG stays as it is when it is stored with other tables and then with its own once more.
+
+    Then it has nothing beside what those other tables keep: it is a later saving of a picture that was stored with
+    them, even when its own are finer. `image` are its pixels, RGB in stored orientation.
+    """
+    left = 0.0
+    boxes = Target(image).windows
+    for box in boxes:
+        window = image.crop(box)
+        again = encode_jpeg(encode_jpeg(window, other), own)
+        left += float(np.abs(np.asarray(again).astype(np.int16) - np.asarray(window)).mean())
+    return left / len(boxes) <= _BACK
 
 
 def calm_windows(image: Image.Image) -> list[Box]:

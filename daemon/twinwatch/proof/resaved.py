@@ -24,7 +24,7 @@ def resaved(a: Picture, b: Picture, wheres: tuple[Layout | None, Layout | None],
     `wheres` are the layouts of the JPEGs among them, `transform` the EXIF orientation that turns upright `a` into
     upright `b`. Only the likelier direction is looked at, and no pictures with the same tables: those may be equal.
     """
-    side = likely_original(a, b)[0]
+    side = likely_original(a, b, transform)[0]
     source, target, where, turn = (a, b, wheres[1], transform) if side == "a" else (b, a, wheres[0], INVERSE[transform])
     if where is None or target.tables is None or target.tables.subsampling is None or source.tables == target.tables:
         return None
