@@ -32,6 +32,9 @@ approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generatio
 from a tripod 0.6 to 2.9."""
 
 _SHRINKS = 2  # parts of a JPEG's size looked at: the smallest that is enough, and the next, as libvips takes it
+_LEARNED = 0.8
+"""The share of its allowance within which a learned scaler must reduce: it has learned from what it is judged by.
+Measured: 36 of 41 copies up to 0.78, seven edits of a few pixels 0.81 to 1."""
 _MOST_WHOLE = 2  # recipes that make the whole picture
 _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
@@ -274,6 +277,8 @@ def _whole(
         rounded = explained(target.image, before, target.tables.tables[0], asked, earlier)
         rounded = excused_at_edges(rounded, left.rough[:, :, 0], target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
+    if recipe.sampler is not None and target.image.width < ready.size[0]:
+        judgement = replace(judgement, score=round(judgement.score / _LEARNED, 3))
     return Made(recipe.words, judgement, image=again)
 
 
