@@ -14,6 +14,7 @@ from benchmarks.accuracy import (
     opencv_copies,
     pillow_copies,
     tool_copies,
+    web_copies,
 )
 from benchmarks.accuracy.programs import Programs
 from benchmarks.accuracy.recipe import How, Recipe
@@ -35,6 +36,7 @@ def recipes(programs: Programs) -> list[Recipe]:
         opencv_copies,
         node_copies,
         chromium_copies,
+        web_copies,
     )
     return [recipe for module in modules for recipe in module.recipes() if programs.has(recipe.programs())]
 

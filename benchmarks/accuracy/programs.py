@@ -70,7 +70,13 @@ MODULES = {
 }
 
 BYTE_COPY = "byte copy"  # needs no program
-NODE_PACKAGES = {"sharp": "npm install sharp", "jimp": "npm install jimp"}
+NODE_PACKAGES = {
+    "sharp": ("sharp",),
+    "jimp": ("jimp",),
+    "Skia": ("@napi-rs/canvas",),
+    "pica": ("pica", "@napi-rs/canvas"),  # which reads and writes its pictures
+    "photon": ("@silvia-odwyer/photon-node",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,9 @@ def look(node_folder: Path | None) -> Programs:
     node = shutil.which("node")
     looked = {program.name: (_look_for(program), program.install) for program in PROGRAMS}
     looked |= {name: (_module(name, module), install) for name, (module, install) in MODULES.items()}
-    for name, install in NODE_PACKAGES.items():
-        looked[name] = (_node_package(name, node, node_folder), f"apt install nodejs npm; {install}")
+    for name, packages in NODE_PACKAGES.items():
+        install = f"apt install nodejs npm; npm install {' '.join(packages)}"
+        looked[name] = (_node_program(name, packages, node, node_folder), install)
     found = {name: one for name, (one, _) in looked.items() if one is not None}
     missing = {name: install for name, (one, install) in looked.items() if one is None}
     return Programs(found | {BYTE_COPY: Found(BYTE_COPY, "", "")}, missing, node_folder)
@@ -129,11 +136,16 @@ def _module(name: str, module: str) -> Found | None:
     return Found(name, "", version)
 
 
-def _node_package(name: str, node: str | None, folder: Path | None) -> Found | None:
+def _node_program(name: str, packages: Iterable[str], node: str | None, folder: Path | None) -> Found | None:
     if node is None or folder is None:
         return None
-    manifest = folder / "node_modules" / name / "package.json"
+    versions = [_node_package(folder / "node_modules" / package / "package.json") for package in packages]
+    told = [version for version in versions if version is not None]
+    return Found(name, node, " with ".join(told)) if len(told) == len(versions) else None
+
+
+def _node_package(manifest: Path) -> str | None:
     if not manifest.is_file():
         return None
     told = re.search(r'"version":\s*"([^"]+)"', manifest.read_text())
-    return Found(name, node, told[1]) if told else None
+    return told[1] if told else None
