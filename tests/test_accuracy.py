@@ -18,13 +18,14 @@ from tests.drawing import scene
 
 COMMAND = (sys.executable, "-m", "twinwatch")
 ONLY = ("Pillow", "byte copy")
-SCRIPTED = tuple(NODE_PACKAGES)
+SCRIPTED = ("GD", "Java", *NODE_PACKAGES)
 
 STAND_IN = """#!{python}
 import json, shutil, sys
 open({started!r}, "a").write("once\\n")
 for number, line in enumerate(sys.stdin):
-    job = json.loads(line)
+    fields = line.strip().split("\\t")
+    job = json.loads(line) if line.startswith("{{") else dict(field.split("=", 1) for field in fields)
     if int(job["width"]) > 480:
         print(f"{{number}}\\ttoo wide")
         continue
@@ -167,6 +168,7 @@ def test_a_program_that_is_missing_is_named_with_how_to_install_it(
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"name": "pica", "version": "1.2.3"}')
     missing = look(tmp_path).missing
+    assert missing["GD"] == "apt install php-cli php-gd"
     assert missing["pica"] == "apt install nodejs npm; npm install pica @napi-rs/canvas"
     canvas = tmp_path / "node_modules" / "@napi-rs" / "canvas" / "package.json"
     canvas.parent.mkdir(parents=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from benchmarks.accuracy import (
     chromium_copies,
     families,
+    gd_copies,
+    java_copies,
     jpeg_copies,
     magick_copies,
     node_copies,
@@ -37,6 +39,8 @@ def recipes(programs: Programs) -> list[Recipe]:
         node_copies,
         chromium_copies,
         web_copies,
+        gd_copies,
+        java_copies,
     )
     return [recipe for module in modules for recipe in module.recipes() if programs.has(recipe.programs())]
 

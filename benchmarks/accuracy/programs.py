@@ -61,6 +61,15 @@ PROGRAMS = (
         r"(?:Chromium|Chrome) (\S+)",
         "apt install chromium",
     ),
+    Program(
+        "GD",
+        ("php",),
+        ("-r", "echo 'GD ', GD_VERSION, ' in PHP ', PHP_VERSION, PHP_EOL;"),
+        r"GD (\S+ in PHP \S+)",
+        "apt install php-cli php-gd",
+    ),
+    # Its compiler is looked for: a source file is run.
+    Program("Java", ("java",), ("--list-modules",), r"jdk\.compiler@(\S+)", "apt install default-jdk-headless"),
 )
 
 MODULES = {

@@ -30,7 +30,8 @@ def scripted(
 def carry_out(programs: Programs, wanted: Sequence[tuple[Recipe, Source, Path]]) -> dict[Path, str]:
     """Make all files, which are of one program; return what went wrong, by path."""
     program = wanted[0][0].program
-    said = answers(_command(programs, program), [json.dumps(_job(*item)) for item in wanted])
+    told = _fields if program == "Java" else json.dumps
+    said = answers(_command(programs, program), [told(_job(*item)) for item in wanted])
     return {out: error for (_, _, out), error in zip(wanted, said, strict=True) if error}
 
 
@@ -66,7 +67,16 @@ def _job(recipe: Recipe, source: Source, out: Path) -> Job:
     return {**json.loads(recipe.job[0]), **size, "src": str(source.path), "out": str(out)}
 
 
+def _fields(job: Job) -> str:
+    """Write a job as `name=value` between tabs: Java's library reads no JSON."""
+    return "\t".join(f"{name}={value}" for name, value in job.items())
+
+
 def _command(programs: Programs, program: str) -> list[str]:
     path = programs.path(program)
+    if program == "GD":
+        return [path, "-d", "memory_limit=-1", str(_HERE / "gd_jobs.php")]
+    if program == "Java":
+        return [path, "-Djava.awt.headless=true", str(_HERE / "JavaJobs.java")]
     assert programs.node_folder is not None
     return [path, str(_HERE / "node_jobs.mjs"), program, str(programs.node_folder / "node_modules")]
