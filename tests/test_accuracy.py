@@ -18,7 +18,7 @@ from tests.drawing import scene
 
 COMMAND = (sys.executable, "-m", "twinwatch")
 ONLY = ("Pillow", "byte copy")
-SCRIPTED = ("GD", "Java", *NODE_PACKAGES)
+SCRIPTED = ("GD", "Java", "Go", *NODE_PACKAGES)
 
 STAND_IN = """#!{python}
 import json, shutil, sys

@@ -9,6 +9,7 @@ from benchmarks.accuracy import (
     chromium_copies,
     families,
     gd_copies,
+    go_copies,
     java_copies,
     jpeg_copies,
     magick_copies,
@@ -41,6 +42,7 @@ def recipes(programs: Programs) -> list[Recipe]:
         web_copies,
         gd_copies,
         java_copies,
+        go_copies,
     )
     return [recipe for module in modules for recipe in module.recipes() if programs.has(recipe.programs())]
 

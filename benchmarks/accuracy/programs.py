@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 60.0  # seconds for a program to tell its version
+GO_SOURCES = Path("/usr/share/gocode")  # where Debian's packages of Go's libraries are
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An encoder: `binaries` are tried in order, and the first whose version output matches `version` is taken."""
+    """An encoder: `binaries` are tried in order, and the first whose version output matches `version` is taken.
+
+    Of a compiler, `sources` is a folder of libraries that must be there as well.
+    """
 
     name: str
     binaries: tuple[str, ...]
     asked: tuple[str, ...]
     version: str  # pattern; group 1 is the version
     install: str
+    sources: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,14 @@ PROGRAMS = (
     ),
     # Its compiler is looked for: a source file is run.
     Program("Java", ("java",), ("--list-modules",), r"jdk\.compiler@(\S+)", "apt install default-jdk-headless"),
+    Program(
+        "Go",
+        ("go",),
+        ("version",),
+        r"go version go(\S+)",
+        "apt install golang-go golang-github-disintegration-imaging-dev",
+        GO_SOURCES / "src/github.com/disintegration/imaging",
+    ),
 )
 
 MODULES = {
@@ -121,6 +134,8 @@ def look(node_folder: Path | None) -> Programs:
 
 
 def _look_for(program: Program) -> Found | None:
+    if program.sources is not None and not program.sources.is_dir():
+        return None
     for binary in program.binaries:
         path = shutil.which(binary)
         if path is None:

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.accuracy.programs import Programs
+from benchmarks.accuracy.programs import GO_SOURCES, Programs
 from benchmarks.accuracy.recipe import How, Recipe, Source
 
 _HERE = Path(__file__).parent
@@ -78,5 +78,7 @@ def _command(programs: Programs, program: str) -> list[str]:
         return [path, "-d", "memory_limit=-1", str(_HERE / "gd_jobs.php")]
     if program == "Java":
         return [path, "-Djava.awt.headless=true", str(_HERE / "JavaJobs.java")]
+    if program == "Go":
+        return ["env", "GO111MODULE=off", f"GOPATH={GO_SOURCES}", path, "run", str(_HERE / "go_jobs.go")]
     assert programs.node_folder is not None
     return [path, str(_HERE / "node_jobs.mjs"), program, str(programs.node_folder / "node_modules")]
