@@ -67,8 +67,6 @@ public class JavaJobs {
         switch (way) {
             case "area_averaging":
                 return drawn(from.getScaledInstance(width, height, Image.SCALE_AREA_AVERAGING), width, height, alpha, "nearest");
-            case "smooth":
-                return drawn(from.getScaledInstance(width, height, Image.SCALE_SMOOTH), width, height, alpha, "nearest");
             case "transform_bilinear":
                 return transformed(from, width, height, AffineTransformOp.TYPE_BILINEAR);
             case "transform_bicubic":

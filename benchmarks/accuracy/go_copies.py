@@ -14,7 +14,6 @@ _SCALERS = (  # `way` of go_jobs.go: those of x/image/draw, then those of imagin
     "draw-approx-bilinear",
     "draw-bilinear",
     "draw-catmull-rom",
-    "nearest",
     "box",
     "linear",
     "mitchell",

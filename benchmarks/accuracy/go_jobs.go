@@ -33,7 +33,6 @@ var drawn = map[string]draw.Scaler{
 }
 
 var resampled = map[string]imaging.ResampleFilter{
-	"nearest":  imaging.NearestNeighbor,
 	"box":      imaging.Box,
 	"linear":   imaging.Linear,
 	"mitchell": imaging.MitchellNetravali,

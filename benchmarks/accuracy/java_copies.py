@@ -13,8 +13,7 @@ _SCALERS = (  # `way` of JavaJobs.java
     "nearest",
     "bilinear",
     "bicubic",
-    "area_averaging",
-    "smooth",
+    "area_averaging",  # and smooth, which is the same
     "transform_bilinear",
     "transform_bicubic",
 )

@@ -43,6 +43,8 @@ async function withSkia(job) {
   // A picture that was turned by its EXIF tag as it was loaded has its sides the other way round.
   const turned = !job.resize && picture.width !== job.width;
   const [width, height] = turned ? [job.height, job.width] : [job.width, job.height];
+  // This package heeds the quality of smoothing only where a canvas is drawn on a canvas.
+  if (job.smoothing) picture = drawn(picture, picture.width, picture.height, {});
   while (job.halves && picture.width > 2 * width) {
     picture = drawn(picture, Math.ceil(picture.width / 2), Math.ceil(picture.height / 2), job);
   }
