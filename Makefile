@@ -62,12 +62,12 @@ model: $(DEV_STAMP)
 
 # WORK=DIR keeps the cases elsewhere; ARGS=--quick is a short run, ARGS=--help tells the rest. Encoders are used as found.
 WORK ?= $(CACHE)
-NODE_PACKAGES := sharp@0.35.5 jimp@1.6.1
+NODE_PACKAGES := sharp@0.35.5 jimp@1.6.1 @napi-rs/canvas@1.1.1 pica@10.0.3 @silvia-odwyer/photon-node@0.3.4
 
 accuracy: $(BENCH_STAMP)
 	mkdir -p '$(WORK)/node'
 	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix '$(WORK)/node' $(NODE_PACKAGES); fi || \
-		echo "sharp and jimp could not be installed, and are left out" >&2
+		echo "Node's packages could not be installed, and are left out" >&2
 ifdef DIR
 	$(BENCH)/bin/python -m benchmarks.accuracy --work '$(WORK)' --photos-from '$(subst ','\'',$(value DIR))' $(ARGS)
 else

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.accuracy import build, edits, families, kitchen, page, photos, pillow_copies, scoring
-from benchmarks.accuracy.programs import Found, Programs
+from benchmarks.accuracy import build, edits, families, kitchen, making, page, photos, pillow_copies, scoring, scripts
+from benchmarks.accuracy.programs import MODULES, NODE_PACKAGES, PROGRAMS, Found, Programs, look
 from benchmarks.accuracy.recipe import Label, Pair, Source
 from PIL import Image, ImageEnhance
 
@@ -17,6 +18,22 @@ from tests.drawing import scene
 
 COMMAND = (sys.executable, "-m", "twinwatch")
 ONLY = ("Pillow", "byte copy")
+SCRIPTED = ("GD", "Java", "Go", *NODE_PACKAGES)
+
+STAND_IN = """#!{python}
+import json, shutil, sys
+open({started!r}, "a").write("once\\n")
+for number, line in enumerate(sys.stdin):
+    fields = line.strip().split("\\t")
+    job = json.loads(line) if line.startswith("{{") else dict(field.split("=", 1) for field in fields)
+    if int(job["width"]) > 480:
+        print(f"{{number}}\\ttoo wide")
+        continue
+    shutil.copyfile(job["src"], job["out"])
+    print("by the way\\tof no interest")
+    print(f"{{number}}\\t")
+"""
+"""Stands in for a program with a script: for every job that is not wider it copies the source."""
 
 
 @pytest.fixture
@@ -112,3 +129,56 @@ def test_no_false_alarm_in_few_pairs_says_little() -> None:
     assert scoring.at_most(0, 10) == pytest.approx(0.2775, abs=0.001)  # Wilson, 95 %
     assert scoring.at_most(0, 1000) == pytest.approx(0.0038, abs=0.0001)
     assert scoring.at_most(10, 10) == 1.0
+
+
+@pytest.mark.parametrize("program", SCRIPTED)
+def test_one_process_makes_all_files_of_a_script(program: str, photo: Source, tmp_path: Path) -> None:
+    started, stand_in = tmp_path / "started", tmp_path / "program"
+    stand_in.write_text(STAND_IN.format(python=sys.executable, started=str(started)))
+    stand_in.chmod(0o755)
+    programs = Programs({program: Found(program, str(stand_in), "1")}, {}, tmp_path)
+    known = kitchen.recipes(programs)
+    wanted = [(recipe, photo, tmp_path / f"{number}{recipe.suffix}") for number, recipe in enumerate(known)]
+    trouble = making.make_all(programs, wanted)
+    larger = {path for recipe, _, path in wanted if recipe.scale > 1}
+    assert trouble == dict.fromkeys(larger, "too wide")
+    assert {path for _, _, path in wanted if path.exists()} == {path for _, _, path in wanted} - larger
+    assert started.read_text() == "once\n"
+
+
+def test_a_job_that_a_script_died_of_is_told_from_those_that_were_done() -> None:
+    script = "print('0\\t'); print('1\\tno picture', flush=True); import sys; sys.exit('out of memory')"
+    assert scripts.answers([sys.executable, "-c", script], ["a", "b", "c"]) == ["", "no picture", "out of memory"]
+
+
+def test_every_recipe_has_a_name_of_its_own() -> None:
+    names = [*(program.name for program in PROGRAMS), *MODULES, *NODE_PACKAGES, *ONLY]
+    known = kitchen.recipes(Programs({name: Found(name, "", "1") for name in names}, {}, None))
+    cases = [(recipe.program, recipe.case, recipe.family) for recipe in known]
+    assert len(set(cases)) == len(cases)
+    assert {recipe.program for recipe in known} >= set(SCRIPTED)
+
+
+def test_a_program_that_is_missing_is_named_with_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    manifest = tmp_path / "node_modules" / "pica" / "package.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"name": "pica", "version": "1.2.3"}')
+    missing = look(tmp_path).missing
+    assert missing["GD"] == "apt install php-cli php-gd"
+    assert missing["pica"] == "apt install nodejs npm; npm install pica @napi-rs/canvas"
+    canvas = tmp_path / "node_modules" / "@napi-rs" / "canvas" / "package.json"
+    canvas.parent.mkdir(parents=True)
+    canvas.write_text('{"version": "4.5.6"}')
+    assert look(tmp_path).found["pica"].version == "1.2.3 with 4.5.6"
+
+
+def test_make_installs_every_package_of_nodes_in_one_version() -> None:
+    line = re.search(r"^NODE_PACKAGES := (.*)$", (Path(__file__).parents[1] / "Makefile").read_text(), re.MULTILINE)
+    assert line is not None
+    named = [package.rsplit("@", 1) for package in line[1].split()]
+    assert {name for name, _ in named} == set(itertools.chain.from_iterable(NODE_PACKAGES.values()))
+    assert all(version[0].isdecimal() for _, version in named)

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from benchmarks.accuracy import (
     chromium_copies,
     families,
+    gd_copies,
+    go_copies,
+    java_copies,
     jpeg_copies,
     magick_copies,
     node_copies,
     opencv_copies,
     pillow_copies,
     tool_copies,
+    web_copies,
 )
 from benchmarks.accuracy.programs import Programs
 from benchmarks.accuracy.recipe import How, Recipe
@@ -35,6 +39,10 @@ def recipes(programs: Programs) -> list[Recipe]:
         opencv_copies,
         node_copies,
         chromium_copies,
+        web_copies,
+        gd_copies,
+        java_copies,
+        go_copies,
     )
     return [recipe for module in modules for recipe in module.recipes() if programs.has(recipe.programs())]
 

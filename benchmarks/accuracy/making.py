@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.accuracy import chromium_copies, node_copies, opencv_copies, pillow_copies
+from benchmarks.accuracy import chromium_copies, opencv_copies, pillow_copies, scripts
 from benchmarks.accuracy.profiles import srgb_profile
 from benchmarks.accuracy.programs import Programs
 from benchmarks.accuracy.recipe import How, MakingError, Recipe, Source
@@ -46,20 +46,19 @@ def _part(path: Path) -> Path:
 
 
 def _batches(wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:
-    """Yield what one process can make together: all of a Node package's, all of a source's in the browser."""
+    """Yield what one process can make together: all of a script's, all of a source's in the browser."""
     groups: dict[object, list[Wanted]] = {}
     for number, item in enumerate(wanted):
         recipe, source, _ = item
-        together = {How.NODE: (recipe.program,), How.CHROMIUM: (recipe.program, source.path)}
+        together = {How.SCRIPT: (recipe.program,), How.CHROMIUM: (recipe.program, source.path)}
         groups.setdefault(together.get(recipe.how, number), []).append(item)
     yield from groups.values()
 
 
 def _make(programs: Programs, wanted: Sequence[Wanted]) -> dict[Path, str]:
     recipe, source, out = wanted[0]
-    if recipe.how is How.NODE:
-        assert programs.node_folder is not None
-        return node_copies.carry_out(programs.path(recipe.program), programs.node_folder, wanted)
+    if recipe.how is How.SCRIPT:
+        return scripts.carry_out(programs, wanted)
     if recipe.how is How.CHROMIUM:
         drawn = [(one, path) for one, _, path in wanted]
         return chromium_copies.carry_out(programs.path("Chromium"), source, drawn)

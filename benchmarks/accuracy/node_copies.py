@@ -1,27 +1,18 @@
-"""Copies by sharp and jimp, Node's picture libraries: one Node process makes all files of a source."""
+"""Copies by sharp and jimp, the picture libraries of Node's servers."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from benchmarks.accuracy import families as f
-from benchmarks.accuracy.recipe import How, Recipe, Source
-
-_SCRIPT = Path(__file__).with_name("node_jobs.mjs")
-_PATIENCE = 300.0  # seconds for all files of one source; jimp is slow
+from benchmarks.accuracy.recipe import Recipe
+from benchmarks.accuracy.scripts import scripted as _one
 
 
 def recipes() -> Iterator[Recipe]:
-    """Yield every recipe; a job is one JSON object for node_jobs.mjs."""
+    """Yield every recipe; a job is one object for node_jobs.mjs."""
     yield from _by_sharp()
     yield from _by_jimp()
-
-
-def _one(program: str, family: str, case: str, suffix: str = ".jpg", job: object = None, **more: object) -> Recipe:
-    return Recipe(family, case, program, How.NODE, suffix, (json.dumps(job or {}),), **more)  # type: ignore[arg-type]
 
 
 def _by_sharp() -> Iterator[Recipe]:
@@ -61,26 +52,3 @@ def _by_jimp() -> Iterator[Recipe]:
         job = {"quality": 85, "mode": mode}
         yield _one("jimp", f.RESIZE, f"{mode.removesuffix('Interpolation') or 'default'}0.45", job=job, scale=0.45)
     yield _one("jimp", f.LOSSLESS, "topng", ".png", {"mode": ""})
-
-
-def carry_out(node: str, folder: Path, wanted: Sequence[tuple[Recipe, Source, Path]]) -> dict[Path, str]:
-    """Make all files of one program with one process; return what went wrong, by path."""
-    jobs = []
-    for recipe, source, out in wanted:
-        width, height = recipe.size(source.width, source.height)
-        size = {"width": width, "height": height, "resize": (width, height) != (source.width, source.height)}
-        jobs.append({**json.loads(recipe.job[0]), **size, "src": str(source.path), "out": str(out)})
-    program = wanted[0][0].program
-    try:
-        done = subprocess.run(
-            [node, str(_SCRIPT), program, str(folder / "node_modules")],
-            input=json.dumps(jobs),
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=True,
-        )
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        said = str(error.stderr or error)[-300:]
-        return {out: said for _, _, out in wanted if not out.exists()}
-    return {Path(line["out"]): line["error"] for line in map(json.loads, done.stdout.splitlines()) if line.get("error")}

@@ -302,6 +302,9 @@ A slight blur, a crop of up to 2 %, a profile dropped, and mirrored copies: `re-
 def _programs(run: Run) -> Iterator[str]:
     yield "## Programs that made the copies"
     yield from table(("program", "version"), sorted((name, told) for name, told in run.programs.items() if told))
+    yield """GD is what WordPress and other sites in PHP use, Skia what Chromium, Android and Flutter draw with (npm's
+`@napi-rs/canvas`), pica what galleries in browsers resize with, photon Rust's `image` crate.
+"""
     if run.missing:
         missing = "; ".join(f"{name} (`{how}`)" for name, how in sorted(run.missing.items()))
         yield f"Not installed, and so not measured: {missing}.\n"

@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 60.0  # seconds for a program to tell its version
+GO_SOURCES = Path("/usr/share/gocode")  # where Debian's packages of Go's libraries are
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An encoder: `binaries` are tried in order, and the first whose version output matches `version` is taken."""
+    """An encoder: `binaries` are tried in order, and the first whose version output matches `version` is taken.
+
+    Of a compiler, `sources` is a folder of libraries that must be there as well.
+    """
 
     name: str
     binaries: tuple[str, ...]
     asked: tuple[str, ...]
     version: str  # pattern; group 1 is the version
     install: str
+    sources: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,23 @@ PROGRAMS = (
         r"(?:Chromium|Chrome) (\S+)",
         "apt install chromium",
     ),
+    Program(
+        "GD",
+        ("php",),
+        ("-r", "echo 'GD ', GD_VERSION, ' in PHP ', PHP_VERSION, PHP_EOL;"),
+        r"GD (\S+ in PHP \S+)",
+        "apt install php-cli php-gd",
+    ),
+    # Its compiler is looked for: a source file is run.
+    Program("Java", ("java",), ("--list-modules",), r"jdk\.compiler@(\S+)", "apt install default-jdk-headless"),
+    Program(
+        "Go",
+        ("go",),
+        ("version",),
+        r"go version go(\S+)",
+        "apt install golang-go golang-github-disintegration-imaging-dev",
+        GO_SOURCES / "src/github.com/disintegration/imaging",
+    ),
 )
 
 MODULES = {
@@ -70,7 +92,13 @@ MODULES = {
 }
 
 BYTE_COPY = "byte copy"  # needs no program
-NODE_PACKAGES = {"sharp": "npm install sharp", "jimp": "npm install jimp"}
+NODE_PACKAGES = {
+    "sharp": ("sharp",),
+    "jimp": ("jimp",),
+    "Skia": ("@napi-rs/canvas",),
+    "pica": ("pica", "@napi-rs/canvas"),  # which reads and writes its pictures
+    "photon": ("@silvia-odwyer/photon-node",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +125,17 @@ def look(node_folder: Path | None) -> Programs:
     node = shutil.which("node")
     looked = {program.name: (_look_for(program), program.install) for program in PROGRAMS}
     looked |= {name: (_module(name, module), install) for name, (module, install) in MODULES.items()}
-    for name, install in NODE_PACKAGES.items():
-        looked[name] = (_node_package(name, node, node_folder), f"apt install nodejs npm; {install}")
+    for name, packages in NODE_PACKAGES.items():
+        install = f"apt install nodejs npm; npm install {' '.join(packages)}"
+        looked[name] = (_node_program(name, packages, node, node_folder), install)
     found = {name: one for name, (one, _) in looked.items() if one is not None}
     missing = {name: install for name, (one, install) in looked.items() if one is None}
     return Programs(found | {BYTE_COPY: Found(BYTE_COPY, "", "")}, missing, node_folder)
 
 
 def _look_for(program: Program) -> Found | None:
+    if program.sources is not None and not program.sources.is_dir():
+        return None
     for binary in program.binaries:
         path = shutil.which(binary)
         if path is None:
@@ -129,11 +160,16 @@ def _module(name: str, module: str) -> Found | None:
     return Found(name, "", version)
 
 
-def _node_package(name: str, node: str | None, folder: Path | None) -> Found | None:
+def _node_program(name: str, packages: Iterable[str], node: str | None, folder: Path | None) -> Found | None:
     if node is None or folder is None:
         return None
-    manifest = folder / "node_modules" / name / "package.json"
+    versions = [_node_package(folder / "node_modules" / package / "package.json") for package in packages]
+    told = [version for version in versions if version is not None]
+    return Found(name, node, " with ".join(told)) if len(told) == len(versions) else None
+
+
+def _node_package(manifest: Path) -> str | None:
     if not manifest.is_file():
         return None
     told = re.search(r'"version":\s*"([^"]+)"', manifest.read_text())
-    return Found(name, node, told[1]) if told else None
+    return told[1] if told else None

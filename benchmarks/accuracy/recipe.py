@@ -22,7 +22,7 @@ class How(StrEnum):
     COMMANDS = "commands"  # `job` is command lines, run one after the other
     PILLOW = "pillow"  # `job` is the name of a function in pillow_copies and its arguments
     OPENCV = "opencv"  # the same in opencv_copies
-    NODE = "node"  # `job` is one JSON object for the Node script of `program`
+    SCRIPT = "script"  # `job` is one JSON object for the script of `program` (scripts.py)
     CHROMIUM = "chromium"  # `job` is MIME type, quality, smoothing
     CHAIN = "chain"  # `steps` follow each other
 
