@@ -54,8 +54,10 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     # OpenCV, jimp and others take the pixel left above: sample x at x * step and not at its middle.
     named["nearest, from the corner"] = _sampled(_R.NEAREST, "first")
     named["bilinear, from the corner"] = _sampled(_R.BILINEAR, "first")
-    # GD's `imagecopyresized` overwrites: the last pixel that begins within a target pixel stays.
+    # GD's `imagecopyresized` overwrites: the last pixel that begins within a target pixel stays. Its `imagescale` steps
+    # in whole 256ths of a pixel, and so ends several pixels before the edge.
     named["nearest, to the far corner"] = _sampled(_R.NEAREST, "last")
+    named["nearest, from the corner in 256ths"] = _sampled(_R.NEAREST, "first", parts=256)
     if min(target) > 2:
         named["fast bilinear"] = _fast
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
@@ -73,8 +75,11 @@ Area = tuple[float, float, float, float]
 
 def _area(source: Source, size: tuple[int, int], box: Box) -> Area:
     """Return the part of the source that a window of the target shows, in source pixels."""
-    step_x, step_y = source.size[0] / size[0], source.size[1] / size[1]
-    return (box[0] * step_x, box[1] * step_y, box[2] * step_x, box[3] * step_y)
+    return _stepped(box, (source.size[0] / size[0], source.size[1] / size[1]))
+
+
+def _stepped(box: Box, steps: tuple[float, float]) -> Area:
+    return (box[0] * steps[0], box[1] * steps[1], box[2] * steps[0], box[3] * steps[1])
 
 
 def _around(source: Source, size: tuple[int, int], area: Area, reach: float = _REACH) -> Box:
@@ -98,14 +103,18 @@ def _filtered(filter_: Image.Resampling, gap: float | None = None) -> Scaler:
     return scale
 
 
-def _sampled(filter_: Image.Resampling, at: Literal["middle", "first", "last"] = "middle") -> Scaler:
+def _sampled(filter_: Image.Resampling, at: Literal["middle", "first", "last"] = "middle", parts: int = 0) -> Scaler:
     """Interpolate between the nearest one, four or sixteen pixels however many are skipped.
 
-    Samples are taken at the middle of what each target pixel covers, or at the first or the last source pixel there.
+    Samples are taken at the middle of what each target pixel covers, or at the first or the last source pixel there; of
+    the step only so many whole `parts` of a pixel count, where they are given.
     """
 
     def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
-        step_x, step_y = source.size[0] / size[0], source.size[1] / size[1]
+        step_x, step_y = (
+            parts * length // count / parts if parts else length / count
+            for length, count in zip(source.size, size, strict=True)
+        )
         # Pillow samples at the middle of every target pixel and takes 0.5 for the middle of the first source pixel.
         middle = 0.0 if filter_ is _R.NEAREST else 0.5
         off_x, off_y = {
@@ -113,7 +122,7 @@ def _sampled(filter_: Image.Resampling, at: Literal["middle", "first", "last"] =
             "first": (middle + _TIE - step_x / 2, middle + _TIE - step_y / 2),
             "last": (step_x / 2 - _TIE - middle, step_y / 2 - _TIE - middle),
         }[at]
-        around = _around(source, size, _area(source, size, box))
+        around = _around(source, size, _stepped(box, (step_x, step_y)))
         off_x, off_y = off_x - around[0], off_y - around[1]
         matrix = (step_x, 0.0, box[0] * step_x + off_x, 0.0, step_y, box[1] * step_y + off_y)
         return source.part(around).transform((box[2] - box[0], box[3] - box[1]), _T.AFFINE, matrix, filter_)
