@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
 from contextlib import closing
@@ -67,6 +68,24 @@ def test_behind_a_broken_page_the_log_is_read_from_its_other_end(folder: Path) -
     assert taken.damaged == ("decision",)
     assert LINES * 0.7 < logged(folder) < LINES
     assert read_all(folder) == logged(folder)
+
+
+def test_a_log_that_leads_round_is_damaged_and_is_not_read_for_ever(folder: Path) -> None:
+    """One flipped bit in a line's number, which SQLite does not doubt: what comes next has been read before."""
+    path = folder / "index.db"
+    data = bytearray(path.read_bytes())
+    text, last = data.rindex(b"because"), LINES
+    number = bytes([0x80 | last >> 7, last & 0x7F])  # as a varint (SQLite's file format, 2.3), before the line
+    at = data.rindex(number, 0, text)
+    data[at : at + 2] = bytes([0x80, 5])
+    path.write_bytes(data)
+    index = Index(folder)
+    with pytest.raises(IndexUnusableError, match="line 5 of the log comes after"):
+        list(itertools.islice(index.memory.log(), 3 * LINES))
+    index.close()
+    assert (folder / DAMAGED).exists()
+    assert healed(folder) is not None
+    assert LINES - 1 <= read_all(folder) <= LINES
 
 
 def test_of_an_index_that_was_cut_off_what_lies_before_the_cut_is_kept(folder: Path) -> None:

@@ -70,6 +70,10 @@ class Database:
                 self._forget()  # SQLite ends a transaction by itself when a disk is full or broken
             raise unusable(self.path, error) from error
 
+    def damaged(self, words: str) -> IndexUnusableError:
+        """Return the error of a file that SQLite reads and that cannot be right, with the way out."""
+        return unusable(self.path, sqlite3.DatabaseError(f"malformed, as {words}"))
+
     def write(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Execute a statement that writes, in the open transaction or a new one, and return its rows.
 

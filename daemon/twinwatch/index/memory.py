@@ -210,13 +210,15 @@ class Memory:
     def log(
         self, since: float = 0.0, after_id: int = 0, verdict: str | None = None
     ) -> Iterator[tuple[int, DecisionRow]]:
-        """Yield the audit log, oldest first, with each line's number."""
+        """Yield the audit log, oldest first, with each line's number; raise IndexUnusableError when it is damaged."""
         # In parts, each read to its end: who asks may take its time, and write meanwhile.
-        part: dict[str, object] = {"since": since, "after": after_id, "verdict": verdict, "most": _LINES_AT_ONCE}
-        while rows := self._database.run(_LINES, part):
+        part: dict[str, object] = {"since": since, "verdict": verdict, "most": _LINES_AT_ONCE}
+        while rows := self._database.run(_LINES, {**part, "after": after_id}):
             for number, *line in rows:
+                if number <= after_id:  # SQLite believes a damaged page, and would lead round it for ever
+                    raise self._database.damaged(f"line {number} of the log comes after {after_id}")
+                after_id = number
                 yield number, _decision(line)
-            part["after"] = rows[-1][0]
 
     def setting(self, key: str) -> str | None:
         """Return a remembered setting, such as why moving is paused."""
