@@ -490,3 +490,10 @@ def test_a_copy_that_was_saved_finer_than_its_original_is_the_copy(noise: int, t
     for evidence, side in ((prove(original, copy), "a"), (prove(copy, original), "b")):
         assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
         assert evidence.measures["direction"] == "proved"
+
+
+@pytest.mark.parametrize(("shown", "told"), [(98, True), (99, False), (92, True), (90, False)])
+def test_rounding_explains_half_a_level_more_of_a_blocks_mean(shown: int, *, told: bool) -> None:
+    """Programs that cut luma off to whole numbers are so much darker before they round: here to three levels."""
+    target, made = (Image.new("RGB", (8, 8), (level,) * 3) for level in (95, shown))
+    assert explained(target, made, [24] * 64, np.array([[True]])).all() == told

@@ -20,7 +20,7 @@ from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header, PerceptualHash
-from twinwatch.proof.exposure import FINE, Eighths, fine_detail, reach
+from twinwatch.proof.exposure import Eighths, fine_detail, reach
 from twinwatch.proof.picture import JpegTables, Picture, as_rgb, loaded, tables_of, unloaded, with_profile
 
 Plane = NDArray[np.float32]
@@ -34,6 +34,7 @@ MOST_COARSE = 420
 
 _SIDE = 64  # of the miniatures that tell the orientation, pixels
 _SKETCH = 480  # long side that a decoder is asked for at least, pixels
+_FINE = 25.0  # mean luma step of a JPEG's tables (quality 77): with less all of a picture's grain must be there
 _DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
 _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
@@ -88,7 +89,7 @@ class Sketch:
     def is_fine(self) -> bool:
         """Tell whether it was stored so well, as far as its file tells, that all of its grain must be there."""
         if self.tables is not None:
-            return self.tables.coarseness <= FINE
+            return self.tables.coarseness <= _FINE
         return self.picture is not None and self.picture.lossless and self.picture.palette is None
 
     @cached_property
