@@ -15,9 +15,11 @@ from twinwatch.errors import RootError
 from twinwatch.index import Index, MoveState
 from twinwatch.photo import RootId
 from twinwatch.quarantine.manifest import HeldFile, Manifest
+from twinwatch.quarantine.restore import changed
 from twinwatch.quarantine.slots import (
     Slot,
     entry,
+    is_placeholder,
     journal_row,
     listing,
     move_exclusively,
@@ -79,7 +81,7 @@ def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, inde
                     return
                 words = "it is known again by its manifest" if state is None else "the move is finished"
                 outcome = MoveState.HELD
-            elif _is_home(manifest.photo, home_fd):
+            elif home_fd is not None and _is_held_file(manifest.photo, home_fd):
                 _bring(manifest.files[:-1], slot_fd, home_fd)
                 outcome = MoveState.CANCELLED if state in _NEVER_HELD else MoveState.RESTORED
                 words = "the photo is in its old place"
@@ -105,7 +107,7 @@ def _finish_purge(place_fd: int, name: str, manifest: Manifest) -> None:
     with opened_slot(place_fd, name) as slot_fd:
         for file in manifest.files[:-1]:
             found = entry(slot_fd, file.name)
-            if found is not None and (found.inode, found.size) == (file.inode, file.bytes):
+            if found is not None and found.size == file.bytes and _is_held_file(file, slot_fd):
                 os.unlink(file.name, dir_fd=slot_fd)
         sync_directory(slot_fd)
 
@@ -178,9 +180,16 @@ def _opened_home(root_fd: int, manifest: Manifest) -> Iterator[int | None]:
         os.close(fd)
 
 
-def _is_home(photo: HeldFile, home_fd: int | None) -> bool:
-    found = None if home_fd is None else entry(home_fd, photo.name)
-    return found is not None and found.inode == photo.inode
+def _is_held_file(file: HeldFile, folder_fd: int) -> bool:
+    """Tell whether the file of this name is the one that was held, also when something was written into it since.
+
+    FAT and exFAT number their files anew at each mount: there it is known by all else, read in full.
+    """
+    found = entry(folder_fd, file.name)
+    if found is None or found.inode == file.inode:
+        return found is not None
+    same = (found.size, found.mtime_ns) == (file.bytes, file.mtime_ns)
+    return same and not changed(file, folder_fd, missing="it is gone")
 
 
 def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None:
@@ -189,7 +198,11 @@ def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None
         if entry(slot_fd, file.name) is None:
             continue
         if file.bytes:  # in our own folder, and not what the manifest says was moved
-            remove_empty(slot_fd, file.name, lambda now, file=file: now.st_ino != file.inode)  # type: ignore[misc]
+
+            def ours(now: os.stat_result, inode: int = file.inode) -> bool:
+                return now.st_ino != inode or is_placeholder(now)  # numbered anew it may have that number by chance
+
+            remove_empty(slot_fd, file.name, ours)
         if home_fd is not None:
             remove_placeholder(home_fd, file.name)
 
@@ -215,8 +228,7 @@ def _bring(files: Iterable[HeldFile], from_fd: int | None, to_fd: int | None) ->
         return False
     brought = False
     for file in files:
-        found = entry(from_fd, file.name)
-        if found is not None and found.inode == file.inode:
+        if _is_held_file(file, from_fd):
             with contextlib.suppress(FileExistsError):
                 move_exclusively(from_fd, to_fd, file.name)
                 brought = True
