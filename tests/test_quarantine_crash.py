@@ -56,6 +56,11 @@ def test_the_same_where_no_exclusive_rename_is_known(memory: Path, act: str) -> 
     sweep(memory, act, [*KILLS, "EIO", "EIO+"], "plain")
 
 
+@pytest.mark.parametrize("act", CALLS)
+def test_the_same_where_files_are_numbered_anew_at_each_mount(memory: Path, act: str) -> None:
+    sweep(memory, act, ["after"], "plain", "anew")
+
+
 def test_two_processes_that_restore_at_once_restore_once(nas: Nas) -> None:
     nas.put("a.jpg", PICTURE)
     nas.put("b.jpg", PICTURE)
