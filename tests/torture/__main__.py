@@ -31,6 +31,7 @@ from tests.torture import (
     pictures,
     powercut,
     races,
+    remounts,
     services,
     soak,
     state,
@@ -58,6 +59,7 @@ FAMILIES: dict[str, Family] = {
     "memory": limits.out_of_memory,
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
+    "remounts": remounts.remounts,
     "network": network.network,
     "households": households.households,
     "overflow": floods.overflow,
@@ -88,6 +90,10 @@ PARTS: dict[str, Family] = {
     **{
         f"network-{name.replace(' ', '').lower()}": functools.partial(network.network, protocols=[name])
         for name in network.PROTOCOLS
+    },
+    **{
+        f"remounts-{ground.name.replace(' ', '-')}": functools.partial(remounts.remounts, grounds=[ground])
+        for ground in remounts.KEEPING
     },
     **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{
