@@ -205,6 +205,7 @@ def check_after_recovery(folder: Path, act: str) -> None:
     assert {path: tree.get(path) for path in KEEPER} == KEEPER
     home = {path: content for path, content in tree.items() if path not in KEEPER}
     assert "moving" not in states, states
+    assert set(states) <= {"held", {"purge": "purged", "restore": "restored"}.get(act, "cancelled")}, states
     if "held" in states:
         assert slots == 1
         assert (home, held) == ({}, GROUP)

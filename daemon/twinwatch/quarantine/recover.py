@@ -14,6 +14,7 @@ from pathlib import Path
 from twinwatch.errors import RootError
 from twinwatch.index import Index, MoveState
 from twinwatch.photo import RootId
+from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.restore import changed
 from twinwatch.quarantine.slots import (
@@ -56,47 +57,50 @@ def recover(root: Root, index: Index) -> list[Recovered]:
     found: list[Recovered] = []
     with root.opened() as root_fd:
         try:
-            for slot in listing(root.quarantine):
-                if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
-                    found.extend(_recover_slot(slot, slot.manifest, root, root_fd, index))
-                elif slot.manifest is None:
-                    found.extend(_without_manifest(slot, root, index))
-            found.extend(_without_slot(root, root.quarantine, root_fd, index))
+            # From the first look to the last, so that nobody begins, ends or undoes a move meanwhile.
+            with _opened_place(root.quarantine) as place_fd:
+                if place_fd is not None:
+                    for slot in listing(root.quarantine):
+                        if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
+                            found.extend(_recover_slot(slot, slot.manifest, root, place_fd, root_fd, index))
+                        elif slot.manifest is None:
+                            found.extend(_without_manifest(slot, place_fd, index))
+                found.extend(_without_slot(root, root.quarantine, place_fd, root_fd, index))
         except OSError as error:
             raise RootError(f"{root.quarantine} cannot be put right: {error.strerror}", "check the disk") from error
     return found
 
 
-def _recover_slot(slot: Slot, manifest: Manifest, root: Root, root_fd: int, index: Index) -> Iterable[Recovered]:
+def _recover_slot(
+    slot: Slot, manifest: Manifest, root: Root, place_fd: int, root_fd: int, index: Index
+) -> Iterable[Recovered]:
     row = index.journal.get(slot.name)
     state = None if row is None else row.state
-    with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
-        with _opened_home(root_fd, manifest) as home_fd:
-            _remove_empty(manifest, slot_fd, home_fd)
-            _part_doubles(manifest, slot_fd, home_fd)
-            if entry(slot_fd, manifest.photo.name) is not None:
-                # A restore that was cut short has companions at home already: they stay with their photo.
-                brought = _bring(manifest.files[:-1], home_fd, slot_fd)
-                if state is MoveState.HELD and not brought:
-                    return
-                words = "it is known again by its manifest" if state is None else "the move is finished"
-                outcome = MoveState.HELD
-            elif home_fd is not None and _is_held_file(manifest.photo, home_fd):
-                _bring(manifest.files[:-1], slot_fd, home_fd)
-                outcome = MoveState.CANCELLED if state in _NEVER_HELD else MoveState.RESTORED
-                words = "the photo is in its old place"
-            else:
-                outcome, words = MoveState.MISSING, "the photo is neither in quarantine nor in its old place"
-        if state is outcome is MoveState.MISSING:
-            return
+    with opened_slot(place_fd, slot.name) as slot_fd, _opened_home(root_fd, manifest) as home_fd:
+        _remove_empty(manifest, slot_fd, home_fd)
+        _part_doubles(manifest, slot_fd, home_fd)
+        if entry(slot_fd, manifest.photo.name) is not None:
+            # A restore that was cut short has companions at home already: they stay with their photo.
+            brought = _bring(manifest.files[:-1], home_fd, slot_fd)
+            if state is MoveState.HELD and not brought:
+                return
+            words = "it is known again by its manifest" if state is None else "the move is finished"
+            outcome = MoveState.HELD
+        elif home_fd is not None and _is_held_file(manifest.photo, home_fd):
+            _bring(manifest.files[:-1], slot_fd, home_fd)
+            outcome = MoveState.CANCELLED if state in _NEVER_HELD else MoveState.RESTORED
+            words = "the photo is in its old place"
+        else:
+            outcome, words = MoveState.MISSING, "the photo is neither in quarantine nor in its old place"
+    if state is outcome is MoveState.MISSING:
+        return
     over = outcome is MoveState.MISSING and state in (MoveState.PURGED, MoveState.RESTORED, MoveState.CANCELLED)
     if not over:
         _note(index, slot, manifest, outcome, root.id)
     if over or outcome in (MoveState.RESTORED, MoveState.CANCELLED):
-        with opened_place(slot.place) as place_fd:
-            if state is MoveState.PURGED and over:
-                _finish_purge(place_fd, slot.name, manifest)
-            remove_slot(place_fd, slot.name)
+        if state is MoveState.PURGED and over:
+            _finish_purge(place_fd, slot.name, manifest)
+        remove_slot(place_fd, slot.name)
     if over or (outcome is state and outcome is not MoveState.HELD):
         return  # said before, also where a slot stays for what could not go home
     yield Recovered(slot.name, root.path / manifest.path, outcome, words)
@@ -126,44 +130,44 @@ def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root
     index.commit()
 
 
-def _without_manifest(slot: Slot, root: Root, index: Index) -> Iterable[Recovered]:
-    """A slot made but not yet explained is empty and goes; one that holds anything is left for a person."""
-    with opened_place(slot.place) as place_fd:
-        with opened_slot(place_fd, slot.name) as slot_fd:
-            damaged = taken(slot_fd, "manifest.json")
-        if not damaged:
-            remove_slot(place_fd, slot.name)
-        if not taken(place_fd, slot.name):
-            if index.journal.get(slot.name) is not None:
-                index.journal.set_state(slot.name, MoveState.CANCELLED)
-            return
-    row = index.journal.get(slot.name)
-    path = slot.place / slot.name if row is None else row.root_path / row.path
-    yield Recovered(slot.name, path, MoveState.MISSING, f"{slot.trouble}; its files are in {slot.place / slot.name}")
+def _without_manifest(slot: Slot, place_fd: int, index: Index) -> Iterable[Recovered]:
+    """A slot that was made and not explained yet is empty and goes; one that holds anything is left for a person."""
+    with opened_slot(place_fd, slot.name) as slot_fd:
+        damaged = taken(slot_fd, manifests.NAME)
+    if not damaged:
+        remove_slot(place_fd, slot.name)
+    if taken(place_fd, slot.name):
+        there, row = slot.place / slot.name, index.journal.get(slot.name)
+        path = there if row is None else row.root_path / row.path
+        yield Recovered(slot.name, path, MoveState.MISSING, f"{slot.trouble}; its files are in {there}")
 
 
-def _without_slot(root: Root, place: Path, root_fd: int, index: Index) -> Iterable[Recovered]:
+def _without_slot(root: Root, place: Path, place_fd: int | None, root_fd: int, index: Index) -> Iterable[Recovered]:
     """Moves whose slot is not there: one that had not begun, or one that a person undid or emptied by hand."""
+    for row in index.journal.rows(MoveState.MOVING, MoveState.HELD):
+        there = place_fd is not None and taken(place_fd, row.slot)
+        if row.root_path != root.path or row.place != place or there:
+            continue
+        if row.state is MoveState.MOVING:
+            outcome, words = MoveState.CANCELLED, "the move had not begun"
+        else:
+            found = stat_file(root_fd, row.path)
+            back = found is not None and found.size == row.bytes
+            outcome = MoveState.RESTORED if back else MoveState.MISSING
+            words = "its slot is gone; " + ("a photo is in its old place" if back else "nothing is in its old place")
+        index.journal.set_state(row.slot, outcome)
+        yield Recovered(row.slot, row.root_path / row.path, outcome, words)
+
+
+@contextlib.contextmanager
+def _opened_place(place: Path) -> Iterator[int | None]:
+    """Hold the quarantine, alone, or None when there is none."""
     with contextlib.ExitStack() as stack:
         try:
             place_fd = stack.enter_context(opened_place(place))
         except FileNotFoundError:
             place_fd = None
-        for row in index.journal.rows(MoveState.MOVING, MoveState.HELD):
-            there = place_fd is not None and taken(place_fd, row.slot)
-            if row.root_path != root.path or row.place != place or there:
-                continue
-            if row.state is MoveState.MOVING:
-                outcome, words = MoveState.CANCELLED, "the move had not begun"
-            else:
-                found = stat_file(root_fd, row.path)
-                back = found is not None and found.size == row.bytes
-                outcome = MoveState.RESTORED if back else MoveState.MISSING
-                words = "its slot is gone; " + (
-                    "a photo is in its old place" if back else "nothing is in its old place"
-                )
-            index.journal.set_state(row.slot, outcome)
-            yield Recovered(row.slot, row.root_path / row.path, outcome, words)
+        yield place_fd
 
 
 @contextlib.contextmanager
