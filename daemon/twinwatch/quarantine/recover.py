@@ -6,6 +6,7 @@ The photo is moved last, so its place decides: in its slot, the move is finished
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from twinwatch.quarantine.slots import (
 from twinwatch.roots import Root, stat_file
 from twinwatch.syscalls import open_beneath, sync_directory
 
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a folder that is not there any more, or a symlink by now
+_HIDDEN = (errno.EXDEV, errno.EACCES)  # beneath another file system, or locked
 _NEVER_HELD = (None, MoveState.MOVING, MoveState.CANCELLED)  # as the journal says; after any other a person undid it
 
 
@@ -76,7 +79,7 @@ def _recover_slot(
 ) -> Iterable[Recovered]:
     row = index.journal.get(slot.name)
     state = None if row is None else row.state
-    with opened_slot(place_fd, slot.name) as slot_fd, _opened_home(root_fd, manifest) as home_fd:
+    with opened_slot(place_fd, slot.name) as slot_fd, _opened_home(root_fd, manifest) as (home_fd, hidden):
         _remove_empty(manifest, slot_fd, home_fd)
         _part_doubles(manifest, slot_fd, home_fd)
         if entry(slot_fd, manifest.photo.name) is not None:
@@ -95,6 +98,10 @@ def _recover_slot(
     if state is outcome is MoveState.MISSING:
         return
     over = outcome is MoveState.MISSING and state in (MoveState.PURGED, MoveState.RESTORED, MoveState.CANCELLED)
+    if outcome is MoveState.MISSING and hidden and not over:
+        words = "the photo is not in quarantine, and its old folder cannot be seen just now"
+        yield Recovered(slot.name, root.path / manifest.path, outcome, words)
+        return
     if not over:
         _note(index, slot, manifest, outcome, root.id)
     if over or outcome in (MoveState.RESTORED, MoveState.CANCELLED):
@@ -132,8 +139,11 @@ def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root
 
 def _without_manifest(slot: Slot, place_fd: int, index: Index) -> Iterable[Recovered]:
     """A slot that was made and not explained yet is empty and goes; one that holds anything is left for a person."""
-    with opened_slot(place_fd, slot.name) as slot_fd:
-        damaged = taken(slot_fd, manifests.NAME)
+    try:
+        with opened_slot(place_fd, slot.name) as slot_fd:
+            damaged = taken(slot_fd, manifests.NAME)
+    except PermissionError:  # made by another account, as by a command under sudo
+        damaged = True
     if not damaged:
         remove_slot(place_fd, slot.name)
     if taken(place_fd, slot.name):
@@ -151,7 +161,10 @@ def _without_slot(root: Root, place: Path, place_fd: int | None, root_fd: int, i
         if row.state is MoveState.MOVING:
             outcome, words = MoveState.CANCELLED, "the move had not begun"
         else:
-            found = stat_file(root_fd, row.path)
+            try:
+                found = stat_file(root_fd, row.path)
+            except OSError:
+                continue  # no telling where it is, until its folder can be seen again
             back = found is not None and found.size == row.bytes
             outcome = MoveState.RESTORED if back else MoveState.MISSING
             words = "its slot is gone; " + ("a photo is in its old place" if back else "nothing is in its old place")
@@ -171,15 +184,17 @@ def _opened_place(place: Path) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def _opened_home(root_fd: int, manifest: Manifest) -> Iterator[int | None]:
-    """Hold the folder the photo came from, or None when that folder is gone."""
+def _opened_home(root_fd: int, manifest: Manifest) -> Iterator[tuple[int | None, bool]]:
+    """Hold the folder the photo came from, or None when there is none; and whether that is only hidden just now."""
     try:
         fd = open_beneath(root_fd, os.fsencode(manifest.folder), os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):
-        yield None
+    except OSError as error:
+        if error.errno not in (*_GONE, *_HIDDEN):
+            raise
+        yield None, error.errno in _HIDDEN
         return
     try:
-        yield fd
+        yield fd, False
     finally:
         os.close(fd)
 
