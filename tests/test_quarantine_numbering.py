@@ -140,11 +140,13 @@ def test_an_empty_file_of_ours_is_known_although_it_has_the_photos_number(mounte
     assert (here(nas), nas.slots()) == (COPY, [])
 
 
-def test_a_held_photo_that_somebody_emptied_stays(mounted_again: Nas) -> None:
-    """By its number it is the one that was held: what has become of it is for a person to see."""
+@pytest.mark.parametrize("numbered", ["anew", "as it was"])
+def test_a_held_photo_that_was_emptied_stays(mounted_again: Nas, numbered: str) -> None:
+    """By somebody, or by a disk that lost its content: what has become of it is for a person to see."""
     nas = mounted_again
     held = nas.slot().photo_path
-    number(nas, {"b.jpg": held.stat().st_ino})
+    if numbered == "as it was":
+        number(nas, {"b.jpg": held.stat().st_ino})
     held.write_bytes(b"")
     assert outcomes(nas) == []
     assert nas.held() == [b"", STARS]

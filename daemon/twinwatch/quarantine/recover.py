@@ -216,12 +216,9 @@ def _remove_empty(manifest: Manifest, slot_fd: int, home_fd: int | None) -> None
     for file in manifest.files:
         if entry(slot_fd, file.name) is None:
             continue
-        if file.bytes:  # in our own folder, and not what the manifest says was moved
-
-            def ours(now: os.stat_result, inode: int = file.inode) -> bool:
-                return now.st_ino != inode or is_placeholder(now)  # numbered anew it may have that number by chance
-
-            remove_empty(slot_fd, file.name, ours)
+        if file.bytes:  # in our own folder, and what the manifest says was moved is still at home
+            at_home = home_fd is not None and _is_held_file(file, home_fd)
+            remove_empty(slot_fd, file.name, lambda now, at_home=at_home: at_home or is_placeholder(now))  # type: ignore[misc]
         if home_fd is not None:
             remove_placeholder(home_fd, file.name)
 
