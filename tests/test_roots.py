@@ -98,11 +98,13 @@ def test_a_file_system_that_is_numbered_by_its_device_may_have_another_number(na
         assert root.check() is Health.HEALTHY
 
 
-def test_a_reference_root_is_itself_whatever_marker_somebody_gives_it(nas: Nas) -> None:
+def test_a_reference_root_is_itself_with_whatever_marker_or_none(nas: Nas) -> None:
     identity = accepted_identity(nas.root.path, "", reference=True)
     assert identity.marker == ""
     reference = replace(nas.root, reference=True, identity=identity)
     assert (nas.root.path / MARKER).exists()
+    assert reference.check() is Health.HEALTHY
+    (nas.root.path / MARKER).unlink()
     assert reference.check() is Health.HEALTHY
 
 
@@ -110,6 +112,7 @@ def test_a_folder_that_is_gone_holds_nothing_at_all(nas: Nas) -> None:
     assert list(nas.root.walk(PurePosixPath("gone"))) == [Folder(PurePosixPath("gone"), {}, "", (), 0, frozenset(), 0)]
 
 
+@pytest.mark.timeout(30)  # what is no file is not waited for
 @pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
 def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
     marker = nas.root.path / MARKER
@@ -152,6 +155,7 @@ def test_another_file_system_mounted_over_a_root_is_not_it(nas: Nas) -> None:
 # --- walking -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(30)  # what is no file is not waited for
 def test_every_name_is_found_and_nothing_but_files_is_opened(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = (b"\xff.jpg", b"new\nline.jpg", b"-rf", b"x" * 255, b"%00.jpg", b"a b/c/d.jpg")
     names = [os.fsdecode(name) for name in strange]
