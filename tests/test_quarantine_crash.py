@@ -19,7 +19,7 @@ from twinwatch.quarantine import recover
 
 PICTURE = b"picture" * 3000
 # At least so many calls change something; fewer would mean that the driver does not see them.
-CALLS = {"hold": 15, "restore": 12, "purge": 12, "finish": 5, "undo": 7}
+CALLS = {"hold": 15, "restore": 11, "purge": 11, "finish": 5, "undo": 6}
 KILLS = ["before", "after"]
 ERRORS = ["EIO", "EIO+", "ENOSPC", "EXDEV+"]
 

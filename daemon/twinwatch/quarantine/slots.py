@@ -167,7 +167,10 @@ def is_placeholder(found: os.stat_result) -> bool:
 
 
 def remove_slot(place_fd: int, name: str) -> None:
-    """Remove a slot that has nothing but its manifest; whatever else is in it stays, and the slot with it."""
+    """Remove a slot that has nothing but its manifest; whatever else is in it stays, and the slot with it.
+
+    Not synced: a power cut may bring an empty slot back, and recovery takes it away again.
+    """
     with contextlib.suppress(FileNotFoundError):
         with opened_slot(place_fd, name) as slot_fd:
             if all(_is_ours(found) for found in os.listdir(slot_fd)):
@@ -175,7 +178,6 @@ def remove_slot(place_fd: int, name: str) -> None:
                     os.unlink(found, dir_fd=slot_fd)
         with contextlib.suppress(OSError):
             os.rmdir(name, dir_fd=place_fd)
-    sync_directory(place_fd)
 
 
 def listing(place: Path) -> list[Slot]:
