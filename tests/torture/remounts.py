@@ -25,7 +25,7 @@ QUICK = 5  # every so manieth call only
 
 
 def remounts(profile: Profile, grounds: Sequence[Ground] = KEEPING) -> Iterator[Figure]:
-    """Yield a figure for each act on each kind of file system that keeps what is on it."""
+    """Yield a figure for each kind of file system that keeps what is on it."""
     before = driver.STATE
     driver.STATE = str(profile.folder / "remounts-state")
     try:
@@ -37,44 +37,43 @@ def remounts(profile: Profile, grounds: Sequence[Ground] = KEEPING) -> Iterator[
             except UnavailableError as error:
                 sys.stderr.write(f"{ground.name}: {error}\n")
                 continue
-            for act in ACTS:
-                yield _killed(stage, act, ground, profile)
+            yield _killed(stage, ground, profile)
     finally:
         shutil.rmtree(driver.STATE, ignore_errors=True)
         driver.STATE = before
 
 
-def _killed(stage: Stage, act: str, ground: Ground, profile: Profile) -> Figure:
-    chance = random.Random(f"{profile.seed} {act} {ground.name}")
-    template = profile.folder / "index.db"
+def _killed(stage: Stage, ground: Ground, profile: Profile) -> Figure:
+    chance = random.Random(f"{profile.seed} {ground.name}")
     broken: Counter[str] = Counter()
-    count = stayed = 0
-    whole = _play(stage, act, 0, template)
-    assert whole is not None, act
-    assert whole[0] == "value", whole
-    for at in range(1, whole[1][0] + 1, QUICK if profile.quick else 1):
-        count += _play(stage, act, at, template) is None  # of a commit it is not told after, but before
-        with stage.opened() as library:
-            folder = library.base / "nas"
-            _look_up(folder, chance)
-            try:
-                _recover(folder)
-                stayed += _deleted_by_hand(folder)
-                driver.check_after_recovery(folder, act)
-            except AssertionError as error:
-                sys.stderr.write(f"{ground.name}, {act}, killed after call {at}: {error}\n")
-                broken["unresolved"] += 1
-    case = f"SIGKILL after each changing call, then mounted again: {act}, {ground.name}"
-    note = f"{stayed} times an empty file of ours stayed until it was deleted by hand" if stayed else ""
-    return Figure("F24", case, count, "every call", broken, note)
+    count: Counter[str] = Counter()
+    for act in ACTS:
+        whole = _play(stage, act, 0, profile)
+        assert whole is not None, act
+        assert whole[0] == "value", whole
+        for at in range(1, whole[1][0] + 1, QUICK if profile.quick else 1):
+            count["killed"] += _play(stage, act, at, profile) is None  # of a commit it is not told after, but before
+            with stage.opened() as library:
+                folder = library.base / "nas"
+                _look_up(folder, chance)
+                try:
+                    _recover(folder)
+                    count["empty"] += _deleted_by_hand(folder)
+                    driver.check_after_recovery(folder, act)
+                except AssertionError as error:
+                    sys.stderr.write(f"{ground.name}, {act}, killed after call {at}: {error}\n")
+                    broken["unresolved"] += 1
+    case = f"SIGKILL after each changing call, then mounted again: {', '.join(ACTS)}, {ground.name}"
+    note = f"{count['empty']} times an empty file of ours stayed until it was deleted by hand" if count["empty"] else ""
+    return Figure("F24", case, count["killed"], "every call", broken, note)
 
 
-def _play(stage: Stage, act: str, at: int, template: Path) -> Any:
+def _play(stage: Stage, act: str, at: int, profile: Profile) -> Any:
     """Let an act be killed after a call of that number; return what it answers when it was not."""
     with stage.opened() as library:
         folder = library.base / "nas"
         shutil.rmtree(folder, ignore_errors=True)
-        driver.prepare(folder, act, template)
+        driver.prepare(folder, act, profile.folder / "index.db")
         for number in range(5):  # what else is there changes the numbers
             (folder / f"photos/other {number}.jpg").write_bytes(b"another picture")
         return driver.in_child(lambda: driver.perform(folder, act, lambda: driver.Faults(at, "after", plain=False)))
