@@ -79,6 +79,9 @@ def test_a_folder_that_became_a_symlink_keeps_no_root_from_work(held: Nas, state
 def test_a_photo_that_a_mount_may_hide_is_not_called_gone(held: Nas) -> None:
     with tmpfs(home(held)):
         assert found(held) == []
+        held.index.journal.set_state(held.slot().name, MOVING)
+        assert found(held) == [HELD]
+        assert held.states() == [HELD]
     taken_out(held)
     with tmpfs(home(held)):
         assert is_hidden(recover(held.root, held.index))

@@ -119,7 +119,9 @@ def test_a_photo_whose_folder_is_gone_is_not_looked_for_elsewhere(
     mounted_again: Nas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nas = mounted_again
-    nas.slot().photo_path.rename(nas.folder / "b.jpg")
+    held = nas.slot().photo_path
+    number(nas, {"b.jpg": held.stat().st_ino})
+    held.rename(nas.folder / "b.jpg")
     home(nas).rmdir()
     monkeypatch.chdir(nas.folder)
     assert outcomes(nas) == [MoveState.MISSING]
