@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.mounting import as_plain_user, as_root, tmpfs
-from tests.nas import PICTURE, Nas
+from tests.nas import NOW, PICTURE, Nas
 from twinwatch import syscalls
 from twinwatch.errors import RootError
 from twinwatch.index import MoveState
@@ -118,6 +119,19 @@ def test_a_locked_folder_is_not_an_empty_one(open_nas: Nas, left: bool) -> None:
     assert nas.states() == [HELD]
     home(nas).chmod(0o755)
     assert found(nas) == [RESTORED]
+
+
+@as_root
+def test_of_moves_without_slots_those_that_can_be_seen_are_told(open_nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas = open_nas
+    nas.put("seen/c.jpg", PICTURE)
+    monkeypatch.setattr(nas.holder, "_clock", lambda: NOW + 1)
+    nas.hold("seen/c.jpg", "keep/a.jpg")
+    shutil.rmtree(nas.place)
+    home(nas).chmod(0)
+    with as_plain_user():
+        assert found(nas) == [MISSING]
+    assert nas.states() == [HELD, MISSING]
 
 
 @as_root

@@ -152,3 +152,17 @@ def test_a_held_photo_that_was_emptied_stays(mounted_again: Nas, numbered: str) 
     held.write_bytes(b"")
     assert outcomes(nas) == []
     assert nas.held() == [b"", STARS]
+
+
+def test_what_was_emptied_is_not_looked_for_elsewhere_when_its_folder_is_gone(
+    mounted_again: Nas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that happens to lie where we stand, with the name and the number of the photo, is not it."""
+    nas = mounted_again
+    (nas.folder / "b.jpg").write_bytes(OTHER)
+    number(nas, {"b.jpg": (nas.folder / "b.jpg").stat().st_ino})
+    nas.slot().photo_path.write_bytes(b"")
+    home(nas).rmdir()
+    monkeypatch.chdir(nas.folder)
+    assert outcomes(nas) == []
+    assert nas.held() == [b"", STARS]

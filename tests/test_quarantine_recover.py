@@ -117,6 +117,15 @@ def test_a_purge_is_finished_with_what_was_held_only(held: Nas) -> None:
     assert held.held() == [STARS[::-1]]
 
 
+@pytest.mark.parametrize("state", [MOVING, HELD])
+def test_a_photo_that_was_edited_in_its_old_place_is_still_the_one(held: Nas, state: MoveState) -> None:
+    say(held, state)
+    photo = held.slot().photo_path.rename(home(held) / "b.jpg")
+    photo.write_bytes(OTHER)
+    assert outcomes(held) == [CANCELLED if state is MOVING else RESTORED]
+    assert (here(held), held.slots()) == ({**COPY, "photos/in/b.jpg": OTHER}, [])
+
+
 def test_no_purge_is_finished_whose_photo_is_at_home_again(held: Nas) -> None:
     say(held, PURGED)
     held.slot().photo_path.rename(home(held) / "b.jpg")
