@@ -91,6 +91,18 @@ def test_a_photo_that_a_mount_may_hide_is_not_called_gone(held: Nas) -> None:
 
 
 @as_root
+def test_an_empty_file_of_ours_is_not_the_photo_that_a_mount_may_hide(held: Nas) -> None:
+    held.index.journal.set_state(held.slot().name, MOVING)
+    there = held.slot().photo_path
+    taken_out(held)
+    there.touch(0o200)
+    with tmpfs(home(held)):
+        assert is_hidden(recover(held.root, held.index))
+    assert found(held) == [MoveState.CANCELLED]
+    assert (home(held) / "b.jpg").read_bytes() == PICTURE
+
+
+@as_root
 @pytest.mark.parametrize("state", [MoveState.PURGED, RESTORED, MoveState.CANCELLED, MISSING])
 def test_of_a_photo_that_was_to_go_nothing_is_asked_of_a_hidden_folder(held: Nas, state: MoveState) -> None:
     held.index.journal.set_state(held.slot().name, state)
