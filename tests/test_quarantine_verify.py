@@ -67,6 +67,22 @@ def test_a_keeper_that_is_not_the_proven_one_any_more_is_told_with_the_way_back(
     assert "keep/a.jpg is gone or was changed" in found.wrong[0]
 
 
+def test_what_another_root_holds_is_no_keeper(held: Nas) -> None:
+    other = held.other_root("other")
+    assert other.quarantine is not None
+    other.quarantine.mkdir()
+    there = other.quarantine / "a.jpg"
+    (held.root.path / "keep/a.jpg").rename(there)
+    assert looked(held, there).keeper == "gone"
+
+
+def test_without_an_index_a_keeper_is_gone_from_a_folder_that_has_a_marker_only(held: Nas) -> None:
+    (held.root.path / "keep/a.jpg").unlink()
+    assert looked(held, index=False).keeper == "gone"
+    (held.root.path / MARKER).unlink()
+    assert looked(held, index=False).keeper == "unknown"
+
+
 @pytest.mark.parametrize("how", ["missing", "unmarked", "another"])
 def test_a_keeper_whose_folder_cannot_be_seen_is_unknown_and_not_gone(held: Nas, how: str) -> None:
     other = held.other_root("other")
