@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -280,6 +280,26 @@ def test_what_is_told_of_a_file_is_what_the_disk_says_and_it_is_closed_again(nas
     assert told == opened
     assert told is not None
     assert (told.inode, told.size, told.mtime_ns) == (path.stat().st_ino, 3, path.stat().st_mtime_ns)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_may_not_be_read_is_said_to_be_so_and_is_not_gone() -> None:
+    with tempfile.TemporaryDirectory() as folder, closing(Nas(Path(folder))) as nas:
+        nas.folder.chmod(0o755)
+        nas.put("a.jpg", b"x").chmod(0)
+        with as_plain_user(), pytest.raises(PhotoError, match="cannot be read") as raised:
+            nas.root.opened_file(PurePosixPath("a.jpg")).__enter__()
+        assert not isinstance(raised.value, PhotoChangedError)
+
+
+@pytest.mark.timeout(30)  # what is no file is not waited for
+@pytest.mark.parametrize("odd", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_closed_again(nas: Nas, odd: Callable[[Path], None]) -> None:
+    odd(nas.root.path / "a.jpg")
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(PhotoChangedError), nas.root.opened_file(PurePosixPath("a.jpg")):
+        pass
+    assert nas.root.stat(PurePosixPath("a.jpg")) is None
     assert set(os.listdir("/proc/self/fd")) == before
 
 
