@@ -113,6 +113,28 @@ def test_a_folder_that_is_gone_holds_nothing_at_all(nas: Nas) -> None:
 
 
 @pytest.mark.timeout(30)  # what is no file is not waited for
+@pytest.mark.parametrize("odd", [Path.touch, os.mkfifo])
+def test_a_folder_that_became_something_else_holds_nothing_at_all(nas: Nas, odd: Callable[[Path], None]) -> None:
+    odd(nas.root.path / "a")
+    assert list(nas.root.walk(PurePosixPath("a"))) == [Folder(PurePosixPath("a"), {})]
+
+
+def test_a_folder_whose_disk_fails_is_trouble(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas.put("a/a.jpg", b"x")
+    plainly = os.listdir
+
+    def failing(what: int) -> list[str]:
+        if Path(f"/proc/self/fd/{what}").readlink().name == "a":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return plainly(what)
+
+    monkeypatch.setattr(os, "listdir", failing)
+    folders = {str(folder.path): folder for folder in nas.root.walk()}
+    assert (folders["a"].files, folders["a"].trouble) == ({}, os.strerror(errno.EIO))
+    assert folders["."].trouble == ""
+
+
+@pytest.mark.timeout(30)  # what is no file is not waited for
 @pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
 def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
     marker = nas.root.path / MARKER

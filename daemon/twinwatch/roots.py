@@ -298,11 +298,11 @@ def _list_folder(
     except (FileNotFoundError, NotADirectoryError):
         return Folder(path, {}), []  # gone since it was listed or named by an event
     except OSError as error:
-        return Folder(path, {}, trouble=error.strerror or str(error)), []
+        return Folder(path, {}, trouble=f"{error.strerror}"), []
     try:
         return _sorted_out(path, fd, exclusions, known)
     except OSError as error:
-        return Folder(path, {}, trouble=error.strerror or str(error)), []
+        return Folder(path, {}, trouble=f"{error.strerror}"), []
     finally:
         os.close(fd)
 
