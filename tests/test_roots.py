@@ -119,6 +119,20 @@ def test_a_folder_that_became_something_else_holds_nothing_at_all(nas: Nas, odd:
     assert list(nas.root.walk(PurePosixPath("a"))) == [Folder(PurePosixPath("a"), {})]
 
 
+def test_what_goes_while_its_folder_is_listed_hides_no_other(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas.put("a.jpg", b"x")
+    plainly = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda what: ["gone.jpg", *plainly(what)])
+    assert found(nas.root) == ["a.jpg"]
+
+
+def test_a_walk_leaves_nothing_open(nas: Nas) -> None:
+    nas.put("a/b/a.jpg", b"x")
+    before = set(os.listdir("/proc/self/fd"))
+    assert found(nas.root) == ["a/b/a.jpg"]
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_folder_whose_disk_fails_is_trouble(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     nas.put("a/a.jpg", b"x")
     plainly = os.listdir
