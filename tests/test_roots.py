@@ -26,7 +26,7 @@ from twinwatch.errors import PhotoChangedError, PhotoError, RootError
 from twinwatch.ingest import Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Reading
-from twinwatch.roots import MARKER, Folder, Health, Root, accepted_identity, mark, write_durably
+from twinwatch.roots import MARKER, Folder, Health, Mark, Root, accepted_identity, mark, write_durably
 from twinwatch.syscalls import open_beneath
 
 
@@ -117,6 +117,17 @@ def test_a_folder_that_is_gone_holds_nothing_at_all(nas: Nas) -> None:
 def test_a_folder_that_became_something_else_holds_nothing_at_all(nas: Nas, odd: Callable[[Path], None]) -> None:
     odd(nas.root.path / "a")
     assert list(nas.root.walk(PurePosixPath("a"))) == [Folder(PurePosixPath("a"), {})]
+
+
+def test_what_has_the_mark_it_is_known_by_needs_no_second_look(nas: Nas) -> None:
+    marks: dict[str, Mark] = {}
+    for name, content in (("a.jpg", b"abc"), ("b.jpg", b"12345"), ("c.jpg", b"x")):
+        stat = nas.put(name, content).stat()
+        marks[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    marks["c.jpg"] = (*marks["c.jpg"][:3], 0)
+    (folder,) = nas.root.walk(known=lambda _: marks)
+    assert (folder.unchanged, folder.unchanged_bytes) == ({"a.jpg", "b.jpg"}, 8)
+    assert (list(folder.files), folder.others, folder.mounts, folder.trouble) == (["c.jpg"], 0, (), "")
 
 
 def test_what_goes_while_its_folder_is_listed_hides_no_other(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
