@@ -126,7 +126,7 @@ def test_what_has_the_mark_it_is_known_by_needs_no_second_look(nas: Nas) -> None
         marks[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     marks["c.jpg"] = (*marks["c.jpg"][:3], 0)
     (folder,) = nas.root.walk(known=lambda _: marks)
-    assert (folder.unchanged, folder.unchanged_bytes) == ({"a.jpg", "b.jpg"}, 8)
+    assert (folder.unchanged, folder.unchanged_bytes) == (frozenset({"a.jpg", "b.jpg"}), 8)
     assert (list(folder.files), folder.others, folder.mounts, folder.trouble) == (["c.jpg"], 0, (), "")
 
 
