@@ -170,7 +170,38 @@ def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: st
         os.mkfifo(marker)
     else:
         marker.symlink_to("kept.json")
+    before = set(os.listdir("/proc/self/fd"))
     assert nas.root.check() is Health.UNMARKED
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.timeout(30)  # what is opened as a folder only is not waited for
+@pytest.mark.parametrize("odd", [Path.touch, os.mkfifo])
+def test_a_root_whose_own_folder_is_none_cannot_be_marked(tmp_path: Path, odd: Callable[[Path], None]) -> None:
+    odd(tmp_path / ".twinwatch")
+    with pytest.raises(RootError, match="cannot be written"):
+        mark(tmp_path)
+
+
+def test_a_marker_is_on_disk_with_its_folder_which_others_may_look_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plainly, seen = os.fsync, []
+
+    def fsync(fd: int) -> None:
+        plainly(fd)
+        seen.append(Path(f"/proc/self/fd/{fd}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = os.umask(0o022)
+    try:
+        mark(tmp_path)
+    finally:
+        os.umask(before)
+    assert seen[1:] == [tmp_path / ".twinwatch", tmp_path]
+    assert seen[0].parent == tmp_path / ".twinwatch"
+    assert (tmp_path / ".twinwatch").stat().st_mode & 0o7777 == 0o755
+    assert (tmp_path / MARKER).stat().st_mode & 0o7777 == 0o644
 
 
 def test_a_missing_root_and_a_root_that_became_a_symlink_are_unknown(nas: Nas, tmp_path: Path) -> None:
