@@ -97,8 +97,8 @@ PARTS: dict[str, Family] = {
     },
     **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{
-        f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)
-        for number in sorted({fault.number for fault in diskfaults.FAULTS})
+        f"disk-{only.replace(' ', '-')}": functools.partial(diskfaults.disk_faults, only=only)
+        for only in sorted({word for fault in diskfaults.FAULTS for word in (fault.number, fault.name)})
     },
 }
 """Parts of families, to be run by themselves."""

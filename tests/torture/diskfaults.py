@@ -259,11 +259,11 @@ def _progress(library: Library) -> int:
 
 
 def disk_faults(profile: Profile, only: str = "") -> Iterator[Figure]:
-    """Yield a figure for each fault."""
+    """Yield a figure for each fault, or for those of this number or name."""
     require("nbdkit", "nbdfuse")
     chance = random.Random(profile.seed)
     for fault in FAULTS:
-        if only and fault.number != only:
+        if only and only not in (fault.number, fault.name):
             continue
         try:
             require(fault.system.make[0])
