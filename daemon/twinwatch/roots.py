@@ -376,9 +376,7 @@ def write_durably(folder_fd: int, name: str, content: bytes) -> None:
     An existing file of that name, ours by its place, is replaced. Raises OSError.
     """
     temporary = f".{name}.{uuid.uuid4().hex[:8]}.tmp"
-    fd = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd
-    )
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder_fd)
     try:
         with open(fd, "wb") as file:
             file.write(content)
