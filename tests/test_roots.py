@@ -186,11 +186,12 @@ def test_a_root_whose_own_folder_is_none_cannot_be_marked(tmp_path: Path, odd: C
 def test_a_marker_is_on_disk_with_its_folder_which_others_may_look_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plainly, seen = os.fsync, []
+    plainly, seen, sizes = os.fsync, [], []
 
     def fsync(fd: int) -> None:
         plainly(fd)
         seen.append(Path(f"/proc/self/fd/{fd}").readlink())
+        sizes.append(os.fstat(fd).st_size)
 
     monkeypatch.setattr(os, "fsync", fsync)
     before = os.umask(0o022)
@@ -199,7 +200,7 @@ def test_a_marker_is_on_disk_with_its_folder_which_others_may_look_into(
     finally:
         os.umask(before)
     assert seen[1:] == [tmp_path / ".twinwatch", tmp_path]
-    assert seen[0].parent == tmp_path / ".twinwatch"
+    assert (seen[0].parent, sizes[0]) == (tmp_path / ".twinwatch", (tmp_path / MARKER).stat().st_size)
     assert (tmp_path / ".twinwatch").stat().st_mode & 0o7777 == 0o755
     assert (tmp_path / MARKER).stat().st_mode & 0o7777 == 0o644
 
