@@ -1,9 +1,10 @@
 """Runs one act of the quarantine again and again, each time with a fault at its next system call, and checks the laws.
 
-usage: crash_driver.py FOLDER ACT FAULT[,FAULT...] [plain]
+usage: crash_driver.py FOLDER ACT FAULT[,FAULT...] [plain] [anew]
 ACT    hold, restore, purge, finish, undo (the last two are `recover` after a crash of each kind)
 FAULT  before, after: the process is killed there; or an errno's name, raised once, or for ever with a `+` behind it
 plain  the file system knows no exclusive rename
+anew   it is mounted again before the recovery, and numbers its files anew, as FAT and exFAT do
 
 Each run is a forked child on a fresh small NAS that the parent made. Then another child recovers, twice, and the parent
 looks at the disk. Prints how many calls were tried; any broken law ends it with an AssertionError.
@@ -21,6 +22,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +188,24 @@ def look(folder: Path) -> tuple[dict[str, bytes], list[bytes], list[str], int]:
     return found
 
 
+def number_anew(folder: Path) -> None:
+    """Let the manifests have other numbers than the files; an empty file of ours has that of the file it is not."""
+    nas = Nas(folder, STATE)
+    for slot in nas.slots():
+        if slot.manifest is not None:
+            inside = nas.place / slot.name
+            empty = {path.name: path.stat().st_ino for path in inside.iterdir() if path.stat().st_size == 0}
+            files = [replace(file, inode=empty.get(file.name, file.inode + 2**60)) for file in slot.manifest.files]
+            (inside / "manifest.json").write_bytes(replace(slot.manifest, files=tuple(files)).to_bytes())
+    nas.close()
+
+
 def check_after_recovery(folder: Path, act: str) -> None:
     tree, held, states, slots = look(folder)
     assert {path: tree.get(path) for path in KEEPER} == KEEPER
     home = {path: content for path, content in tree.items() if path not in KEEPER}
     assert "moving" not in states, states
+    assert set(states) <= {"held", {"purge": "purged", "restore": "restored"}.get(act, "cancelled")}, states
     if "held" in states:
         assert slots == 1
         assert (home, held) == ({}, GROUP)
@@ -217,7 +232,7 @@ def check_answer(folder: Path, act: str, answer: Any) -> None:
         assert (tree, held) == (({**KEEPER, **HOME}, []) if act == "hold" else (KEEPER, GROUP)), answer[2]
 
 
-def sweep(folder: Path, act: str, fault: str, *, plain: bool, template: Path | None = None) -> int:
+def sweep(folder: Path, act: str, fault: str, *, plain: bool, anew: bool = False, template: Path | None = None) -> int:
     template = template or folder.with_name("index.db")
     at = 0
     while True:
@@ -227,6 +242,8 @@ def sweep(folder: Path, act: str, fault: str, *, plain: bool, template: Path | N
         answer = in_child(lambda at=at: perform(folder, act, lambda: Faults(at, fault, plain=plain)))  # type: ignore[misc]
         try:
             check_answer(folder, act, answer)
+            if anew:
+                in_child(lambda: number_anew(folder))
             recovered = in_child(lambda: recover_twice(folder))
             assert recovered[0] == "value", recovered
             check_after_recovery(folder, act)
@@ -243,7 +260,7 @@ def main() -> None:
     prepare(folder, "restore", folder.with_name("index.db"))
     recover_twice(folder)
     for fault in sys.argv[3].split(","):
-        calls = sweep(folder, act, fault, plain=sys.argv[4:] == ["plain"])
+        calls = sweep(folder, act, fault, plain="plain" in sys.argv[4:], anew="anew" in sys.argv[4:])
         sys.stdout.write(f"{calls}\n")
 
 

@@ -142,6 +142,35 @@ def test_purge_deletes_for_good_when_the_keeper_stands(mirror: Path, tmp_path: P
     assert (ask("quarantine", "list"), (mirror / "IMG_1.jpg").exists()) == ([], True)
 
 
+@pytest.mark.parametrize(("act", "done"), [(("restore",), "restored"), (("purge", "--yes"), "purged")])
+def test_of_everything_what_cannot_be_done_is_told(
+    mirror: Path, tmp_path: Path, ask: Ask, act: tuple[str, ...], done: str
+) -> None:
+    ask("scan", mirror, "--quarantine")
+    damaged = sorted(tmp_path.glob(".*quarantine/*/manifest.json"))[1]
+    damaged.write_bytes(b"{")
+    said = twinwatch("quarantine", *act, "--all", "--state", tmp_path / "state", "--json", check=False)
+    rows = {row["id"]: row["state"] for row in map(json.loads, said.stdout.splitlines())}
+    assert rows == {**dict.fromkeys(rows, done), damaged.parent.name: "failed"}
+    assert (said.returncode, len(rows)) == (1, 3)
+    assert "its manifest cannot be read" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "show", "restore", "purge", "verify"])
+def test_a_quarantine_that_cannot_be_read_is_said_in_one_line(
+    mirror: Path, tmp_path: Path, ask: Ask, command: str
+) -> None:
+    ask("scan", mirror, "--quarantine")
+    place = next(tmp_path.glob(".*quarantine"))
+    place.rename(tmp_path / "aside")
+    place.write_bytes(b"a file")
+    ids = [] if command in ("list", "verify") else ["x"]
+    done = twinwatch("quarantine", command, *ids, "--state", tmp_path / "state", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{place} cannot be read: Not a directory" in done.stderr
+
+
 def test_compare_pairs_answers_line_by_line_in_order(mirror: Path, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     names = ["IMG_1 (1).jpg", "IMG_1_half.jpg", "IMG_1_stamp.jpg", "gone.jpg"]

@@ -19,7 +19,7 @@ from twinwatch.quarantine import recover
 
 PICTURE = b"picture" * 3000
 # At least so many calls change something; fewer would mean that the driver does not see them.
-CALLS = {"hold": 15, "restore": 12, "purge": 12, "finish": 5, "undo": 7}
+CALLS = {"hold": 15, "restore": 11, "purge": 11, "finish": 5, "undo": 6}
 KILLS = ["before", "after"]
 ERRORS = ["EIO", "EIO+", "ENOSPC", "EXDEV+"]
 
@@ -54,6 +54,11 @@ def test_an_error_at_every_call_is_never_called_success_and_loses_nothing(memory
 @pytest.mark.parametrize("act", ["hold", "restore", "undo"])
 def test_the_same_where_no_exclusive_rename_is_known(memory: Path, act: str) -> None:
     sweep(memory, act, [*KILLS, "EIO", "EIO+"], "plain")
+
+
+@pytest.mark.parametrize("act", CALLS)
+def test_the_same_where_files_are_numbered_anew_at_each_mount(memory: Path, act: str) -> None:
+    sweep(memory, act, ["after"], "plain", "anew")
 
 
 def test_two_processes_that_restore_at_once_restore_once(nas: Nas) -> None:

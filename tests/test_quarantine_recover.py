@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ import pytest
 
 from tests.nas import NOW, Nas
 from twinwatch.index import Index, MoveState
-from twinwatch.quarantine import recover
+from twinwatch.quarantine import recover, restore
 
 PICTURE, STARS, PLACE, OTHER = b"picture" * 3000, b"stars", b"a place", b"another picture" * 3000
 COPY = {"photos/in/b.jpg": PICTURE, "photos/in/b.jpg.json": PLACE, "photos/in/b.jpg.xmp": STARS}
@@ -116,6 +117,15 @@ def test_a_purge_is_finished_with_what_was_held_only(held: Nas) -> None:
     assert held.held() == [STARS[::-1]]
 
 
+@pytest.mark.parametrize("state", [MOVING, HELD])
+def test_a_photo_that_was_edited_in_its_old_place_is_still_the_one(held: Nas, state: MoveState) -> None:
+    say(held, state)
+    photo = held.slot().photo_path.rename(home(held) / "b.jpg")
+    photo.write_bytes(OTHER)
+    assert outcomes(held) == [CANCELLED if state is MOVING else RESTORED]
+    assert (here(held), held.slots()) == ({**COPY, "photos/in/b.jpg": OTHER}, [])
+
+
 def test_no_purge_is_finished_whose_photo_is_at_home_again(held: Nas) -> None:
     say(held, PURGED)
     held.slot().photo_path.rename(home(held) / "b.jpg")
@@ -197,13 +207,23 @@ def test_a_photo_is_held_also_where_its_old_folder_is_none_any_more(
     assert held.held() == GROUP
 
 
-def test_a_move_whose_slot_was_made_and_no_more_was_not_made(held: Nas) -> None:
-    row = held.index.journal.rows()[0]
+@pytest.mark.parametrize("state", EVERY)
+def test_an_empty_slot_goes_and_what_was_said_of_the_move_stays_said(held: Nas, state: MoveState | None) -> None:
+    """As a move leaves it that was not begun, and a restore or a purge that was all but finished."""
+    say(held, state)
     for file in inside(held).iterdir():
         file.rename(home(held) / file.name) if file.name != "manifest.json" else file.unlink()
-    held.index.journal.set_state(row.slot, MOVING)
-    assert outcomes(held) == []
-    assert (here(held), held.slots(), held.states()) == (COPY, [], [CANCELLED])
+    now = {MOVING: CANCELLED, HELD: RESTORED}
+    assert outcomes(held) == ([now[state]] if state in now else [])
+    assert (here(held), held.slots()) == (COPY, [])
+    assert held.states() == ([] if state is None else [now.get(state, state)])
+
+
+def test_a_slot_that_was_emptied_by_hand_with_its_manifest_is_told_of(held: Nas) -> None:
+    for file in inside(held).iterdir():
+        file.unlink()
+    assert outcomes(held) == [MISSING]
+    assert (held.slots(), held.states()) == ([], [MISSING])
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -238,6 +258,35 @@ def test_a_move_whose_slot_is_gone_is_found_among_the_others(held: Nas) -> None:
     assert [found.slot for found in recover(held.root, held.index)] == ["gone 2"]
     assert held.states() == [HELD, HELD, MISSING]
     assert [found.slot for found in recover(second, held.index)] == ["gone 1"]
+
+
+# --- others meanwhile -----------------------------------------------------------------------------------------------
+
+
+def put_back(nas: Nas) -> None:
+    restore(nas.slot(), nas.index, NOW)
+
+
+def explained(nas: Nas) -> None:
+    (nas.folder / "manifest.json").rename(inside(nas) / "manifest.json")
+
+
+@pytest.mark.parametrize("ends", [put_back, explained])
+def test_what_another_process_ends_while_recovery_waits_for_it_needs_no_recovery(
+    held: Nas, monkeypatch: pytest.MonkeyPatch, ends: Callable[[Nas], None]
+) -> None:
+    if ends is explained:
+        (inside(held) / "manifest.json").rename(held.folder / "manifest.json")
+    plainly = fcntl.flock
+
+    def flock(fd: int, how: int) -> None:
+        monkeypatch.undo()
+        ends(held)
+        plainly(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert recover(held.root, held.index) == []
+    assert held.states() == [RESTORED if ends is put_back else HELD]
 
 
 # --- the empty files by which names are taken, where no exclusive rename is known -----------------------------------

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.mounting import as_root, tmpfs
 from tests.nas import Nas
 from twinwatch.photo import ContentDigest
 from twinwatch.quarantine import Finding, verify
 from twinwatch.quarantine.restore import has_bytes
-from twinwatch.roots import MARKER
+from twinwatch.roots import MARKER, accepted_identity, mark
 
 PICTURE, OTHER = b"picture" * 3000, b"other" * 3000
 
@@ -65,6 +67,40 @@ def test_a_keeper_that_is_not_the_proven_one_any_more_is_told_with_the_way_back(
     assert (found.keeper, found.keeper_at, found.ok) == ("gone", None, False)
     assert found.advice.endswith(f"twinwatch quarantine restore {held.slot().name}")
     assert "keep/a.jpg is gone or was changed" in found.wrong[0]
+
+
+def test_what_another_root_holds_is_no_keeper(held: Nas) -> None:
+    other = held.other_root("other")
+    assert other.quarantine is not None
+    other.quarantine.mkdir()
+    there = other.quarantine / "a.jpg"
+    (held.root.path / "keep/a.jpg").rename(there)
+    assert looked(held, there).keeper == "gone"
+
+
+def test_without_an_index_a_keeper_is_gone_from_a_folder_that_has_a_marker_only(held: Nas) -> None:
+    (held.root.path / "keep/a.jpg").unlink()
+    assert looked(held, index=False).keeper == "gone"
+    (held.root.path / MARKER).unlink()
+    assert looked(held, index=False).keeper == "unknown"
+
+
+@as_root
+@pytest.mark.parametrize("marker", ["", "of somebody else"])
+def test_a_keeper_in_a_reference_root_is_gone_only_from_that_very_folder(held: Nas, marker: str) -> None:
+    """It has no marker of ours: an empty mount point is none either, and not it."""
+    root = held.folder / "reference"
+    root.mkdir()
+    held.index.record_root(root, accepted_identity(root, "", reference=True), None)
+    if marker:
+        mark(root, marker)
+    slot = held.slot()
+    assert slot.manifest is not None
+    forged = replace(slot.manifest, keeper_root=root)
+    (slot.place / slot.name / "manifest.json").write_bytes(forged.to_bytes())
+    assert looked(held).keeper == "gone"
+    with tmpfs(root):
+        assert looked(held).keeper == "unknown"
 
 
 @pytest.mark.parametrize("how", ["missing", "unmarked", "another"])

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ from twinwatch.errors import PhotoChangedError, PhotoError, RootError
 from twinwatch.ingest import Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Reading
-from twinwatch.roots import MARKER, Folder, Health, Root, accepted_identity, mark, write_durably
+from twinwatch.roots import MARKER, Folder, Health, Mark, Root, accepted_identity, mark, write_durably
 from twinwatch.syscalls import open_beneath
 
 
@@ -98,11 +98,13 @@ def test_a_file_system_that_is_numbered_by_its_device_may_have_another_number(na
         assert root.check() is Health.HEALTHY
 
 
-def test_a_reference_root_is_itself_whatever_marker_somebody_gives_it(nas: Nas) -> None:
+def test_a_reference_root_is_itself_with_whatever_marker_or_none(nas: Nas) -> None:
     identity = accepted_identity(nas.root.path, "", reference=True)
     assert identity.marker == ""
     reference = replace(nas.root, reference=True, identity=identity)
     assert (nas.root.path / MARKER).exists()
+    assert reference.check() is Health.HEALTHY
+    (nas.root.path / MARKER).unlink()
     assert reference.check() is Health.HEALTHY
 
 
@@ -110,6 +112,54 @@ def test_a_folder_that_is_gone_holds_nothing_at_all(nas: Nas) -> None:
     assert list(nas.root.walk(PurePosixPath("gone"))) == [Folder(PurePosixPath("gone"), {}, "", (), 0, frozenset(), 0)]
 
 
+@pytest.mark.timeout(30)  # what is no file is not waited for
+@pytest.mark.parametrize("odd", [Path.touch, os.mkfifo])
+def test_a_folder_that_became_something_else_holds_nothing_at_all(nas: Nas, odd: Callable[[Path], None]) -> None:
+    odd(nas.root.path / "a")
+    assert list(nas.root.walk(PurePosixPath("a"))) == [Folder(PurePosixPath("a"), {})]
+
+
+def test_what_has_the_mark_it_is_known_by_needs_no_second_look(nas: Nas) -> None:
+    marks: dict[str, Mark] = {}
+    for name, content in (("a.jpg", b"abc"), ("b.jpg", b"12345"), ("c.jpg", b"x")):
+        stat = nas.put(name, content).stat()
+        marks[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    marks["c.jpg"] = (*marks["c.jpg"][:3], 0)
+    (folder,) = nas.root.walk(known=lambda _: marks)
+    assert (folder.unchanged, folder.unchanged_bytes) == (frozenset({"a.jpg", "b.jpg"}), 8)
+    assert (list(folder.files), folder.others, folder.mounts, folder.trouble) == (["c.jpg"], 0, (), "")
+
+
+def test_what_goes_while_its_folder_is_listed_hides_no_other(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas.put("a.jpg", b"x")
+    plainly = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda what: ["gone.jpg", *plainly(what)])
+    assert found(nas.root) == ["a.jpg"]
+
+
+def test_a_walk_leaves_nothing_open(nas: Nas) -> None:
+    nas.put("a/b/a.jpg", b"x")
+    before = set(os.listdir("/proc/self/fd"))
+    assert found(nas.root) == ["a/b/a.jpg"]
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_whose_disk_fails_is_trouble(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas.put("a/a.jpg", b"x")
+    plainly = os.listdir
+
+    def failing(what: int) -> list[str]:
+        if Path(f"/proc/self/fd/{what}").readlink().name == "a":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return plainly(what)
+
+    monkeypatch.setattr(os, "listdir", failing)
+    folders = {str(folder.path): folder for folder in nas.root.walk()}
+    assert (folders["a"].files, folders["a"].trouble) == ({}, os.strerror(errno.EIO))
+    assert folders["."].trouble == ""
+
+
+@pytest.mark.timeout(30)  # what is no file is not waited for
 @pytest.mark.parametrize("odd", ["folder", "fifo", "symlink"])
 def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: str) -> None:
     marker = nas.root.path / MARKER
@@ -120,7 +170,39 @@ def test_a_marker_that_is_no_file_is_none_and_never_waited_for(nas: Nas, odd: st
         os.mkfifo(marker)
     else:
         marker.symlink_to("kept.json")
+    before = set(os.listdir("/proc/self/fd"))
     assert nas.root.check() is Health.UNMARKED
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.timeout(30)  # what is opened as a folder only is not waited for
+@pytest.mark.parametrize("odd", [Path.touch, os.mkfifo])
+def test_a_root_whose_own_folder_is_none_cannot_be_marked(tmp_path: Path, odd: Callable[[Path], None]) -> None:
+    odd(tmp_path / ".twinwatch")
+    with pytest.raises(RootError, match="cannot be written"):
+        mark(tmp_path)
+
+
+def test_a_marker_is_on_disk_with_its_folder_which_others_may_look_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plainly, seen, sizes = os.fsync, [], []
+
+    def fsync(fd: int) -> None:
+        plainly(fd)
+        seen.append(Path(f"/proc/self/fd/{fd}").readlink())
+        sizes.append(os.fstat(fd).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = os.umask(0o022)
+    try:
+        mark(tmp_path)
+    finally:
+        os.umask(before)
+    assert seen[1:] == [tmp_path / ".twinwatch", tmp_path]
+    assert (seen[0].parent, sizes[0]) == (tmp_path / ".twinwatch", (tmp_path / MARKER).stat().st_size)
+    assert (tmp_path / ".twinwatch").stat().st_mode & 0o7777 == 0o755
+    assert (tmp_path / MARKER).stat().st_mode & 0o7777 == 0o644
 
 
 def test_a_missing_root_and_a_root_that_became_a_symlink_are_unknown(nas: Nas, tmp_path: Path) -> None:
@@ -152,6 +234,7 @@ def test_another_file_system_mounted_over_a_root_is_not_it(nas: Nas) -> None:
 # --- walking -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(30)  # what is no file is not waited for
 def test_every_name_is_found_and_nothing_but_files_is_opened(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = (b"\xff.jpg", b"new\nline.jpg", b"-rf", b"x" * 255, b"%00.jpg", b"a b/c/d.jpg")
     names = [os.fsdecode(name) for name in strange]
@@ -276,6 +359,26 @@ def test_what_is_told_of_a_file_is_what_the_disk_says_and_it_is_closed_again(nas
     assert told == opened
     assert told is not None
     assert (told.inode, told.size, told.mtime_ns) == (path.stat().st_ino, 3, path.stat().st_mtime_ns)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_may_not_be_read_is_said_to_be_so_and_is_not_gone() -> None:
+    with tempfile.TemporaryDirectory() as folder, closing(Nas(Path(folder))) as nas:
+        nas.folder.chmod(0o755)
+        nas.put("a.jpg", b"x").chmod(0)
+        with as_plain_user(), pytest.raises(PhotoError, match="cannot be read") as raised:
+            nas.root.opened_file(PurePosixPath("a.jpg")).__enter__()
+        assert not isinstance(raised.value, PhotoChangedError)
+
+
+@pytest.mark.timeout(30)  # what is no file is not waited for
+@pytest.mark.parametrize("odd", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_closed_again(nas: Nas, odd: Callable[[Path], None]) -> None:
+    odd(nas.root.path / "a.jpg")
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(PhotoChangedError), nas.root.opened_file(PurePosixPath("a.jpg")):
+        pass
+    assert nas.root.stat(PurePosixPath("a.jpg")) is None
     assert set(os.listdir("/proc/self/fd")) == before
 
 

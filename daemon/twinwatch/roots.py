@@ -76,7 +76,7 @@ class Root:
         """Look whether this still is the recorded folder."""
         try:
             with opened(self.path) as fd:
-                return self._recognise(fd)
+                return recognised(fd, self.identity)
         except RootError as error:
             return Health(error.health)
         except OSError:
@@ -87,7 +87,7 @@ class Root:
         """Hold a descriptor of the root folder, after looking that it is the recorded one; raise RootError if not."""
         with opened(self.path) as fd:
             try:
-                health = self._recognise(fd)
+                health = recognised(fd, self.identity)
             except OSError as error:
                 hint = EXPLANATIONS[Health.UNREADABLE]
                 raise RootError(f"{self.path} cannot be read: {error.strerror}", hint, Health.UNREADABLE) from error
@@ -142,20 +142,6 @@ class Root:
             pending.extend(reversed(below))
             yield found
 
-    def _recognise(self, fd: int) -> Health:
-        found = identity_of(fd)
-        recorded = self.identity
-        if recorded.marker and not found.marker:
-            return Health.UNMARKED
-        if found.marker != recorded.marker and recorded.marker:
-            return Health.REPLACED
-        # Some number their file systems by device, which may change over a reboot, and a backup that was put back has
-        # another inode: either alone is believed, both together with a copied marker are another disk. So is another
-        # number by itself where it is never changed: the top folder of every ext4 has the same inode.
-        if found.fsid != recorded.fsid and (found.inode != recorded.inode or mounts.has_lasting_id(fd)):
-            return Health.REPLACED
-        return Health.HEALTHY
-
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -200,6 +186,21 @@ def opened(path: Path) -> Iterator[int]:
 def identity_of(fd: int) -> Identity:
     """Read the identity of the folder behind a descriptor; `marker` is empty when there is none."""
     return Identity(_read_marker(fd), os.fstatvfs(fd).f_fsid, os.fstat(fd).st_ino)
+
+
+def recognised(fd: int, recorded: Identity) -> Health:
+    """Tell whether the folder behind a descriptor is the recorded one; raise OSError when that cannot be read."""
+    found = identity_of(fd)
+    if recorded.marker and not found.marker:
+        return Health.UNMARKED
+    if found.marker != recorded.marker and recorded.marker:
+        return Health.REPLACED
+    # Some number their file systems by device, which may change over a reboot, and a backup that was put back has
+    # another inode: either alone is believed, both together with a copied marker are another disk. So is another
+    # number by itself where it is never changed: the top folder of every ext4 has the same inode.
+    if found.fsid != recorded.fsid and (found.inode != recorded.inode or mounts.has_lasting_id(fd)):
+        return Health.REPLACED
+    return Health.HEALTHY
 
 
 def mark(path: Path, marker: str = "") -> Identity:
@@ -297,11 +298,11 @@ def _list_folder(
     except (FileNotFoundError, NotADirectoryError):
         return Folder(path, {}), []  # gone since it was listed or named by an event
     except OSError as error:
-        return Folder(path, {}, trouble=error.strerror or str(error)), []
+        return Folder(path, {}, trouble=f"{error.strerror}"), []
     try:
         return _sorted_out(path, fd, exclusions, known)
     except OSError as error:
-        return Folder(path, {}, trouble=error.strerror or str(error)), []
+        return Folder(path, {}, trouble=f"{error.strerror}"), []
     finally:
         os.close(fd)
 
@@ -375,9 +376,7 @@ def write_durably(folder_fd: int, name: str, content: bytes) -> None:
     An existing file of that name, ours by its place, is replaced. Raises OSError.
     """
     temporary = f".{name}.{uuid.uuid4().hex[:8]}.tmp"
-    fd = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd
-    )
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder_fd)
     try:
         with open(fd, "wb") as file:
             file.write(content)

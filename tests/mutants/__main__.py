@@ -36,7 +36,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
 FILES = (
     "brake.py", "verdict.py", "roots.py", "quarantine/hold.py", "quarantine/restore.py", "quarantine/recover.py",
-    "quarantine/slots.py", "quarantine/manifest.py",
+    "quarantine/slots.py", "quarantine/manifest.py", "quarantine/verify.py",
 )  # fmt: skip
 QUICK = (
     "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",
@@ -44,7 +44,8 @@ QUICK = (
     "tests/test_quarantine_groups.py", "tests/test_quarantine_purge.py", "tests/test_quarantine_races.py",
     "tests/test_quarantine_order.py", "tests/test_quarantine_faults.py", "tests/test_quarantine_recover.py",
     "tests/test_quarantine_descriptors.py", "tests/test_quarantine_slots.py", "tests/test_quarantine_verify.py",
-    "tests/test_quarantine_details.py", "tests/test_orphans.py", "tests/test_ingest.py",
+    "tests/test_quarantine_details.py", "tests/test_quarantine_numbering.py", "tests/test_quarantine_hidden.py",
+    "tests/test_orphans.py", "tests/test_ingest.py",
 )  # fmt: skip
 QUICK_ALSO = (
     "tests/test_quarantine_crash.py::test_recovery_believes_nothing_of_a_root_that_lost_its_marker",

@@ -16,6 +16,7 @@ daemonkills   F2   SIGKILL of the daemon at random moments under load
 diskfaults    F5-F8, F10, F11   a disk that fails, fills, is read-only, unmounted, pulled or hangs under a command
 daemonfaults  F8-F11   a disk that comes and goes under the daemon
 filesystems   F21, F24   the same on every kind of file system
+remounts      F24   killed after each call, then mounted again: exFAT numbers its files anew
 network       F24   NFS and CIFS between two virtual machines (guests), with the program in one of them (clientside)
 limits        F14, F31   clocks that jump, and the OOM killer
 floods        F12, F13   more files than the event queue, or the watches, hold

@@ -31,6 +31,7 @@ from tests.torture import (
     pictures,
     powercut,
     races,
+    remounts,
     services,
     soak,
     state,
@@ -58,6 +59,7 @@ FAMILIES: dict[str, Family] = {
     "memory": limits.out_of_memory,
     "roundtrips": filesystems.round_trips,
     "filesystems": filesystems.matrix,
+    "remounts": remounts.remounts,
     "network": network.network,
     "households": households.households,
     "overflow": floods.overflow,
@@ -89,10 +91,14 @@ PARTS: dict[str, Family] = {
         f"network-{name.replace(' ', '').lower()}": functools.partial(network.network, protocols=[name])
         for name in network.PROTOCOLS
     },
+    **{
+        f"remounts-{ground.name.replace(' ', '-')}": functools.partial(remounts.remounts, grounds=[ground])
+        for ground in remounts.KEEPING
+    },
     **{f"mutants-{name}": functools.partial(pictures.mutants, formats=[name]) for name in pictures.FORMATS},
     **{
-        f"disk-{number}": functools.partial(diskfaults.disk_faults, only=number)
-        for number in sorted({fault.number for fault in diskfaults.FAULTS})
+        f"disk-{only.replace(' ', '-')}": functools.partial(diskfaults.disk_faults, only=only)
+        for only in sorted({word for fault in diskfaults.FAULTS for word in (fault.number, fault.name)})
     },
 }
 """Parts of families, to be run by themselves."""

@@ -163,7 +163,7 @@ class FaultyStage(Stage):
             words.append(f"error-file={switch}")
         disk = Disk(folder, [*filters, "file", self._image, *words])
         try:
-            run("mount", "-o", ",".join(filter(None, ("loop", self._ground.system.options))), disk.device, self._where)
+            self._mount(disk.device)
             try:
                 with _cramped(self.library.state, chance) if fault.cramped else contextlib.nullcontext():
                     return _play(Scene(self.library, disk, chance, switch), act, fault)
@@ -173,6 +173,15 @@ class FaultyStage(Stage):
         finally:
             disk.close()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _mount(self, device: Path) -> None:
+        """Mount a disk past the page cache, which may keep a failed write to itself, so that fsync says it is done."""
+        loop = run("losetup", "-f", "--show", "--direct-io=on", device).strip()
+        try:
+            options = self._ground.system.options
+            run("mount", *(["-o", options] if options else []), loop, self._where)
+        finally:
+            run("losetup", "-d", loop)  # when it is unmounted
 
     def judge(self, act: Act, done: Done) -> Counter[str]:
         """Judge the disk as it is found when the fault is over."""
@@ -250,11 +259,11 @@ def _progress(library: Library) -> int:
 
 
 def disk_faults(profile: Profile, only: str = "") -> Iterator[Figure]:
-    """Yield a figure for each fault."""
+    """Yield a figure for each fault, or for those of this number or name."""
     require("nbdkit", "nbdfuse")
     chance = random.Random(profile.seed)
     for fault in FAULTS:
-        if only and fault.number != only:
+        if only and only not in (fault.number, fault.name):
             continue
         try:
             require(fault.system.make[0])

@@ -23,13 +23,17 @@ def judge_recovered(library: Library, config: Config, allowed: Mapping[str, set[
             assembly.recover(watched)
             level = not watched.words and not assembly.recover(watched) and not assembly.index.verify()
             broken["unresolved"] += not level or bool(assembly.index.journal.rows(MoveState.MOVING))
-            rows = assembly.index.journal.rows(MoveState.HELD)
-            held = {str(row.path) for row in rows if row.root_path == library.root}
+            rows = [row for row in assembly.index.journal.rows() if row.root_path == library.root]
     except TwinwatchError as error:
         sys.stderr.write(f"{error}\n")
         return Counter(unresolved=1)
     broken += library.judge(allowed)
-    broken["untrue"] += len(held ^ (library.groups.keys() & library.look().held.keys()))
+    found = library.look()
+    for copy in library.groups:
+        said = Counter(row.state for row in rows if str(row.path) == copy)
+        gone = said[MoveState.PURGED] + said[MoveState.MISSING]
+        here = copy in found.held or copy in found.home
+        broken["untrue"] += said[MoveState.HELD] != (copy in found.held) or (gone == 0) != here
     return +broken
 
 

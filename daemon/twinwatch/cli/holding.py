@@ -151,11 +151,10 @@ def purge(
         if not wanted:
             click.echo("nothing to purge", err=True)
             return
-        total = sum(slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None)
+        sizes = [slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None]
         if not yes:
-            click.echo(
-                f"{output.counted(len(wanted), 'photo')}, {output.size(total)}, will be deleted for good.", err=True
-            )
+            total = output.size(sum(sizes))
+            click.echo(f"{output.counted(len(sizes), 'photo')}, {total}, will be deleted for good.", err=True)
             _confirm()
 
         _each(wanted, lambda slot: held.purge(slot, known, lambda digest: _known(known, digest)), "purged", as_json)
@@ -221,15 +220,14 @@ class _Quarantine:
         self._index: Index | None = None
 
     def __enter__(self) -> tuple[list[Slot], Index | None]:
-        from twinwatch.cli.selection import all_slots, open_index
-        from twinwatch.quarantine import listing
+        from twinwatch.cli.selection import all_slots, open_index, slots_in
 
         try:
             self._index = open_index(self._state)
         except click.UsageError:
             if not self._places:
                 raise
-            return [slot for place in self._places for slot in listing(place)], None
+            return [slot for place in self._places for slot in slots_in(place)], None
         return all_slots(self._index, self._places), self._index
 
     def __exit__(self, *_: object) -> None:
@@ -240,7 +238,8 @@ class _Quarantine:
 def _wanted(slots: Sequence[Slot], ids: Sequence[str], *, everything: bool) -> list[Slot]:
     if everything and ids:
         raise click.UsageError("give IDs or --all, not both")
-    return [slot for slot in slots if slot.present] if everything else _chosen(slots, ids)
+    # Of everything also what cannot be: to pass it over in silence would say that all was done.
+    return [slot for slot in slots if slot.present or slot.trouble] if everything else _chosen(slots, ids)
 
 
 def _chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:

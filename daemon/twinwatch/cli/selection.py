@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from twinwatch.config import Config, defaults, load, with_state
+from twinwatch.errors import TwinwatchError
 from twinwatch.index import FILE_NAME, Index
 from twinwatch.quarantine import Slot, listing
 from twinwatch.service import state as states
@@ -73,7 +74,17 @@ def all_slots(index: Index, more: Iterable[Path] = ()) -> list[Slot]:
     """Return every slot of every quarantine that is known, oldest first; the disk decides, not the index."""
     places = {Path(record.quarantine) for record in index.roots() if record.quarantine is not None}
     places |= {row.place for row in index.journal.rows()} | set(more)
-    return sorted((slot for place in sorted(places) for slot in listing(place)), key=lambda slot: slot.name)
+    return sorted((slot for place in sorted(places) for slot in slots_in(place)), key=lambda slot: slot.name)
+
+
+def slots_in(place: Path) -> list[Slot]:
+    """Return the slots of one quarantine, oldest first; raise TwinwatchError when its folder cannot be read."""
+    try:
+        return listing(place)
+    except OSError as error:
+        raise TwinwatchError(
+            f"{place} cannot be read: {error.strerror}", "check its permissions and the disk"
+        ) from error
 
 
 def chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:

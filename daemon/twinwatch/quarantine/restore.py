@@ -83,7 +83,7 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
             if not _is_still(slot_fd, manifest):
                 raise MoveRefusedError(f"slot {slot.name} changed a moment ago", "list the quarantine again")
             held = [found for file in manifest.files if (found := entry(slot_fd, file.name)) is not None]
-            if wrong := [words for file in manifest.files if (words := _changed(file, slot_fd, missing=""))]:
+            if wrong := [words for file in manifest.files if (words := changed(file, slot_fd, missing=""))]:
                 # A program that still had it open, or a person, wrote into it: no keeper has that.
                 hint = f"put it back with: twinwatch quarantine restore {slot.name}"
                 raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
@@ -128,16 +128,16 @@ def changed_in_quarantine(slot: Slot) -> list[str]:
     """Read everything held in a slot again; return what differs from the manifest, in words."""
     manifest = _manifest(slot)
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
-        found = [_changed(file, slot_fd, missing=f"{file.name} is not there") for file in manifest.files]
+        found = [changed(file, slot_fd, missing=f"{file.name} is not there") for file in manifest.files]
     return [words for words in found if words]
 
 
-def _changed(file: HeldFile, slot_fd: int, missing: str) -> str:
+def changed(file: HeldFile, folder_fd: int, missing: str) -> str:
     """Say what is wrong with a held file, `missing` when it is not there, nothing when it is what was held."""
-    if not taken(slot_fd, file.name):
+    if not taken(folder_fd, file.name):
         return missing
     try:
-        fd = open_file(slot_fd, PurePosixPath(file.name))
+        fd = open_file(folder_fd, PurePosixPath(file.name))
     except PhotoError as error:
         return str(error)
     try:

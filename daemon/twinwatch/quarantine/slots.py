@@ -133,7 +133,7 @@ def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
 
 def remove_placeholder(folder_fd: int, name: str) -> None:
     """Take away the empty file that a crash in the middle of `move_exclusively` left; nothing else is touched."""
-    remove_empty(folder_fd, name, _is_placeholder)
+    remove_empty(folder_fd, name, is_placeholder)
 
 
 def remove_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], bool]) -> None:
@@ -160,13 +160,17 @@ def _is_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], bool])
     return is_regular(found) and found.st_size == 0 and found.st_nlink == 1 and ours(found)
 
 
-def _is_placeholder(found: os.stat_result) -> bool:
+def is_placeholder(found: os.stat_result) -> bool:
+    """Tell whether an empty file is one of ours, by the mode or the time that only we give one."""
     by_mode = (stat.S_IMODE(found.st_mode), found.st_uid) == (_PLACEHOLDER, os.geteuid())
     return by_mode or found.st_mtime_ns == _PLACEHOLDER_NS
 
 
 def remove_slot(place_fd: int, name: str) -> None:
-    """Remove a slot that has nothing but its manifest; whatever else is in it stays, and the slot with it."""
+    """Remove a slot that has nothing but its manifest; whatever else is in it stays, and the slot with it.
+
+    Not synced: a power cut may bring an empty slot back, and recovery takes it away again.
+    """
     with contextlib.suppress(FileNotFoundError):
         with opened_slot(place_fd, name) as slot_fd:
             if all(_is_ours(found) for found in os.listdir(slot_fd)):
@@ -174,7 +178,6 @@ def remove_slot(place_fd: int, name: str) -> None:
                     os.unlink(found, dir_fd=slot_fd)
         with contextlib.suppress(OSError):
             os.rmdir(name, dir_fd=place_fd)
-    sync_directory(place_fd)
 
 
 def listing(place: Path) -> list[Slot]:

@@ -13,7 +13,7 @@ from twinwatch.photo import ContentDigest
 from twinwatch.quarantine.manifest import Manifest
 from twinwatch.quarantine.restore import changed_in_quarantine, has_bytes
 from twinwatch.quarantine.slots import Slot, entry, opened_place, opened_slot
-from twinwatch.roots import identity_of, opened
+from twinwatch.roots import Health, identity_of, opened, recognised
 
 Keeper = Literal["stands", "moved", "gone", "unknown"]
 """It is where it was; its bytes are in another place; they are nowhere; its folder cannot be seen just now."""
@@ -84,9 +84,8 @@ def _is_watched(root: Path, index: Index | None) -> bool:
     known = None if index is None else index.root_at(root)
     try:
         with opened(root) as fd:
-            found = identity_of(fd)
+            if known is None:
+                return identity_of(fd).marker != ""
+            return recognised(fd, known.identity) is Health.HEALTHY
     except (RootError, OSError):
         return False
-    if known is None:
-        return bool(found.marker)
-    return found.marker == known.identity.marker or (not known.identity.marker and found == known.identity)
