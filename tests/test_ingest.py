@@ -215,6 +215,24 @@ def test_a_moved_or_renamed_file_is_followed_and_is_no_arrival(house: House) -> 
     assert house.workers.reads == 1
 
 
+def test_twins_that_a_mount_numbered_anew_are_where_they_were_and_no_arrivals(house: House) -> None:
+    """FAT and exFAT number files anew at each mount: of two alike residents each may get the other's number."""
+    house.nas.index.set_level(house.nas.root.id, None)
+    first, second = (house.nas.put(name, PICTURE) for name in ("a.jpg", "b.jpg"))
+    house.survey()
+    house.nas.index.set_level(house.nas.root.id, 1.0)
+    first.rename(first.with_name("c"))
+    second.rename(first)
+    first.with_name("c").rename(second)
+    for _ in range(2):
+        house.survey()
+    assert house.nas.slots() == []
+    for name in ("a.jpg", "b.jpg"):
+        photo = house.nas.index.photos.at(house.nas.root.id, PurePosixPath(name))
+        assert photo is not None
+        assert not photo.arrived
+
+
 def test_hard_links_are_one_file_and_never_held(house: House) -> None:
     os.link(house.nas.put("a.jpg", PICTURE), house.nas.root.path / "b.jpg")
     house.take("a.jpg", "b.jpg")

@@ -224,6 +224,8 @@ class Line:
             if there is not None and there.same_inode(stat):
                 linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived)
                 photos.set_judged(linked.id)  # one file under two names is no copy
+            elif there is not None and (there.size, there.mtime_ns) == (stat.size, stat.mtime_ns):
+                continue  # it is where it was: FAT and exFAT number their files anew at each mount
             elif there is not None or root.is_gone(other.path):
                 photos.follow(other.id, path, stat)
             else:
