@@ -45,18 +45,19 @@ def reach(luma: Levels) -> Levels:
     )
 
 
-def kinship(ours: Eighths, theirs: Eighths, calm: NDArray[np.bool_]) -> float:
+def kinship(ours: Eighths, theirs: Eighths, calm: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the correlation of the fine detail of two pictures of one shape, where they are `calm`.
 
-    1 where it tells nothing: too little is calm, or one of them has no grain to speak of.
+    With the weaker one's energy as a share of the other's. (1, 0) where it tells nothing: too little is calm, or one of
+    them has no grain to speak of.
     """
     if int(calm.sum()) < _FEWEST:
-        return 1.0
+        return 1.0, 0.0
     one, other = (plane[calm].astype(np.float32) for plane in (ours, theirs))
     energy = float(np.mean(one * one)), float(np.mean(other * other))
     if min(energy) < max(_FAINTEST, _WEAKEST * max(energy)):
-        return 1.0
-    return float(np.mean(one * other)) / float(np.sqrt(energy[0] * energy[1]))
+        return 1.0, 0.0
+    return float(np.mean(one * other)) / float(np.sqrt(energy[0] * energy[1])), min(energy) / max(energy)
 
 
 def two_shots(a: Picture, b: Picture, transform: int) -> bool:
@@ -74,4 +75,4 @@ def two_shots(a: Picture, b: Picture, transform: int) -> bool:
         details.append([fine_detail(luma).ravel() for luma in both])
         calm.append((np.maximum(*map(reach, both)) <= _CALM).ravel())
     ours, theirs = (np.concatenate(side) for side in zip(*details, strict=True))
-    return kinship(ours, theirs, np.concatenate(calm)) < _LEAST
+    return kinship(ours, theirs, np.concatenate(calm))[0] < _LEAST

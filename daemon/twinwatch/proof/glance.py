@@ -26,10 +26,11 @@ _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most
 _MOST_TILE, _MOST_PIXEL = 5.2, 10.0
 _MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE = 14.0, 18.0
 
-# Measured as `exposure.kinship` on 1,609 copies that have grain: 0.31 or more, stored coarsely or scaled by dropped
-# pixels; of one size and finely stored, also through coarser JPEGs, 0.58. Other shots from a tripod, at night or in a
-# burst: -0.05 to 0.8.
-_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.5
+# Measured as `exposure.kinship` on 2,800 copies, where they have grain: 0.31 or more, stored coarsely or scaled by dropped
+# pixels; 646 of one size, finely stored and as grainy, also through coarser JPEGs, 0.6, but for one that was twice below
+# quality 55 (0.50). Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
+_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.6
+_AS_STRONG = 0.5  # share of the other's grain
 _CALM = 16  # grey levels that a neighbourhood reaches in the coarse picture: beyond is an edge, which both shots have
 
 _SHADOW = 64  # grey levels: darker, light that is kept in eight bits (`scaling.posterised`) differs by more than this
@@ -106,9 +107,10 @@ def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, Plane]:
 
 def _kinship(a: Sketch, b: Sketch, ours: Coarse, theirs: Coarse) -> tuple[float, float]:
     """Return the correlation of their grain, and the least that a copy has."""
-    found = kinship(ours.fine, theirs.fine, np.maximum(ours.reach, theirs.reach) <= _CALM)
+    found, share = kinship(ours.fine, theirs.fine, np.maximum(ours.reach, theirs.reach) <= _CALM)
     one_size = sorted(a.header.upright) == sorted(b.header.upright)
-    return round(found, 3), _LEAST_KIN_FINE if one_size and a.is_fine and b.is_fine else _LEAST_KIN
+    as_stored = one_size and a.is_fine and b.is_fine and share >= _AS_STRONG
+    return round(found, 3), _LEAST_KIN_FINE if as_stored else _LEAST_KIN
 
 
 def _in_eight_bits(side: Sketch) -> Sketch:
