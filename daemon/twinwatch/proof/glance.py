@@ -26,9 +26,9 @@ _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most
 _MOST_TILE, _MOST_PIXEL = 5.2, 10.0
 _MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE = 14.0, 18.0
 
-# Measured as `exposure.kinship` on 2,800 copies, where they have grain: 0.31 or more, stored coarsely or scaled by dropped
-# pixels; 646 of one size, finely stored and as grainy, also through coarser JPEGs, 0.6, but for one that was twice below
-# quality 55 (0.50). Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
+# Measured as `exposure.kinship` on 2,800 copies, where they have grain: 0.31 or more, stored coarsely or scaled by
+# dropped pixels; 646 of one size, finely stored and as grainy, also through coarser JPEGs, 0.6, but for one that was
+# twice below quality 55 (0.50). Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
 _LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.6
 _AS_STRONG = 0.5  # share of the other's grain
 _CALM = 16  # grey levels that a neighbourhood reaches in the coarse picture: beyond is an edge, which both shots have
