@@ -11,7 +11,7 @@ from twinwatch.proof.attempts import Attempt, likely_original
 from twinwatch.proof.finishing import stored_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.judge import NOTHING_LEFT
-from twinwatch.proof.picture import INVERSE, Picture, composed
+from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
 
 _STRIP = 64  # rows: whole blocks, also of halved chroma
 _FLUSHED = 4  # bytes at the end of a strip's scan that the next block would have filled up
@@ -31,7 +31,7 @@ def resaved(a: Picture, b: Picture, wheres: tuple[Layout | None, Layout | None],
     if source.profile != target.profile or source.header.alpha or source.header.bits > 8:
         return None
     ground = Ground(source.rgb(), composed(source.header.orientation, turn, INVERSE[target.header.orientation]))
-    if ground.size != target.size or not _begins(ground, target, where):
+    if ground.size != target.size or not _begins(ground, target.tables, target.data, where):
         return None
     again = stored_jpeg(ground.part((0, 0, *ground.size)), target.tables)
     if not same_picture(again, layout(again), target.data, where):
@@ -39,13 +39,11 @@ def resaved(a: Picture, b: Picture, wheres: tuple[Layout | None, Layout | None],
     return Attempt(side, transform, "same size", NOTHING_LEFT)
 
 
-def _begins(ground: Ground, target: Picture, where: Layout) -> bool:
-    """Tell whether the uppermost strip, stored again, is what the target's scan begins with."""
-    if target.tables is None:
-        return False
-    strip = stored_jpeg(ground.part((0, 0, ground.size[0], min(_STRIP, ground.size[1]))), target.tables)
-    stored = ((strip, layout(strip)), (target.data, where))
-    ours, theirs = ([data[start:end] for start, end in at.coded] for data, at in stored)
+def _begins(ground: Ground, tables: JpegTables, data: bytes, where: Layout) -> bool:
+    """Tell whether the uppermost strip, stored again with these tables, is what the scan of the JPEG begins with."""
+    strip = stored_jpeg(ground.part((0, 0, ground.size[0], min(_STRIP, ground.size[1]))), tables)
+    stored = ((strip, layout(strip)), (data, where))
+    ours, theirs = ([file[start:end] for start, end in at.coded] for file, at in stored)
     if len(ours) != len(theirs):
         return False
     return all(

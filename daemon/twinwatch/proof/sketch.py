@@ -90,7 +90,7 @@ class Sketch:
         """Tell whether it was stored so well, as far as its file tells, that all of its grain must be there."""
         if self.tables is not None:
             return self.tables.coarseness <= _FINE
-        return self.picture is not None and self.picture.lossless and self.picture.palette is None
+        return self.picture is not None and self.picture.known_storage
 
     @cached_property
     def miniature(self) -> Image.Image:
