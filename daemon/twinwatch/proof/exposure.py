@@ -65,9 +65,11 @@ def two_shots(a: Picture, b: Picture, transform: int) -> bool:
 
     `transform` is the EXIF orientation that turns upright `a` into upright `b`.
     """
+    if sorted(a.size) != sorted(b.size) or a.palette is not None or b.palette is not None:
+        return False
     turn = composed(a.header.orientation, transform, INVERSE[b.header.orientation])
     ground, target = Ground(a.rgb(128), turn), b.rgb(128)
-    if ground.size != target.size or a.palette is not None or b.palette is not None:
+    if ground.size != target.size:
         return False
     details, calm = [], []
     for box in calm_windows(target):
