@@ -168,6 +168,51 @@ def test_an_srgb_profile_is_no_profile() -> None:
     assert header.metadata.profile is None
 
 
+def grey_profile(*, srgb: bool) -> bytes:
+    """Build a grey ICC profile (ICC.1:2010, 8.4.3) with sRGB's curve, or with one of 1.8."""
+    steps = [step / 1023 for step in range(1024)]
+    light = (
+        [((s + 0.055) / 1.055) ** 2.4 if s > 0.04045 else s / 12.92 for s in steps] if srgb else [s**1.8 for s in steps]
+    )
+    tags = {
+        b"desc": b"desc" + struct.pack(">II", 0, 5) + b"grey\0" + bytes(79),
+        b"wtpt": b"XYZ " + struct.pack(">Iiii", 0, 63190, 65536, 54061),
+        b"kTRC": b"curv" + struct.pack(">II1024H", 0, 1024, *(round(65535 * level) for level in light)),
+    }
+    table, body, at = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for name, value in tags.items():
+        padded = value + bytes(-len(value) % 4)
+        table += name + struct.pack(">II", at + len(body), len(value))
+        body += padded
+    head = bytearray(128)
+    head[:4] = struct.pack(">I", at + len(body))
+    head[8:12], head[12:24], head[36:40] = b"\x02\x40\0\0", b"mntrGRAYXYZ ", b"acsp"
+    head[68:80] = struct.pack(">iii", 63190, 65536, 54061)
+    return bytes(head) + table + body
+
+
+@pytest.mark.parametrize("space", ["RGB", "grey"])
+def test_a_profile_of_another_name_that_shows_as_srgb_is_no_profile(space: str) -> None:
+    """Each program calls its own sRGB by a name of its own: GEGL says "babl profile"."""
+    drawn = scene(1, (64, 64))
+    if space == "RGB":
+        raw = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        name = "sRGB built-in".encode("utf-16-be")
+        assert name in raw
+        other, image = raw.replace(name, "my own colour".encode("utf-16-be")), drawn
+    else:
+        other, image = grey_profile(srgb=True), drawn.convert("L")
+    header = read(stored(image, icc_profile=other)).header
+    assert header is not None
+    assert header.metadata.profile is None
+
+
+def test_a_grey_profile_of_another_curve_is_a_profile() -> None:
+    header = read(stored(scene(1, (64, 64)).convert("L"), icc_profile=grey_profile(srgb=False))).header
+    assert header is not None
+    assert header.metadata.profile is not None
+
+
 def test_a_video_behind_a_jpeg_is_a_motion_photo() -> None:
     header = read(stored(scene(1, (64, 64))) + b"\0\0\0\x18ftypmp42" + bytes(100)).header
     assert header is not None

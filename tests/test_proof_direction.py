@@ -13,12 +13,15 @@ from tests.drawing import descriptor, scene, stored
 from twinwatch.photo import Evidence, Verdict
 from twinwatch.proof import prove
 from twinwatch.proof.picking import picked
-from twinwatch.proof.picture import same
+from twinwatch.proof.picture import decode, same
+from twinwatch.proof.requantised import requantised
 
 R = Image.Resampling
 SMALL = stored(scene(41, (640, 480)), quality=92)
 SEEN = Image.open(io.BytesIO(SMALL)).convert("RGB")
 LARGER = (960, 720)
+CAMERA = Image.Exif()
+CAMERA[271], CAMERA[272] = "Maker", "Phone"
 
 
 def half_a_pixel_early(picture: Image.Image) -> Image.Image:
@@ -37,6 +40,10 @@ def sharply(picture: Image.Image) -> Image.Image:
 def compared(a: bytes, b: bytes) -> Evidence:
     with descriptor(a) as fd_a, descriptor(b) as fd_b:
         return prove(fd_a, fd_b)
+
+
+def decoded(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def assert_original(original: bytes, copy: bytes) -> None:
@@ -64,7 +71,7 @@ def test_an_enlargement_without_loss_is_the_copy() -> None:
 def test_a_reduction_is_the_copy_also_of_a_soft_photo(how: R, softness: float) -> None:
     photo = scene(43, LARGER, grain=2).filter(ImageFilter.GaussianBlur(softness))
     original = stored(photo, quality=92)
-    seen = Image.open(io.BytesIO(original)).convert("RGB")
+    seen = decoded(original)
     if how is R.BOX:
         seen = seen.resize((800, 600), R.BOX)  # then once more: by no scaler in one step
     assert_original(original, stored(seen.resize((640, 480), R.LANCZOS), quality=80))
@@ -83,31 +90,73 @@ def test_pixels_picked_on_the_edge_may_be_the_first_of_two(quality: int) -> None
     assert same(found, taken)
 
 
+@pytest.mark.parametrize("size", [(2203, 1461), (1600, 1200)])
+def test_pixels_picked_by_a_scale_of_its_own_are_found(size: tuple[int, int]) -> None:
+    """As libvips does it: 991 of 2203 are less than 0.45, and where a middle lies on an edge floats decide."""
+    photo = scene(49, size, grain=0.5)
+    columns, rows = (_stepped(length, 0.45) for length in size)
+    taken = Image.fromarray(np.asarray(photo)[rows][:, columns])
+    found = picked(photo, Image.open(io.BytesIO(stored(taken, quality=85))).convert("RGB"))
+    assert found is not None
+    assert (np.asarray(found) == np.asarray(taken)).mean() > 0.98  # of two lines of a sky either may be taken
+
+
+def _stepped(length: int, scale: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    middles = np.arange(round(scale * length)) + 0.5
+    uneven = np.where(np.arange(len(middles)) % 4 < 2, 1e-9, -1e-9)
+    return np.floor(middles / scale + uneven).astype(np.intp)
+
+
 @pytest.mark.parametrize("coarse", [60, 80])
 @pytest.mark.parametrize("optimize", [False, True], ids=["by its bytes", "the long way"])
 def test_a_photo_that_was_saved_finer_later_is_the_copy(coarse: int, *, optimize: bool) -> None:
     """Each comes out exactly from the other: but a photo of its own would have what the coarser tables leave out."""
-    camera = Image.Exif()
-    camera[271], camera[272] = "Maker", "Phone"
     original = stored(SEEN, quality=coarse, subsampling=0)  # halved chroma would not come back
-    resaved = Image.open(io.BytesIO(original)).convert("RGB")
-    assert_original(original, stored(resaved, quality=96, subsampling=0, optimize=optimize, exif=camera))
+    resaved = decoded(original)
+    assert_original(original, stored(resaved, quality=96, subsampling=0, optimize=optimize, exif=CAMERA))
+
+
+@pytest.mark.parametrize(("coarse", "fine"), [(50, 75), (60, 90), (75, 95)])
+@pytest.mark.parametrize("subsampling", [0, 2], ids=["all chroma", "halved chroma"])
+def test_a_copy_that_was_saved_finer_keeps_the_steps_of_its_original(coarse: int, fine: int, subsampling: int) -> None:
+    """What is saved finer does not come back exactly where its chroma is halved: its luma tells."""
+    original = stored(SEEN, quality=coarse)
+    assert_original(original, stored(decoded(original), quality=fine, subsampling=subsampling, exif=CAMERA))
+
+
+def test_a_png_of_another_decoder_keeps_the_steps_of_its_jpeg() -> None:
+    original = stored(SEEN, quality=80)
+    pixels = np.asarray(decoded(original)).astype(np.int16)
+    rounded = np.random.default_rng(5).integers(0, 8, pixels.shape)  # another arithmetic: a level off, here and there
+    other = pixels + (rounded == 0) - (rounded == 1)
+    assert_original(original, stored(Image.fromarray(other.clip(0, 255).astype(np.uint8)), "PNG"))
+
+
+def test_steps_are_only_told_of_where_the_picture_met_them() -> None:
+    fresh = scene(48, (640, 480))
+    coarse, fine, finest = (decode(stored(fresh, quality=quality)) for quality in (50, 80, 95))
+    again = decode(stored(coarse.rgb(), quality=80))
+    assert coarse.tables is not None
+    assert fine.tables is not None
+    steps, own = coarse.tables.tables[0], fine.tables.tables[0]
+    assert requantised(again.rgb(), own, steps)
+    assert requantised(coarse.rgb(), None, steps)
+    assert not requantised(fine.rgb(), own, steps)
+    assert not requantised(finest.rgb(), None, steps)
+    assert not requantised(again.rgb().crop((4, 4, 636, 476)), own, steps)  # another grid
+    assert not requantised(Image.new("RGB", (640, 480), (90, 120, 150)), own, steps)  # nothing tells
 
 
 @pytest.mark.parametrize("grain", [0.0, 1.0])
 def test_a_photo_that_was_saved_coarser_later_is_the_original(grain: float) -> None:
     """Also a soft one with little detail, whichever of the two has a camera's name."""
-    camera = Image.Exif()
-    camera[271], camera[272] = "Maker", "Phone"
     soft = scene(47, (800, 600), grain=grain).filter(ImageFilter.GaussianBlur(2))
     original = stored(soft, quality=96)
-    seen = Image.open(io.BytesIO(original)).convert("RGB")
+    seen = decoded(original)
     assert_original(original, stored(seen, quality=75))
-    assert_original(stored(soft, quality=96, exif=camera), stored(seen, quality=75))
+    assert_original(stored(soft, quality=96, exif=CAMERA), stored(seen, quality=75))
 
 
 def test_a_cameras_coarse_photo_is_the_original_of_what_was_saved_finer() -> None:
-    camera = Image.Exif()
-    camera[271], camera[272] = "Maker", "Phone"
-    original = stored(SEEN, quality=75, exif=camera)
-    assert_original(original, stored(Image.open(io.BytesIO(original)).convert("RGB"), quality=95))
+    original = stored(SEEN, quality=75, exif=CAMERA)
+    assert_original(original, stored(decoded(original), quality=95))

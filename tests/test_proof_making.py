@@ -409,6 +409,24 @@ def test_a_generation_of_another_programs_tables_is_found() -> None:
     assert (left, chain) == (0.0, (first,))
 
 
+def test_a_generation_whose_luma_was_cut_off_to_whole_numbers_is_found() -> None:
+    """As Rust's image crate does it: half a level darker at each saving, and two savings are a tone."""
+    window = SEEN.crop((300, 200, 428, 328))
+    red, green, blue = np.moveaxis(np.asarray(window).astype(np.float64), 2, 0)
+    planes = (
+        0.299 * red + 0.587 * green + 0.114 * blue,
+        128 - 0.168736 * red - 0.331264 * green + 0.5 * blue,
+        128 + 0.5 * red - 0.418688 * green - 0.081312 * blue,
+    )
+    cut = Image.merge("YCbCr", [Image.fromarray(plane.clip(0, 255).astype(np.uint8)) for plane in planes])
+    before = Image.open(io.BytesIO(stored(cut, quality=64, subsampling=0))).convert("RGB")
+    tables = decode(stored(window, quality=85)).tables
+    assert tables is not None
+    left, chain = generations.earlier([window], tables, [encode_jpeg(before, tables)])
+    assert chain == (Generation(64, 0, cut_off=True),)
+    assert left < 0.01  # another precision cuts a few pixels off elsewhere
+
+
 def test_sampling_factors_that_all_components_share_are_no_sampling() -> None:
     plain = stored(SEEN.crop((0, 0, 160, 160)), quality=70, subsampling=0)
     frame = plain.index(b"\xff\xc0")

@@ -18,11 +18,9 @@ from twinwatch.photo import Header, Metadata
 _ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD, _CAPTURED, _LATITUDE = 274, 271, 272, 0x8769, 0x8825, 0x9003, 2
 _METADATA_ERRORS = (OSError, SyntaxError, ValueError, struct.error, TypeError, LookupError, EOFError, ArithmeticError)
 _MODE_BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 16, "F": 32}
-# Profiles that are sRGB under another name: "c2" is Facebook's tiny one, "Gra_D65" libjxl's grey with sRGB's curve.
-_SRGB_NAME = re.compile(
-    r"^(sRGB|c2\b|Artifex sRGB|GIMP built-in sRGB|generic srgb|Gra_D65_[A-Z]{3}_SRG\b)", re.IGNORECASE
-)
-_SRGB_TOLERANCE = 3  # grey levels; genuine profiles, the tiny one included, differ by up to 1 (measured on five)
+_SRGB_TOLERANCE = 3
+"""Grey levels. Measured: seven of sRGB, Facebook's tiny "c2" and GEGL's "babl profile" among them, differ by up to 1,
+nine others by 64 and more."""
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
@@ -63,27 +61,32 @@ def profile_of(image: Image.Image) -> bytes | None:
     raw = image.info.get("icc_profile")
     if not isinstance(raw, bytes) or not raw:
         return None
-    try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(raw)))
-    except (ImageCms.PyCMSError, *_METADATA_ERRORS):
-        return None
-    return None if _SRGB_NAME.match(name.strip()) and _shows_as_srgb(raw) else raw
+    return None if _is_srgb(raw) else raw
 
 
 @functools.lru_cache(maxsize=64)
-def _shows_as_srgb(raw: bytes) -> bool:
-    """Tell whether a profile that calls itself sRGB also shows colours so: a name alone proves nothing."""
+def _is_srgb(raw: bytes) -> bool:
+    """Tell whether a profile shows colours, or greys, as sRGB does, or cannot be read; its name proves nothing."""
     steps = (0, 64, 128, 192, 255)
-    colours = Image.new("RGB", (len(steps) ** 3, 1))
-    colours.putdata([(r, g, b) for r in steps for g in steps for b in steps])
+    numbers = {
+        "RGB": [(r, g, b) for r in steps for g in steps for b in steps],
+        "GRAY": [(grey, grey, grey) for grey in range(256)],
+    }
     try:
-        profile, srgb = ImageCms.ImageCmsProfile(io.BytesIO(raw)), ImageCms.createProfile("sRGB")
-        shown = ImageCms.profileToProfile(colours, profile, srgb, outputMode="RGB")
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(raw))
+        space = profile.profile.xcolor_space.strip()
     except (ImageCms.PyCMSError, *_METADATA_ERRORS):
-        return True  # a grey or print profile of that name: nothing is known against it
-    if shown is None:
         return True
-    return int(np.max(np.asarray(ImageChops.difference(colours, shown)))) <= _SRGB_TOLERANCE
+    if space not in numbers:
+        return False
+    meant = Image.new("RGB", (len(numbers[space]), 1))
+    meant.putdata(numbers[space])
+    stored = meant if space == "RGB" else meant.getchannel(0)
+    try:
+        shown = ImageCms.profileToProfile(stored, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, *_METADATA_ERRORS):
+        return False
+    return shown is not None and int(np.max(np.asarray(ImageChops.difference(meant, shown)))) <= _SRGB_TOLERANCE
 
 
 def _rendering(image: Image.Image, data: bytes) -> str | None:

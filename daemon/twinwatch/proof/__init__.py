@@ -6,7 +6,8 @@ the worst tile. Doubt means `look-alike`, which nothing acts on.
 
 In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` is a side at an eighth of its size;
 `glance` compares two and refuses; `exposure` tells two shots by their grain; `resaved` knows what was only stored again
-by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other;
+by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other, in the
+`order` that the files speak for (`requantised`: coefficients that keep another file's steps);
 `recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
 out, `judge` decides: with `paletted` for 256 colours or fewer, with `recoded` for codecs that hide what they did.

@@ -5,14 +5,14 @@ Every way is looked at in a few windows; only the most promising make the whole 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from twinwatch.photo import Side
-from twinwatch.proof import making, recreate
+from twinwatch.proof import making
 from twinwatch.proof.judge import Judgement
-from twinwatch.proof.picture import INVERSE, Picture, composed
+from twinwatch.proof.order import likely_original
+from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
@@ -68,15 +68,21 @@ class _Looked:
     way: making.Way
     seen: making.Made
     place: int  # of its direction in the order of likelihood
+    certain: bool  # the target's own coefficients tell that the source came first
 
     @property
     def promising(self) -> tuple[int, float, float]:
         """Order the ways: all windows made exactly, most of them, near; of these the likelier direction first.
 
+        One that the target's coefficients tell of goes before all others where it is near: the other direction gives
+        back what had been rounded before, and proves nothing.
+
         Of two sizes the one that makes the other better is the original: an enlargement has nothing of its own. How far
         they stay from each other tells that most clearly, unless a codec hides what it added to one of them.
         """
         judgement = self.seen.judgement
+        if self.certain and judgement.score <= 1:
+            return -1, self.place, judgement.score
         if judgement.score <= _EXACT:
             return 0, self.place, judgement.score
         if judgement.mostly_exact:
@@ -134,7 +140,9 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
     """
     looked: list[_Looked] = []
     for transform in transforms:
-        for place, side in enumerate(likely_original(a, b, transform), len(looked)):
+        first, certain = likely_original(a, b, transform)
+        sides: tuple[Side, Side] = ("a", "b") if first == "a" else ("b", "a")
+        for place, side in enumerate(sides, len(looked)):
             source, target = (a, b) if side == "a" else (b, a)
             if (transform, side) in done or not _may_be_made(source, target):
                 continue
@@ -142,7 +150,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
             for way in making.ways(source, target, transform if side == "a" else INVERSE[transform]):
                 if right and way.shrunk > 1:
                     continue
-                looked.append(_Looked(side, transform, way, way.look(), place))
+                looked.append(_Looked(side, transform, way, way.look(), place, certain and side == first))
                 seen = looked[-1].seen.judgement
                 exact = exact or seen.score <= _EXACT
                 right = right or exact or seen.mostly_exact
@@ -154,7 +162,8 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
 def _attempt(looked: _Looked, made: making.Made, *, both_ways: bool) -> Attempt:
     lost = made.judgement.worst_luma if _keeps_all(looked.way.source, looked.way.target) else 0.0
     disproved = lost > (_JPEG_DECODERS if looked.way.source.tables is not None else _DECODERS)
-    return Attempt(looked.side, looked.transform, made.how, made.judgement, lost > _DECODERS, disproved, both_ways)
+    doubtful = lost > _DECODERS and not looked.certain
+    return Attempt(looked.side, looked.transform, made.how, made.judgement, doubtful, disproved, both_ways)
 
 
 def _most_telling(tried: Sequence[Attempt]) -> Attempt | None:
@@ -186,33 +195,6 @@ def _same_tables(a: Picture, b: Picture) -> bool:
 
 def _rescaled(a: Picture, b: Picture) -> bool:
     return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
-
-
-def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, Side]:
-    """Order the directions: more pixels first, then all colours, a camera's name, finer quantisation, metadata.
-
-    A JPEG that has nothing beside what the other's coarser tables keep was saved after it, whatever else it has.
-    """
-
-    def worth(p: Picture) -> tuple[int, bool, bool, float, int]:
-        fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -math.inf
-        meta = p.header.metadata
-        return (p.header.pixels, p.palette is None, meta.camera is not None, fineness, meta.richness)
-
-    first, second = (a, b) if worth(a) >= worth(b) else (b, a)
-    if _stored_alike(a, b, transform) and _was_saved_after(first, second):
-        first, second = second, first
-    return ("a", "b") if first is a else ("b", "a")
-
-
-def _stored_alike(a: Picture, b: Picture, transform: int) -> bool:
-    return a.size == b.size and composed(a.header.orientation, transform, INVERSE[b.header.orientation]) == 1
-
-
-def _was_saved_after(picture: Picture, other: Picture) -> bool:
-    if picture.tables is None or other.tables is None or picture.tables.coarseness >= other.tables.coarseness:
-        return False  # coarser tables give back what they have rounded before, whatever came between
-    return recreate.comes_back(picture.rgb(), picture.tables, other.tables)
 
 
 def _may_be_made(source: Picture, target: Picture) -> bool:

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from PIL import Image
 
 from twinwatch.proof.picture import JpegTables, as_rgb
@@ -26,16 +27,23 @@ _MPEG_INTRA = (
 """The default intra matrix of MPEG-1 (ISO/IEC 11172-2, 2.4.3.2) in natural order: ffmpeg scales it for its JPEGs."""
 
 
+_JFIF = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32)
+_JFIF_OFFSET = np.array([0, 128, 128], dtype=np.float32)
+"""RGB to YCbCr (ITU-T T.871, 7)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A JPEG that a copy was before it became the file in hand: IJG quality 1-100, Pillow's subsampling 0-2.
 
-    With `mpeg`, by a program that scales MPEG's matrix: then `quality` is its quantiser scale, 1 (best) to 31.
+    With `mpeg`, by a program that scales MPEG's matrix: then `quality` is its quantiser scale, 1 (best) to 31. With
+    `cut_off`, by one that cuts luma and chroma off to whole numbers, as Rust's image crate does.
     """
 
     quality: int
     subsampling: int
     mpeg: bool = False
+    cut_off: bool = False
 
     @property
     def table(self) -> tuple[int, ...]:
@@ -47,7 +55,8 @@ class Generation:
     @property
     def words(self) -> str:
         """Name the generation for a person."""
-        return f"scale {self.quality} of MPEG's matrix" if self.mpeg else f"quality {self.quality}"
+        cut_off = ", cut off to whole numbers" if self.cut_off else ""
+        return f"scale {self.quality} of MPEG's matrix" if self.mpeg else f"quality {self.quality}{cut_off}"
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so and decode it again; returns RGB."""
@@ -55,7 +64,8 @@ class Generation:
         if self.mpeg:
             image.save(stored, "JPEG", qtables=[list(self.table)] * 2, subsampling=self.subsampling)
         else:
-            image.save(stored, "JPEG", quality=self.quality, subsampling=self.subsampling)
+            ready = _cut_off(image) if self.cut_off else image
+            ready.save(stored, "JPEG", quality=self.quality, subsampling=self.subsampling)
         return _decoded(stored)
 
 
@@ -145,6 +155,13 @@ def _table(quality: int) -> tuple[int, ...]:
     Image.new("L", (8, 8)).save(stored, "JPEG", quality=quality)
     tables: dict[int, list[int]] = getattr(Image.open(stored, formats=("JPEG",)), "quantization", {})
     return tuple(tables[0])
+
+
+def _cut_off(image: Image.Image) -> Image.Image:
+    """Return the picture as YCbCr whose parts of whole numbers are dropped; Pillow rounds them."""
+    exact = np.asarray(image).astype(np.float32) @ _JFIF.T + _JFIF_OFFSET
+    whole = exact.clip(0, 255).astype(np.uint8)
+    return Image.merge("YCbCr", [Image.fromarray(np.ascontiguousarray(whole[:, :, band])) for band in range(3)])
 
 
 def _decoded(stored: io.BytesIO) -> Image.Image:

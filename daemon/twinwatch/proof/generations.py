@@ -27,7 +27,7 @@ _CHOICE = [
     for subsampling in (2, 0)
     for mpeg, qualities in ((False, _QUALITIES), (True, _SCALES))
     for quality in qualities
-]
+] + [Generation(quality, 0, cut_off=True) for quality in _QUALITIES]
 
 Chain = tuple[Generation | Resaving, ...]
 

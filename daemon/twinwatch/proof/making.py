@@ -156,7 +156,8 @@ class Way:
             if tried[-1].judgement.proved:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
-        if found[0].scaler.startswith("nearest") and not best.judgement.proved:
+        # Where steps of its own led it astray, other scalers may come nearer than the pixels at the right place do.
+        if not best.judgement.proved and any(recipe.scaler.startswith("nearest") for recipe in found):
             best = self._picked(ready, target, best)
         strays = best.judgement.edited or (best.judgement.mostly_exact and best.judgement.stray > 1)
         if strays and target.tables is not None:

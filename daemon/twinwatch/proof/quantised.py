@@ -41,7 +41,7 @@ def unexplained(target: Image.Image, made: Image.Image, table: Sequence[int]) ->
     `target` is the decoded JPEG, `made` the re-creation before encoding, both RGB of one size and with the corner of a
     block at (0, 0); `table` the 64 luma steps in natural order. Shape (rows, columns) of blocks, the last ones padded.
     """
-    theirs, ours = (_coefficients(_blocks(image)) for image in (target, made))
+    theirs, ours = (block_coefficients(image) for image in (target, made))
     return _left(theirs - ours, _NEAREST * _steps(table))
 
 
@@ -86,6 +86,11 @@ def excused_at_edges(whole: NDArray[np.bool_], rough: NDArray[np.float32], size:
         cut[:, -1] = True
     told = rough[whole & ~cut]
     return whole | (cut & (rough <= told.max())) if told.size else whole
+
+
+def block_coefficients(image: Image.Image) -> NDArray[np.float32]:
+    """Return the cosine coefficients of an RGB picture's luma, shape (rows, columns, 8, 8); the last blocks padded."""
+    return _coefficients(_blocks(image))
 
 
 def _steps(table: Sequence[int]) -> NDArray[np.float32]:

@@ -33,7 +33,7 @@ class Noise:
     chroma: float = 3.5  # copies up to 3.3
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
-    tone: tuple[float, float] = (1.4, 1.3)  # copies up to 1.2 and 1.1; hue by 6 degrees and warmer light 1.9 and more
+    tone: tuple[float, float] = (1.4, 1.6)  # copies up to 1.2 and 1.55 (a drawing); hue by 6 degrees, warmer light 1.9
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
 

@@ -28,9 +28,6 @@ _CHAIN_MARGIN = 32  # the same for several generations
 _WINDOWS = 5
 _MOST_SAVED = 8  # times with the same tables: hardly a block moves after that
 _EXACT = 0.02  # grey levels: nothing is left to find
-_BACK = 0.03
-"""Grey levels. Measured: photos that were saved finer later 0 to 0.02 (0.05 with halved chroma, which does not come
-back), one that had been saved three times itself 0.06, other photos 0.3 and more."""
 _FINALISTS = 5  # recipes that make more than the first window
 _RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
@@ -177,41 +174,28 @@ def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[B
     return [(box, _window(source, target, recipe, box)) for box in target.windows]
 
 
-def comes_back(image: Image.Image, own: JpegTables, other: JpegTables) -> bool:
-    """Tell whether a JPEG stays as it is when it is stored with other tables and then with its own once more.
-
-    Then it has nothing beside what those other tables keep: it is a later saving of a picture that was stored with
-    them, even when its own are finer. `image` are its pixels, RGB in stored orientation.
-    """
-    if own.subsampling is None or other.subsampling is None:
-        return False  # it cannot be stored so
-    left = 0.0
-    boxes = Target(image).windows
-    for box in boxes:
-        window = image.crop(box)
-        again = encode_jpeg(encode_jpeg(window, other), own)
-        left += float(np.abs(np.asarray(again).astype(np.int16) - np.asarray(window)).mean())
-    return left / len(boxes) <= _BACK
-
-
 def calm_windows(image: Image.Image) -> list[Box]:
     """Return up to five windows with least detail, aligned to JPEG's 16-pixel blocks."""
     return _chosen(image, calm=True)
 
 
-def _chosen(target: Image.Image, *, calm: bool = False) -> list[Box]:
-    """Choose up to five windows with most detail, or least, in the picture and aligned to JPEG's 16-pixel blocks."""
-    width, height = target.size
+def windows(size: tuple[int, int]) -> list[Box]:
+    """Return up to sixteen windows spread over a picture of this size, aligned to JPEG's 16-pixel blocks."""
+    width, height = size
     if width <= 2 * _WINDOW and height <= 2 * _WINDOW:
         return [(0, 0, width, height)]
     wide, high = min(_WINDOW, width), min(_WINDOW, height)
-    grid = set()
-    for row in range(4):
-        for column in range(4):
-            left, top = (width - wide) * column // 3 & ~15, (height - high) * row // 3 & ~15
-            grid.add((left, top, left + wide, top + high))
+    corners = {
+        ((width - wide) * column // 3 & ~15, (height - high) * row // 3 & ~15)
+        for row, column in product(range(4), range(4))
+    }
+    return [(left, top, left + wide, top + high) for left, top in sorted(corners)]
+
+
+def _chosen(target: Image.Image, *, calm: bool = False) -> list[Box]:
+    """Choose up to five windows with most detail, or least."""
     sign = 1 if calm else -1
-    return sorted(grid, key=lambda box: (sign * _detail(target.crop(box)), box))[:_WINDOWS]
+    return sorted(windows(target.size), key=lambda box: (sign * _detail(target.crop(box)), box))[:_WINDOWS]
 
 
 def _detail(patch: Image.Image) -> float:

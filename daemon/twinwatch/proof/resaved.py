@@ -7,10 +7,11 @@ whether it will; everything else goes the long way, which finds the same.
 from __future__ import annotations
 
 from twinwatch.imaging.jpeg import Layout, layout, same_picture
-from twinwatch.proof.attempts import Attempt, likely_original
+from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.finishing import stored_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.judge import NOTHING_LEFT
+from twinwatch.proof.order import likely_original
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
 
 _STRIP = 64  # rows: whole blocks, also of halved chroma
