@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from tests.drawing import descriptor, scene, stored
@@ -101,10 +102,10 @@ def test_pixels_picked_by_a_scale_of_its_own_are_found(size: tuple[int, int]) ->
     assert (np.asarray(found) == np.asarray(taken)).mean() > 0.98  # of two lines of a sky either may be taken
 
 
-def _stepped(length: int, scale: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _stepped(length: int, scale: float) -> NDArray[np.intp]:
     middles = np.arange(round(scale * length)) + 0.5
     uneven = np.where(np.arange(len(middles)) % 4 < 2, 1e-9, -1e-9)
-    return np.floor(middles / scale + uneven).astype(np.intp)
+    return np.asarray(np.floor(middles / scale + uneven), dtype=np.intp)
 
 
 @pytest.mark.parametrize("coarse", [60, 80])
