@@ -156,6 +156,16 @@ def test_samplers_that_start_at_the_corner_are_found(share: float) -> None:
     assert evidence.measures["score"] == 0
 
 
+def test_a_picture_that_a_page_shrank_by_halves_is_found() -> None:
+    """Each time drawn at half its size, where a canvas averages four pixels, and last by what is left to do."""
+    step, down = 200 / 150, 150 / 112
+    shrunk = SEEN.reduce(4).transform((150, 112), Image.Transform.AFFINE, (step, 0, 0, 0, down, 0), R.BILINEAR)
+    evidence = prove(ORIGINAL, stored(shrunk, quality=88))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "by halves" in evidence.words
+    assert float(evidence.measures["score"]) < 0.5  # a level of rounding at each step
+
+
 def test_rows_that_a_program_picked_by_other_rounding_are_found_in_a_jpeg_of_them() -> None:
     rows, columns = ((2 * np.arange(n) + 1) * length // (2 * n) for n, length in ((331, 600), (441, 800)))
     rows[100:140] += 1  # as another rounding takes them

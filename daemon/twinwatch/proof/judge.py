@@ -88,14 +88,14 @@ PALETTE = Bounds(
     rough=(20.0, 0.5),  # error diffusion may chequer a tile with two far colours; its mean stays
     wide=(3.0, 5.0),
     grain=0.0,
-    tone=(2.5, 1.9),
+    tone=(2.6, 1.9),
     vivid=(0.2, 0.09),
     text=False,
     outlier=3.7,
 )
 """256 colours or fewer, known; which of them a pixel was given is not. To these comes what the palette costs in the
-same tile (`excuse`). Median cuts darken a picture by 1.5 levels; 109 copies by 10 programs are tinted by up to 1.8,
-warmer light and hues turned by 6 degrees by 1.2 to 4."""
+same tile (`excuse`). Median cuts darken a picture by 1.5 levels, GD's by 2.5; 109 copies by 10 programs are
+tinted by up to 1.8, warmer light and hues turned by 6 degrees by 1.2 to 4."""
 
 _EXCUSED = (1.3, 2.0, 2.0)
 """How often what a palette costs is excused in a tile's mean luma, mean chroma and roughness: programs differ in what
