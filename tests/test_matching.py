@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from twinwatch.matching import chunks, distance, nearest, plausible, probes
+from twinwatch.matching import chunks, distance, flips, nearest, plausible
 from twinwatch.photo import Fingerprint, Header, PerceptualHash
 
 hashes = st.integers(0, (1 << 64) - 1).map(PerceptualHash)
@@ -29,10 +29,16 @@ def test_chunks_hold_every_bit_once(value: PerceptualHash) -> None:
 
 
 @given(hashes, st.sets(st.integers(0, 63), max_size=8), st.integers(0, 8))
-def test_every_hash_within_the_radius_is_probed(value: PerceptualHash, flipped: set[int], radius: int) -> None:
+def test_every_hash_within_the_radius_is_near_in_a_chunk(value: PerceptualHash, flipped: set[int], radius: int) -> None:
     assume(len(flipped) <= radius)
     other = PerceptualHash(value ^ sum(1 << bit for bit in flipped))
-    assert any(chunk in near for chunk, near in zip(chunks(other), probes([value], radius), strict=True))
+    parts = zip(chunks(value), chunks(other), flips(radius), strict=True)
+    assert any(own ^ chunk in differing for own, chunk, differing in parts)
+
+
+@given(st.integers(0, 8))
+def test_no_more_is_looked_up_than_is_needed(radius: int) -> None:
+    assert sum(max(map(int.bit_count, differing), default=-1) + 1 for differing in flips(radius)) == radius + 1
 
 
 @given(st.lists(hashes, min_size=8, max_size=8), hashes)

@@ -8,7 +8,6 @@ of them, exactly.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from functools import cache
 
 from twinwatch.photo import Fingerprint, Header, PerceptualHash
@@ -35,18 +34,15 @@ def chunks(value: PerceptualHash) -> tuple[int, int, int]:
     return value & 0x1FFFFF, (value >> 21) & 0x1FFFFF, value >> 42
 
 
-def probes(values: Iterable[PerceptualHash], radius: int) -> tuple[set[int], set[int], set[int]]:
-    """Return, for each chunk, the values that a hash within `radius` bits of any of `values` may have there.
+@cache
+def flips(radius: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return, for each chunk, by what (as a mask) a hash within `radius` bits of another may differ from it there.
 
-    Were more bits flipped in every chunk than looked up, there would be more than `radius` in all: the flips looked up
-    need only sum to `radius - 2`.
+    It does so in one chunk at least: were more bits flipped in every one, there would be more than `radius` in all. So
+    the most that are flipped need only sum to `radius - 2`.
     """
-    found: tuple[set[int], set[int], set[int]] = (set(), set(), set())
-    masks = [_masks(bits, (radius - 2 + place) // 3) for place, bits in enumerate(CHUNK_BITS)]
-    for value in set(values):
-        for near, chunk, flips in zip(found, chunks(value), masks, strict=True):
-            near.update(map(chunk.__xor__, flips))
-    return found
+    low, middle, high = (_masks(bits, (radius - 2 + place) // 3) for place, bits in enumerate(CHUNK_BITS))
+    return low, middle, high
 
 
 def nearest(print_: Fingerprint, value: PerceptualHash) -> tuple[int, int]:
@@ -84,7 +80,6 @@ def taken_apart(a: Header | None, b: Header | None) -> bool:
     return bool(said) and one.captured_at != other.captured_at
 
 
-@cache
 def _masks(bits: int, most: int) -> tuple[int, ...]:
     """Return every number of so many bits of which at most so many are set."""
     places = (itertools.combinations(range(bits), count) for count in range(most + 1))

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from twinwatch.index.database import Database
+from twinwatch.index.neighbours import near, signed
 from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
-from twinwatch.matching import CHUNK_BITS, MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, probes
+from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible
 from twinwatch.photo import (
     TOP,
     ContentDigest,
@@ -32,7 +33,6 @@ _READ = (
 )
 _FILE = ("inode", "size", "mtime_ns", "ctime_ns", "tries", "arrived", "judged")
 
-_ALL = (1 << 64) - 1
 _FLAT = round(MIN_DETAIL * 1000)
 
 # Every photo goes through most of these.
@@ -49,10 +49,6 @@ _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)
 _IN_FOLDER = """
     SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
-_HASHES = """
-    SELECT phash FROM json_each(?) CROSS JOIN photo ON c0 = value
-    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON c1 = value
-    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
     SELECT photo.id, phash, detail, header.words, width, height, captured FROM photo INDEXED BY photo_phash
@@ -126,7 +122,7 @@ class Photos:
     def same_inode(self, root_id: RootId, stat: FileStat) -> list[Photo]:
         """Return the photos of a root known with this inode, size and modification time: moved, or a hard link."""
         where = "photo.inode = ? AND size = ? AND mtime_ns = ? AND folder.root_id = ?"
-        return list(self._select(where, _signed(stat.inode), stat.size, _signed(stat.mtime_ns), root_id))
+        return list(self._select(where, signed(stat.inode), stat.size, signed(stat.mtime_ns), root_id))
 
     def with_digest(self, digest: ContentDigest) -> list[Photo]:
         """Return the photos known with exactly these bytes."""
@@ -171,7 +167,7 @@ class Photos:
         )
         self._database.write(
             "UPDATE photo SET folder_id = ?, name = ?, ctime_ns = ? WHERE id = ?",
-            (folder_id, name, _signed(stat.ctime_ns), photo_id),
+            (folder_id, name, signed(stat.ctime_ns), photo_id),
         )
         self._database.count_added(root_id, -len(gone))
 
@@ -241,25 +237,8 @@ class Photos:
     def _hashes(self, print_: Fingerprint, radius: int) -> Iterable[int]:
         """Return the hashes, as they are stored, among which are all known ones within the radius."""
         if is_flat(print_):
-            return (_signed(print_.hashes[0]),)
-        low, middle, high = probes(print_.hashes, radius)
-        shift = CHUNK_BITS[0] + CHUNK_BITS[1]
-        top = CHUNK_BITS[2] - 1  # its highest bit is the sign of the column
-        asked = (low, middle, [(chunk << shift) - (chunk >> top << 64) for chunk in high])
-        rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
-        a, b, c, d, e, f, g, h = print_.hashes
-        return [
-            stored
-            for (stored,) in set(rows)
-            if ((value := stored & _ALL) ^ a).bit_count() <= radius  # told one by one: a loop would take twice as long
-            or (value ^ b).bit_count() <= radius
-            or (value ^ c).bit_count() <= radius
-            or (value ^ d).bit_count() <= radius
-            or (value ^ e).bit_count() <= radius
-            or (value ^ f).bit_count() <= radius
-            or (value ^ g).bit_count() <= radius
-            or (value ^ h).bit_count() <= radius
-        ]
+            return (signed(print_.hashes[0]),)
+        return near(self._database, print_.hashes, radius)
 
     def _ranked(
         self, newcomer: Photo, values: list[int], among: str, *, turned: bool
@@ -273,8 +252,8 @@ class Photos:
         for photo_id, stored, detail, words, width, height, moment in self._database.run(_BY_HASH, wanted):
             other = unpack_header(words, width, height, 0, moment)
             if is_flat(print_) or detail < _FLAT:
-                near = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
-                possible = near and header.upright == other.upright
+                alike = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
+                possible = alike and header.upright == other.upright
             else:
                 possible = plausible(header, other, turned=turned)
             if possible:
@@ -312,7 +291,7 @@ class Photos:
         if print_ is not None:
             low, middle, _ = chunks(print_.hashes[0])
             turned, detail = pack_turned(print_.hashes), round(print_.detail * 1000)
-            hashed = (_signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
+            hashed = (signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
         if reading.header is not None:
             common, *own = pack_header(reading.header)
             about = (self._shared(common), *own)
@@ -321,7 +300,7 @@ class Photos:
 
 def mark(stat: FileStat) -> tuple[int, int, int, int]:
     """Return by what a file is known to be the one that was read, as it is stored."""
-    return _signed(stat.inode), stat.size, _signed(stat.mtime_ns), _signed(stat.ctime_ns)
+    return signed(stat.inode), stat.size, signed(stat.mtime_ns), signed(stat.ctime_ns)
 
 
 def _by_distance(print_: Fingerprint, stored: Iterable[int]) -> Iterator[tuple[bool, list[int]]]:
@@ -363,11 +342,6 @@ def _photo(row: tuple[Any, ...]) -> Photo:
 def _stat(inode: int, size: int, mtime_ns: int, ctime_ns: int) -> FileStat:
     # The device is that of the root, checked there; blocks and links are not remembered.
     return FileStat(0, inode % (1 << 64), size, _time(mtime_ns), _time(ctime_ns), 0, 1)
-
-
-def _signed(value: int) -> int:
-    """Fold a number into the signed 64 bits of a column: an inode, a hash, a time after 2262."""
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _time(value: int) -> int:
