@@ -11,42 +11,36 @@ from collections.abc import Iterable
 from functools import cache
 
 from twinwatch.index.database import Database
-from twinwatch.matching import CHUNK_BITS, flips
+from twinwatch.matching import chunks, flips
 from twinwatch.photo import PerceptualHash
 
 _ALL = (1 << 64) - 1
-_LOW, _MIDDLE, _ = CHUNK_BITS
-_SHIFT = _LOW + _MIDDLE
-_BELOW = (1 << _SHIFT) - 1  # the bits that are not of the highest chunk
-
-# SQLite has no exclusive or. What differs goes up from flip to flip, so that a page of the index is done with at once.
-_CHUNKS = f"value & {(1 << _LOW) - 1}, value >> {_LOW} & {(1 << _MIDDLE) - 1}, value & ~{_BELOW}"
-_OWN = f"own (number, low, middle, high) AS MATERIALIZED (SELECT key, {_CHUNKS} FROM json_each(?))"  # noqa: S608
-_FOUND = (
-    "c0 = (low | flip) - (low & flip)",
-    "c1 = (middle | flip) - (middle & flip)",
-    f"phash BETWEEN (high | flip) - (high & flip) AND (high | flip) - (high & flip) + {_BELOW}",
+_OWN = (
+    "own (number, c0, c1, c2) AS MATERIALIZED (SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
+    " json_extract(value, '$[2]') FROM json_each(?))"
 )
 
 
 def near(database: Database, hashes: Iterable[PerceptualHash], radius: int) -> list[int]:
     """Return the stored hashes, each once and as signed 64 bits, that are within `radius` bits of any of `hashes`."""
-    own = sorted(map(signed, set(hashes)))
-    rows = database.run(statement(radius), (json.dumps(own),))
+    all_ = sorted(set(hashes))
+    own = list(map(signed, all_))
+    rows = database.run(statement(radius), (json.dumps(list(map(chunks, all_))),))
     return list({stored for number, stored in rows if ((stored ^ own[number]) & _ALL).bit_count() <= radius})
 
 
 @cache
 def statement(radius: int) -> str:
-    """Return the SELECT whose rows are (number in the JSON list of hashes, stored hash), all near ones among them."""
+    """Return the SELECT whose rows are (number in the JSON list of chunks, stored hash), all near ones among them."""
     tables, parts = [_OWN], []
-    for place, (differing, condition) in enumerate(zip(flips(radius), _FOUND, strict=True)):
+    for place, differing in enumerate(flips(radius)):
         if differing:
-            shift = _SHIFT if place == 2 else 0
-            numbers = sorted(signed(flip << shift) for flip in differing)
-            tables.append(f"flips_{place} (flip) AS (VALUES {', '.join(f'({number})' for number in numbers)})")
+            tables.append(f"flips_{place} (flip) AS (VALUES {', '.join(f'({flip})' for flip in differing)})")
+            # SQLite has no exclusive or. All hashes for one flip, then the next, which is larger: those of one picture
+            # differ in the lowest bits of a chunk, so that one page of an index has the places of several.
             parts.append(
-                f"SELECT number, phash FROM own CROSS JOIN flips_{place} CROSS JOIN photo ON {condition}"  # noqa: S608
+                f"SELECT number, phash FROM flips_{place} CROSS JOIN own CROSS JOIN photo"  # noqa: S608
+                f" ON photo.c{place} = (own.c{place} | flip) - (own.c{place} & flip)"
             )
     return f"WITH {', '.join(tables)} {' UNION ALL '.join(parts)}"
 

@@ -29,7 +29,7 @@ from twinwatch.photo import (
 
 _READ = (
     *("digest", "trouble", "phash", "c0", "c1", "turned", "detail", "algorithm_id"),
-    *("header_id", "width", "height", "exif_tags", "captured"),
+    *("header_id", "width", "height", "exif_tags", "captured", "c2"),
 )
 _FILE = ("inode", "size", "mtime_ns", "ctime_ns", "tries", "arrived", "judged")
 
@@ -43,7 +43,7 @@ _SELECT = """
     LEFT JOIN shared AS algorithm ON algorithm.id = algorithm_id LEFT JOIN shared AS header ON header.id = header_id
     WHERE """
 _PLACE = "photo.folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?) AND name = ?"
-_INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 22)}) RETURNING id"  # noqa: S608
+_INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 23)}) RETURNING id"  # noqa: S608
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
 _IN_FOLDER = """
@@ -51,9 +51,11 @@ _IN_FOLDER = """
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
-    SELECT photo.id, phash, detail, header.words, width, height, captured FROM photo INDEXED BY photo_phash
+    SELECT photo.id, phash, detail, header.words, width, height, captured
+    FROM json_each(?) AS one CROSS JOIN photo INDEXED BY photo_c2
+    ON c2 = json_extract(one.value, '$[0]') AND phash = json_extract(one.value, '$[1]')
     JOIN folder ON folder.id = photo.folder_id JOIN shared AS header ON header.id = header_id
-    WHERE phash IN (SELECT value FROM json_each(?)) AND photo.id != ? AND digest != ?
+    WHERE photo.id != ? AND digest != ?
     AND root_id IN (SELECT value FROM json_each(?))
     ORDER BY captured IS NOT ?, width * height DESC, +photo.id"""
 
@@ -248,7 +250,8 @@ class Photos:
         if print_ is None:
             return
         captured = captured_number(header.metadata.captured_at)
-        wanted = (json.dumps(values), newcomer.id, newcomer.reading.digest, among, captured or -1)
+        places = [(chunks(PerceptualHash(value % (1 << 64)))[2], value) for value in values]
+        wanted = (json.dumps(places), newcomer.id, newcomer.reading.digest, among, captured or -1)
         for photo_id, stored, detail, words, width, height, moment in self._database.run(_BY_HASH, wanted):
             other = unpack_header(words, width, height, 0, moment)
             if is_flat(print_) or detail < _FLAT:
@@ -287,15 +290,16 @@ class Photos:
         """Return the values of `_READ`."""
         hashed: tuple[object, ...] = (None,) * 6
         about: tuple[object, ...] = (None,) * 5
+        high: int | None = None
         print_ = reading.fingerprint
         if print_ is not None:
-            low, middle, _ = chunks(print_.hashes[0])
+            low, middle, high = chunks(print_.hashes[0])
             turned, detail = pack_turned(print_.hashes), round(print_.detail * 1000)
             hashed = (signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
         if reading.header is not None:
             common, *own = pack_header(reading.header)
             about = (self._shared(common), *own)
-        return (reading.digest, reading.trouble, *hashed, *about)
+        return (reading.digest, reading.trouble, *hashed, *about, high)
 
 
 def mark(stat: FileStat) -> tuple[int, int, int, int]:
