@@ -220,3 +220,17 @@ def test_each_frame_of_a_burst_is_looked_at_once_however_many_workers_there_are(
     for frame in frames:
         os.close(frame)
     assert looked_at == len(frames)
+
+
+def test_a_worker_keeps_the_memory_of_a_picture_for_the_next(tmp_path: Path) -> None:
+    """Else the kernel clears all of it once more for each: a page fault is 4 KiB, and here are 48 MB."""
+    path = tmp_path / "large.png"
+    path.write_bytes(stored(scene(1, (400, 300), grain=0).resize((4000, 3000)), "PNG", compress_level=1))
+    with Workers(1) as workers, path.open("rb") as photo:
+        faults = [0]
+        for _ in range(4):
+            assert workers.read(photo.fileno()).result().trouble is None
+            (child,) = workers._children
+            faults.append(int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[7]))
+    assert faults[1] - faults[0] > 10_000
+    assert faults[-1] - faults[-2] < 2_000
