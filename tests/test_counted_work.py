@@ -5,21 +5,23 @@ A count that grows here is a cost that grows everywhere; a count of syncs that s
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.drawing import scene, stored
+from tests.drawing import scene, shifted, stored
 from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
 from twinwatch.ingest import Belt, Found, Line
-from twinwatch.photo import ContentDigest, Fingerprint, Header, PerceptualHash, Reading, RootId
+from twinwatch.photo import ContentDigest, Fingerprint, Header, PerceptualHash, Reading, RootId, Verdict
 from twinwatch.verdict import Policy
 from twinwatch.workers import Workers
 
@@ -31,6 +33,13 @@ COUNTED = (
 )
 
 needs_strace = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def calls_of(state: Path, root: Path, *options: str) -> Counter[str]:
@@ -190,3 +199,38 @@ def test_a_walk_asks_the_index_once_for_each_folder(nas: Nas) -> None:
     assert [found for found in survey.files() if isinstance(found, Found)] == []
     assert survey.pictures == 30
     assert len([text for text in statements if "FROM photo" in text and "folder_id" in text]) <= 4 + 1  # folders, top
+
+
+def test_each_frame_of_a_burst_is_looked_at_once_however_many_workers_there_are(tmp_path: Path) -> None:
+    """The file of a frame is decoded anew by a worker that has not seen it: its proofs go to the one that has."""
+    frames = []
+    for number in range(6):
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(stored(shifted(scene(3, (1024, 768), frame=number), number)))
+        frames.append(os.open(path, os.O_RDONLY))
+    looked_at = 0
+    with Workers(2, jobs_module="tests.counting_jobs") as workers:
+        started = [workers.read(frames[0]) for _ in range(2)]  # one for each worker: none is free for the other's
+        assert [one.result().trouble for one in started] == [None, None]
+        for later, earlier in itertools.combinations(reversed(range(6)), 2):
+            until(lambda: len(workers._asleep) == 2)
+            evidence = workers.prove(frames[later], frames[earlier]).result()
+            assert evidence.verdict is Verdict.LOOK_ALIKE
+            looked_at += int(evidence.measures["looked_at"])
+    for frame in frames:
+        os.close(frame)
+    assert looked_at == len(frames)
+
+
+def test_a_worker_keeps_the_memory_of_a_picture_for_the_next(tmp_path: Path) -> None:
+    """Else the kernel clears all of it once more for each: a page fault is 4 KiB, and here are 48 MB."""
+    path = tmp_path / "large.png"
+    path.write_bytes(stored(scene(1, (400, 300), grain=0).resize((4000, 3000)), "PNG", compress_level=1))
+    with Workers(1) as workers, path.open("rb") as photo:
+        faults = [0]
+        for _ in range(4):
+            assert workers.read(photo.fileno()).result().trouble is None
+            (child,) = workers._children
+            faults.append(int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[7]))
+    assert faults[1] - faults[0] > 10_000
+    assert faults[-1] - faults[-2] < 2_000

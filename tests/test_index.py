@@ -19,6 +19,7 @@ from tests.nas import NOW, run_child
 from tests.statements import hear
 from twinwatch.errors import IndexUnusableError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow, MoveState
+from twinwatch.index.neighbours import statement
 from twinwatch.index.schema import VERSION
 from twinwatch.matching import distance
 from twinwatch.photo import (
@@ -247,6 +248,17 @@ def test_candidates_are_what_brute_force_finds(index: Index) -> None:
         for number in found:
             assert min(distance(PerceptualHash(one), PerceptualHash(known[number])) for one in centre) <= radius
         assert len(near) > 0
+
+
+def test_a_search_is_given_the_eight_hashes_and_finds_its_places_by_itself(index: Index) -> None:
+    newcomer = enter(index, 1, [number * 0x1234567890ABCDEF % (1 << 64) for number in range(1, 9)])
+    for radius in (5, 8):
+        said: list[str] = []
+        index._database._connection.set_trace_callback(said.append)  # with the numbers that were given in their places
+        list(index.photos.candidates(newcomer, [RootId(1)], radius, 10))
+        index._database._connection.set_trace_callback(None)
+        (search,) = [text for text in said if "UNION ALL" in text]
+        assert len(search) - len(statement(radius)) < 8 * len(", [1234567, 1234567, 1234567]")
 
 
 def test_candidates_come_nearest_first_and_from_healthy_roots_only(index: Index) -> None:

@@ -15,7 +15,9 @@ from tests.drawing import scene as drawn
 from tests.migrating import migrate
 from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.index import Index, Judged
+from twinwatch.index.neighbours import signed
 from twinwatch.index.packing import pack_header, pack_turned, unpack_header, unpack_turned
+from twinwatch.matching import chunks
 from twinwatch.photo import Fingerprint, Header, Metadata, PerceptualHash, PhotoId, Reading, RootId
 
 hashes = st.integers(0, (1 << 64) - 1).map(PerceptualHash)
@@ -66,6 +68,9 @@ def test_an_index_of_the_first_schema_keeps_its_photos(tmp_path: Path) -> None:
     assert unread is not None
     assert (unread.root, unread.reading.header, unread.reading.trouble) == (2, None, "broken")
     assert [photo.id for photo in index.photos.stale("algorithm 0", PhotoId(0), 9)] == [2]
+    for print_ in made:
+        rows = index._database.run("SELECT c0, c1, c2 FROM photo WHERE phash = ?", (signed(print_.hashes[0]),))
+        assert rows == [chunks(print_.hashes[0])]
     index.close()
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from twinwatch.matching import chunks, distance, nearest, plausible, probes
+from twinwatch.index.packing import expected
+from twinwatch.matching import CHUNK_BITS, chunks, distance, flips, nearest, plausible
 from twinwatch.photo import Fingerprint, Header, PerceptualHash
 
 hashes = st.integers(0, (1 << 64) - 1).map(PerceptualHash)
@@ -22,17 +26,37 @@ def test_distance_is_a_metric(a: PerceptualHash, b: PerceptualHash, c: Perceptua
     assert distance(a, c) <= distance(a, b) + distance(b, c)
 
 
+@given(hashes, hashes)
+def test_chunks_are_a_sum_of_bits_and_lose_none(a: PerceptualHash, b: PerceptualHash) -> None:
+    differ = tuple(own ^ other for own, other in zip(chunks(a), chunks(b), strict=True))
+    assert differ == chunks(PerceptualHash(a ^ b))
+    assert (differ == (0, 0, 0)) == (a == b)
+    assert all(chunk.bit_length() <= bits for chunk, bits in zip(differ, CHUNK_BITS, strict=True))
+
+
 @given(hashes)
-def test_chunks_hold_every_bit_once(value: PerceptualHash) -> None:
-    low, middle, high = chunks(value)
-    assert low | middle << 21 | high << 42 == value
+def test_a_picture_s_orientations_lie_side_by_side(value: PerceptualHash) -> None:
+    """But for the few bits around the median their chunks differ in the two lowest bits alone: one page has them."""
+    mirrored = [tuple(chunk >> 2 for chunk in chunks(PerceptualHash(expected(value, k)))) for k in range(2, 9)]
+    assert mirrored[:3] == [tuple(chunk >> 2 for chunk in chunks(value))] * 3
+    assert mirrored[3:] == [mirrored[3]] * 4
 
 
 @given(hashes, st.sets(st.integers(0, 63), max_size=8), st.integers(0, 8))
-def test_every_hash_within_the_radius_is_probed(value: PerceptualHash, flipped: set[int], radius: int) -> None:
+def test_every_hash_within_the_radius_is_near_in_a_chunk(value: PerceptualHash, flipped: set[int], radius: int) -> None:
     assume(len(flipped) <= radius)
     other = PerceptualHash(value ^ sum(1 << bit for bit in flipped))
-    assert any(chunk in near for chunk, near in zip(chunks(other), probes([value], radius), strict=True))
+    parts = zip(chunks(value), chunks(other), flips(radius), strict=True)
+    assert any(own ^ chunk in differing for own, chunk, differing in parts)
+
+
+@pytest.mark.parametrize(
+    ("radius", "flipped"), [(0, (-1, -1, 0)), (1, (-1, 0, 0)), (2, (0, 0, 0)), (5, (1, 1, 1)), (8, (2, 2, 2))]
+)
+def test_no_more_is_looked_up_than_is_needed(radius: int, flipped: tuple[int, ...]) -> None:
+    for bits, most, differing in zip(CHUNK_BITS, flipped, flips(radius), strict=True):
+        assert len(set(differing)) == len(differing) == sum(math.comb(bits, count) for count in range(most + 1))
+        assert list(differing) == sorted(differing)
 
 
 @given(st.lists(hashes, min_size=8, max_size=8), hashes)

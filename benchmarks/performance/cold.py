@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.performance.costs import TWINWATCH, Cost, in_turns, run
 from benchmarks.performance.figures import Figure
+from twinwatch.workers.process import ENVIRONMENT
 
 FORMATS = ("PNG", "WEBP", "HEIF", "AVIF")
 _MEGAPIXELS = "cold scan, 12-megapixel JPEG"
@@ -68,10 +69,14 @@ def small(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]:
 
 
 def formats(files: dict[str, list[Path]], rounds: int) -> Iterator[Figure]:
-    """Compare one reading (digest, header, fingerprint) with one full decode, file by file in one process."""
+    """Compare one reading (digest, header, fingerprint) with one full decode, file by file in one process.
+
+    Its memory is a worker's: else which of the two finds pages that the other left behind is chance, and a tenth.
+    """
+    environment = {**os.environ, **ENVIRONMENT}
     for name, paths in files.items():
         script = [sys.executable, "-m", "benchmarks.performance.cold", str(rounds), *map(str, paths)]
-        done = subprocess.run(script, capture_output=True, text=True, check=True)
+        done = subprocess.run(script, capture_output=True, text=True, check=True, env=environment)
         ratio, decoded = json.loads(done.stdout)
         yield Figure(f"reading of a {name}", "processor beside one full decode", ratio, bar=1.1, note=_ms(decoded))
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from twinwatch.imaging import algorithm
 from twinwatch.index import FILE_NAME, Index
 from twinwatch.index.packing import expected, pack_header, pack_turned
+from twinwatch.matching import chunks
 from twinwatch.photo import (
     ContentDigest,
     FileStat,
@@ -31,7 +32,7 @@ from twinwatch.syscalls import file_stat
 
 ALGORITHM = algorithm()  # or the daemon would make them all again
 PER_FOLDER = 100
-_INSERT = f"INSERT INTO photo VALUES ({', '.join('?' * 23)})"  # noqa: S608 - only marks
+_INSERT = f"INSERT INTO photo VALUES ({', '.join('?' * 24)})"  # noqa: S608 - only marks
 _CAMERAS = ("HUAWEI VOG-L29", "Apple iPhone 12 Pro", "samsung SM-G991B")
 _OTHER_BITS = 3  # by which the hash of a turned picture differs from what the first lets expect: measured on photos
 
@@ -105,13 +106,14 @@ def _rows(database: sqlite3.Connection, count: int, equal: int) -> Iterator[tupl
         if number % PER_FOLDER == 0:
             database.execute("INSERT INTO folder VALUES (?, 1, ?)", (folder, os.fsencode(path.parent)))
         first = print_.hashes[0]
+        low, middle, high = chunks(first)
         common, *own = pack_header(header)
         yield (
             *(number + 1, folder, os.fsencode(path.name), 10_000_000 + number, 3_000_000 + source.randrange(3_000_000)),
             *(*_times(number), told.digest, None, 1, False, 1),
-            *((first + (1 << 63)) % (1 << 64) - (1 << 63), first & 0x1FFFFF, first >> 21 & 0x1FFFFF),
+            *((first + (1 << 63)) % (1 << 64) - (1 << 63), low, middle),
             *(pack_turned(print_.hashes), round(print_.detail * 1000), number_of(print_.algorithm)),
-            *(number_of(common), *own),
+            *(number_of(common), *own, high),
         )
 
 

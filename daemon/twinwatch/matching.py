@@ -3,17 +3,34 @@
 A 64-bit hash is cut into three chunks of 21, 21 and 22 bits (multi-index hashing, Norouzi et al. 2012): two hashes at
 most `radius` bits apart differ by few bits in at least one chunk, so looking up every chunk value that near finds all
 of them, exactly.
+
+The bits of a chunk are mixed, so that the hashes of one picture in its orientations lie side by side. Mirroring turns
+over all bits of odd columns, of odd rows, or of both (but for a few around the median). Two bits that are turned over
+together differ by the same before and after: such sums are the upper bits of a chunk, and what remains the lowest.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from functools import cache
 
 from twinwatch.photo import Fingerprint, Header, PerceptualHash
 
 CHUNK_BITS = (21, 21, 22)
+
+_PLACES = {
+    (row, column): tuple(63 - 8 * y - x for y in range(row, 8, 2) for x in range(column, 8, 2))
+    for row in (0, 1)
+    for column in (0, 1)
+}
+"""Bits of a hash by the parity of their row and column: of one parity all are turned over together, of (0, 0) never."""
+
+_CHUNKS = (
+    (_PLACES[0, 0], _PLACES[0, 1][:5]),
+    (_PLACES[0, 1][5:], _PLACES[1, 0][:10]),
+    (_PLACES[1, 0][10:], _PLACES[1, 1]),
+)
+"""The bits of each chunk, in groups that are turned over together."""
 
 MIN_DETAIL = 4.0
 """Standard deviation of the 32x32 luma thumbnail (0-255) below which a picture is flat and its hash mostly noise."""
@@ -31,22 +48,22 @@ def distance(a: PerceptualHash, b: PerceptualHash) -> int:
 
 
 def chunks(value: PerceptualHash) -> tuple[int, int, int]:
-    """Cut a hash into its three chunks, lowest bits first."""
-    return value & 0x1FFFFF, (value >> 21) & 0x1FFFFF, value >> 42
+    """Cut a hash into its three mixed chunks; two chunks differ by the mix of the bits in which the hashes differ."""
+    a, b, c, d, e, f, g, h = value.to_bytes(8, "little")
+    of_a, of_b, of_c, of_d, of_e, of_f, of_g, of_h = _tables()
+    found = of_a[a] ^ of_b[b] ^ of_c[c] ^ of_d[d] ^ of_e[e] ^ of_f[f] ^ of_g[g] ^ of_h[h]
+    return found & 0x1FFFFF, (found >> 21) & 0x1FFFFF, found >> 42
 
 
-def probes(values: Iterable[PerceptualHash], radius: int) -> tuple[set[int], set[int], set[int]]:
-    """Return, for each chunk, the values that a hash within `radius` bits of any of `values` may have there.
+@cache
+def flips(radius: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return, for each chunk, by what (as a mask) that of a hash within `radius` bits of another may differ.
 
-    Were more bits flipped in every chunk than looked up, there would be more than `radius` in all: the flips looked up
-    need only sum to `radius - 2`.
+    It does so in one chunk at least: were more bits flipped in every one, there would be more than `radius` in all. So
+    the most that are flipped need only sum to `radius - 2`.
     """
-    found: tuple[set[int], set[int], set[int]] = (set(), set(), set())
-    masks = [_masks(bits, (radius - 2 + place) // 3) for place, bits in enumerate(CHUNK_BITS)]
-    for value in set(values):
-        for near, chunk, flips in zip(found, chunks(value), masks, strict=True):
-            near.update(map(chunk.__xor__, flips))
-    return found
+    low, middle, high = (_masks(place, (radius - 2 + place) // 3) for place in range(3))
+    return low, middle, high
 
 
 def nearest(print_: Fingerprint, value: PerceptualHash) -> tuple[int, int]:
@@ -84,8 +101,43 @@ def taken_apart(a: Header | None, b: Header | None) -> bool:
     return bool(said) and one.captured_at != other.captured_at
 
 
+def _masks(place: int, most: int) -> tuple[int, ...]:
+    """Return, in ascending order, what a chunk may differ by when at most so many of its bits are flipped."""
+    found = {0} if most >= 0 else set()
+    for _ in range(most):
+        found |= {mask ^ bit for mask in found for bit in _mixed_bits(place)}
+    return tuple(sorted(found))
+
+
 @cache
-def _masks(bits: int, most: int) -> tuple[int, ...]:
-    """Return every number of so many bits of which at most so many are set."""
-    places = (itertools.combinations(range(bits), count) for count in range(most + 1))
-    return tuple(sum(1 << place for place in some) for some in itertools.chain.from_iterable(places))
+def _mixed_bits(place: int) -> tuple[int, ...]:
+    """Return what each bit of a chunk is mixed to, in the order of `_CHUNKS`."""
+    mixed: list[int] = []
+    upper, lowest = CHUNK_BITS[place], 0
+    for bits in _CHUNKS[place]:
+        # Of those that are turned over, each but the last is added to the last, which is kept by itself.
+        alone = bits is not _PLACES[0, 0]
+        own = list(range(upper - 1, upper - 1 - len(bits) + alone, -1))
+        upper -= len(own)
+        mixed.extend(1 << bit for bit in own)
+        if alone:
+            mixed.append(sum(1 << bit for bit in own) | 1 << lowest)
+            lowest += 1
+    return tuple(mixed)
+
+
+@cache
+def _tables() -> tuple[tuple[int, ...], ...]:
+    """Return for each byte of a hash, lowest first, what its values are mixed to: all chunks in one number."""
+    columns: dict[int, int] = {}
+    for place, groups in enumerate(_CHUNKS):
+        shift = sum(CHUNK_BITS[:place])
+        bits = itertools.chain.from_iterable(groups)
+        columns |= {bit: mixed << shift for bit, mixed in zip(bits, _mixed_bits(place), strict=True)}
+    tables = []
+    for byte in range(8):
+        table = [0]
+        for bit in range(8):
+            table.extend([known ^ columns[8 * byte + bit] for known in table])
+        tables.append(tuple(table))
+    return tuple(tables)

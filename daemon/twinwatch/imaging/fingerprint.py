@@ -31,6 +31,13 @@ TRANSPOSES: Final[dict[int, Image.Transpose]] = {
 _LOW, _FINER = 8, 4  # imagehash.phash's defaults: hash_size, highfreq_factor
 _SIDE = _LOW * _FINER
 _SIGN = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
+_SIGNS = np.stack(
+    [
+        np.outer(down, across)
+        for down, across in ((_SIGN**2, _SIGN**2), (_SIGN**2, _SIGN), (_SIGN, _SIGN), (_SIGN, _SIGN**2))
+    ]
+)
+"""What mirroring does to each coefficient: nothing, left-right, both, top-bottom; orientations 1 to 4."""
 
 
 def oriented(image: Image.Image, orientation: int) -> Image.Image:
@@ -53,8 +60,8 @@ def fingerprint(upright: Image.Image, algorithm: str) -> Fingerprint:
     """Hash the upright picture (any mode, any size; a quarter-size draft is as good)."""
     small = _thumbnail(luma(upright), _SIDE)
     low = transformed(small)[:_LOW, :_LOW]
-    hashes = tuple(map(_number, _bits(np.concatenate([low[None], _turned(low)]))))
-    return Fingerprint(hashes, round(float(small.std()), 3), algorithm)
+    numbers = np.packbits(_bits(_in_eight(low)), axis=1).view(">u8").ravel().tolist()
+    return Fingerprint(tuple(map(PerceptualHash, numbers)), round(float(small.std()), 3), algorithm)
 
 
 def perceptual(image: Image.Image, side: int) -> NDArray[np.bool_]:
@@ -67,20 +74,19 @@ def _thumbnail(grey: Image.Image, side: int) -> NDArray[np.uint8]:
     return np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _turned(low: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the transforms (7x8x8) of the picture as orientations 2 to 8 would show it, given the picture's own."""
-    across, down = low * _SIGN[None, :], low * _SIGN[:, None]
-    both = across * _SIGN[:, None]
+def _in_eight(low: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the transforms (8x8x8) of the picture as the eight orientations show it, given the picture's own."""
+    eight = np.empty((8, *low.shape))
+    np.multiply(low, _SIGNS, out=eight[:4])
     # 5 is a transpose; 6 (turn clockwise) flips top-bottom first, 8 left-right first, 7 both.
-    return np.stack([across, both, down, low.T, down.T, both.T, across.T])
+    eight[4:] = eight[[0, 3, 2, 1]].transpose(0, 2, 1)
+    return eight
 
 
 def _bits(transforms: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell for each transform (n x side x side) which values are above its median."""
     flat = transforms.reshape(len(transforms), -1)
-    above: NDArray[np.bool_] = flat > np.median(flat, axis=1, keepdims=True)
+    half = flat.shape[1] // 2  # of an even number; np.median finds the same, and asks much more about its argument
+    middle = np.sort(flat, axis=1)[:, half - 1 : half + 1]
+    above: NDArray[np.bool_] = flat > (middle[:, :1] + middle[:, 1:]) / 2
     return above
-
-
-def _number(bits: NDArray[np.bool_]) -> PerceptualHash:
-    return PerceptualHash(int.from_bytes(np.packbits(bits).tobytes(), "big"))

@@ -155,7 +155,9 @@ def _video_behind(data: bytes, where: jpeg.Layout | None) -> bool:
 
 def _text(value: object) -> str:
     """Clean an EXIF string: no NULs, no control signs, at most 100 characters."""
-    return "".join(c for c in value if c.isprintable()).strip()[:100] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return (value if value.isprintable() else "".join(filter(str.isprintable, value))).strip()[:100]
 
 
 def _bits(image: Image.Image, data: bytes) -> int:

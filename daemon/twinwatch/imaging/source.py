@@ -151,7 +151,11 @@ def _by_pillow(data: bytes) -> Image.Image:
         if known.animated:
             raise UnreadableError(Trouble.UNSUPPORTED, "an animated JPEG XL: its decoder shows one frame only")
     try:
-        return Image.open(io.BytesIO(data), formats=_allowed())
+        image = Image.open(io.BytesIO(data), formats=_allowed())
+        if jpeg.is_jpeg(data):
+            # All at once: libjpeg decodes a row of blocks again that the end of a piece has cut.
+            image.decodermaxblock = len(data)
+        return image
     except UnidentifiedImageError:
         if raw.wears_tiff(data) and raw.knows(data):
             return _preview(data)  # some raws have a first directory that Pillow does not understand

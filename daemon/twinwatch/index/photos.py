@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from twinwatch.index.database import Database
+from twinwatch.index.neighbours import near, signed
 from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
-from twinwatch.matching import CHUNK_BITS, MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, probes
+from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible
 from twinwatch.photo import (
     TOP,
     ContentDigest,
@@ -28,11 +29,10 @@ from twinwatch.photo import (
 
 _READ = (
     *("digest", "trouble", "phash", "c0", "c1", "turned", "detail", "algorithm_id"),
-    *("header_id", "width", "height", "exif_tags", "captured"),
+    *("header_id", "width", "height", "exif_tags", "captured", "c2"),
 )
 _FILE = ("inode", "size", "mtime_ns", "ctime_ns", "tries", "arrived", "judged")
 
-_ALL = (1 << 64) - 1
 _FLAT = round(MIN_DETAIL * 1000)
 
 # Every photo goes through most of these.
@@ -43,21 +43,19 @@ _SELECT = """
     LEFT JOIN shared AS algorithm ON algorithm.id = algorithm_id LEFT JOIN shared AS header ON header.id = header_id
     WHERE """
 _PLACE = "photo.folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?) AND name = ?"
-_INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 22)}) RETURNING id"  # noqa: S608
+_INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 23)}) RETURNING id"  # noqa: S608
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
 _IN_FOLDER = """
     SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
-_HASHES = """
-    SELECT phash FROM json_each(?) CROSS JOIN photo ON c0 = value
-    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON c1 = value
-    UNION ALL SELECT phash FROM json_each(?) CROSS JOIN photo ON phash BETWEEN value AND value + ?"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
-    SELECT photo.id, phash, detail, header.words, width, height, captured FROM photo INDEXED BY photo_phash
+    SELECT photo.id, phash, detail, header.words, width, height, captured
+    FROM json_each(?) AS one CROSS JOIN photo INDEXED BY photo_c2
+    ON c2 = json_extract(one.value, '$[0]') AND phash = json_extract(one.value, '$[1]')
     JOIN folder ON folder.id = photo.folder_id JOIN shared AS header ON header.id = header_id
-    WHERE phash IN (SELECT value FROM json_each(?)) AND photo.id != ? AND digest != ?
+    WHERE photo.id != ? AND digest != ?
     AND root_id IN (SELECT value FROM json_each(?))
     ORDER BY captured IS NOT ?, width * height DESC, +photo.id"""
 
@@ -126,7 +124,7 @@ class Photos:
     def same_inode(self, root_id: RootId, stat: FileStat) -> list[Photo]:
         """Return the photos of a root known with this inode, size and modification time: moved, or a hard link."""
         where = "photo.inode = ? AND size = ? AND mtime_ns = ? AND folder.root_id = ?"
-        return list(self._select(where, _signed(stat.inode), stat.size, _signed(stat.mtime_ns), root_id))
+        return list(self._select(where, signed(stat.inode), stat.size, signed(stat.mtime_ns), root_id))
 
     def with_digest(self, digest: ContentDigest) -> list[Photo]:
         """Return the photos known with exactly these bytes."""
@@ -171,7 +169,7 @@ class Photos:
         )
         self._database.write(
             "UPDATE photo SET folder_id = ?, name = ?, ctime_ns = ? WHERE id = ?",
-            (folder_id, name, _signed(stat.ctime_ns), photo_id),
+            (folder_id, name, signed(stat.ctime_ns), photo_id),
         )
         self._database.count_added(root_id, -len(gone))
 
@@ -241,25 +239,8 @@ class Photos:
     def _hashes(self, print_: Fingerprint, radius: int) -> Iterable[int]:
         """Return the hashes, as they are stored, among which are all known ones within the radius."""
         if is_flat(print_):
-            return (_signed(print_.hashes[0]),)
-        low, middle, high = probes(print_.hashes, radius)
-        shift = CHUNK_BITS[0] + CHUNK_BITS[1]
-        top = CHUNK_BITS[2] - 1  # its highest bit is the sign of the column
-        asked = (low, middle, [(chunk << shift) - (chunk >> top << 64) for chunk in high])
-        rows = self._database.run(_HASHES, (*(json.dumps(sorted(chunk)) for chunk in asked), (1 << shift) - 1))
-        a, b, c, d, e, f, g, h = print_.hashes
-        return [
-            stored
-            for (stored,) in set(rows)
-            if ((value := stored & _ALL) ^ a).bit_count() <= radius  # told one by one: a loop would take twice as long
-            or (value ^ b).bit_count() <= radius
-            or (value ^ c).bit_count() <= radius
-            or (value ^ d).bit_count() <= radius
-            or (value ^ e).bit_count() <= radius
-            or (value ^ f).bit_count() <= radius
-            or (value ^ g).bit_count() <= radius
-            or (value ^ h).bit_count() <= radius
-        ]
+            return (signed(print_.hashes[0]),)
+        return near(self._database, print_.hashes, radius)
 
     def _ranked(
         self, newcomer: Photo, values: list[int], among: str, *, turned: bool
@@ -269,12 +250,13 @@ class Photos:
         if print_ is None:
             return
         captured = captured_number(header.metadata.captured_at)
-        wanted = (json.dumps(values), newcomer.id, newcomer.reading.digest, among, captured or -1)
+        places = [(chunks(PerceptualHash(value % (1 << 64)))[2], value) for value in values]
+        wanted = (json.dumps(places), newcomer.id, newcomer.reading.digest, among, captured or -1)
         for photo_id, stored, detail, words, width, height, moment in self._database.run(_BY_HASH, wanted):
             other = unpack_header(words, width, height, 0, moment)
             if is_flat(print_) or detail < _FLAT:
-                near = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
-                possible = near and header.upright == other.upright
+                alike = distance(print_.hashes[0], PerceptualHash(stored % (1 << 64))) <= 1
+                possible = alike and header.upright == other.upright
             else:
                 possible = plausible(header, other, turned=turned)
             if possible:
@@ -308,20 +290,21 @@ class Photos:
         """Return the values of `_READ`."""
         hashed: tuple[object, ...] = (None,) * 6
         about: tuple[object, ...] = (None,) * 5
+        high: int | None = None
         print_ = reading.fingerprint
         if print_ is not None:
-            low, middle, _ = chunks(print_.hashes[0])
+            low, middle, high = chunks(print_.hashes[0])
             turned, detail = pack_turned(print_.hashes), round(print_.detail * 1000)
-            hashed = (_signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
+            hashed = (signed(print_.hashes[0]), low, middle, turned, detail, self._shared(print_.algorithm))
         if reading.header is not None:
             common, *own = pack_header(reading.header)
             about = (self._shared(common), *own)
-        return (reading.digest, reading.trouble, *hashed, *about)
+        return (reading.digest, reading.trouble, *hashed, *about, high)
 
 
 def mark(stat: FileStat) -> tuple[int, int, int, int]:
     """Return by what a file is known to be the one that was read, as it is stored."""
-    return _signed(stat.inode), stat.size, _signed(stat.mtime_ns), _signed(stat.ctime_ns)
+    return signed(stat.inode), stat.size, signed(stat.mtime_ns), signed(stat.ctime_ns)
 
 
 def _by_distance(print_: Fingerprint, stored: Iterable[int]) -> Iterator[tuple[bool, list[int]]]:
@@ -363,11 +346,6 @@ def _photo(row: tuple[Any, ...]) -> Photo:
 def _stat(inode: int, size: int, mtime_ns: int, ctime_ns: int) -> FileStat:
     # The device is that of the root, checked there; blocks and links are not remembered.
     return FileStat(0, inode % (1 << 64), size, _time(mtime_ns), _time(ctime_ns), 0, 1)
-
-
-def _signed(value: int) -> int:
-    """Fold a number into the signed 64 bits of a column: an inode, a hash, a time after 2262."""
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _time(value: int) -> int:

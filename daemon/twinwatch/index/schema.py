@@ -7,7 +7,7 @@ memory worth a backup, yet no photo and no way to restore is lost with them: the
 
 from __future__ import annotations
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest migration; a test keeps it equal to alembic's head."""
 
 STATEMENTS = (
@@ -51,7 +51,7 @@ STATEMENTS = (
         arrived BOOLEAN NOT NULL,
         judged INTEGER NOT NULL, -- photos.Judged
         phash BIGINT, -- as signed 64 bits
-        c0 INTEGER, -- its two lower chunks; the third is its upper bits
+        c0 INTEGER, -- its chunks, as `matching` cuts it; the third is the last column
         c1 INTEGER,
         turned BLOB, -- the other seven orientations' hashes, as `packing` has them
         detail INTEGER, -- thousandths
@@ -61,14 +61,15 @@ STATEMENTS = (
         height INTEGER,
         exif_tags INTEGER,
         captured BIGINT, -- YYYYMMDDhhmmss
+        c2 INTEGER,
         CONSTRAINT photo_name UNIQUE (folder_id, name)
     )""",
     "CREATE INDEX photo_digest ON photo (digest)",
     "CREATE INDEX photo_inode ON photo (inode)",
     # A search reads hashes from these alone: the table's pages would each be a seek of the disk.
-    "CREATE INDEX photo_phash ON photo (phash)",
     "CREATE INDEX photo_c0 ON photo (c0, phash)",
     "CREATE INDEX photo_c1 ON photo (c1, phash)",
+    "CREATE INDEX photo_c2 ON photo (c2, phash)",
     """
     CREATE TABLE move (
         slot TEXT NOT NULL PRIMARY KEY,

@@ -136,7 +136,9 @@ class Line:
             return
         before = self._index.photos.judged(photo.id)
         while True:
-            matches = yield from self._prove(photo, found.priority)
+            matches, waited = yield from self._prove(photo, found.priority)
+            if not waited:
+                break  # nothing else ran since the photo was entered
             now = self._index.photos.by_id(photo.id)
             if now is None:
                 return  # another line has set it aside meanwhile, or it is gone
@@ -233,12 +235,13 @@ class Line:
             return True
         return False
 
-    def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, list[Match]]:
+    def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool]]:
+        """Return what the photo matches, and whether a job was waited for, so that the index may be another by now."""
         memory = self._index.memory
         digest = photo.reading.digest
         matches: list[Match] = []
         if memory.is_allowed(digest, digest):
-            return matches  # a person put exactly this back
+            return matches, False  # a person put exactly this back
         proofs = of_other_moments = 0
 
         def worth(header: Header | None) -> bool:
@@ -257,7 +260,7 @@ class Line:
             matches.append(Match(candidate, evidence))
             if self._settles_it(photo, matches[-1]):
                 break
-        return matches
+        return matches, proofs > 0
 
     def _settles_it(self, photo: Photo, match: Match) -> bool:
         """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of."""

@@ -29,15 +29,24 @@ rest up to 0.37."""
 
 def fine_detail(luma: Levels) -> Eighths:
     """Return by how much each pixel differs from the mean of the eight around it, in eighths of a grey level."""
-    around = np.pad(luma, 1, mode="edge").astype(np.int16)
+    around = _edged(luma).astype(np.int16)
     rows = around[:-2] + around[1:-1] + around[2:]
     box = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
     return np.asarray(9 * around[1:-1, 1:-1] - box)
 
 
+def _edged(luma: Levels) -> Levels:
+    """Return `np.pad(luma, 1, mode="edge")`, in a third of its time."""
+    edged = np.empty((luma.shape[0] + 2, luma.shape[1] + 2), luma.dtype)
+    edged[1:-1, 1:-1] = luma
+    edged[0, 1:-1], edged[-1, 1:-1] = luma[0], luma[-1]
+    edged[:, 0], edged[:, -1] = edged[:, 1], edged[:, -2]
+    return edged
+
+
 def reach(luma: Levels) -> Levels:
     """Return for every pixel how far its 3x3 neighbourhood reaches, in grey levels."""
-    around = np.pad(luma, 1, mode="edge")
+    around = _edged(luma)
     high, low = (of(of(around[:-2], around[1:-1]), around[2:]) for of in (np.maximum, np.minimum))
     return np.asarray(
         np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])

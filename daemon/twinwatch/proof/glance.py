@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twinwatch.photo import Header
 from twinwatch.proof.exposure import kinship
 from twinwatch.proof.scaling import posterised
-from twinwatch.proof.sketch import MOST_COARSE, TILE, Coarse, Plane, Sketch, tiles_of
+from twinwatch.proof.sketch import MOST_COARSE, TILE, Coarse, Levels, Plane, Sketch, tiles_of
 
 _COARSE_PALETTE = 240  # long side of the coarse pictures where a palette of few colours must average out, pixels
 _SHARE = 0.5  # of the smaller picture's size: what the scaler did is averaged out
@@ -73,8 +73,7 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     size = _coarse_size(a.header, b.header, best)
     ours, theirs = a.coarse(size, best), b.coarse(size, 1)
     tile, pixel = _apart(ours, theirs)
-    dark = np.minimum(tiles_of(ours.luma), tiles_of(theirs.luma)) < _SHADOW
-    if tile.max() > _MOST_TILE >= tile.max(where=~dark, initial=0):
+    if tile.max() > _MOST_TILE >= tile.max(where=~_dark(ours, theirs), initial=0):
         if a.header.pixels >= b.header.pixels:
             again = _apart(_in_eight_bits(a).coarse(size, best), theirs)
         else:
@@ -98,11 +97,16 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     )
 
 
+def _dark(ours: Coarse, theirs: Coarse) -> NDArray[np.bool_]:
+    return np.minimum(tiles_of(ours.luma), tiles_of(theirs.luma)) < _SHADOW
+
+
 def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, Plane]:
     """Return by how much tiles and pixels differ, as multiples of what detail there excuses."""
-    difference = ours.luma.astype(np.float32) - theirs.luma
-    detail = np.minimum(ours.reach, theirs.reach).astype(np.float32)
-    return np.abs(tiles_of(difference)) / (2 + 0.1 * tiles_of(detail)), np.abs(difference) / (4 + 0.35 * detail)
+    difference = np.subtract(ours.luma, theirs.luma, dtype=np.int16)
+    detail = np.minimum(ours.reach, theirs.reach)
+    tile = np.abs(tiles_of(difference)) / (2 + 0.1 * tiles_of(detail))
+    return tile, np.abs(difference).astype(np.float32) / (4 + 0.35 * detail.astype(np.float32))
 
 
 def _kinship(a: Sketch, b: Sketch, ours: Coarse, theirs: Coarse) -> tuple[float, float]:
@@ -119,18 +123,19 @@ def _in_eight_bits(side: Sketch) -> Sketch:
 
 def _orientations(a: Sketch, b: Sketch) -> list[tuple[float, int]]:
     """Return (mean difference in grey levels, orientation) of the miniatures, best orientation first."""
-    ours, theirs = (np.asarray(side.miniature.convert("YCbCr")).astype(np.int16) for side in (a, b))
-    return sorted((float(np.abs(turned - theirs).mean()), k) for k, turned in enumerate(_turned(ours), 1))
-
-
-def _turned(pixels: NDArray[np.int16]) -> tuple[NDArray[np.int16], ...]:
-    """Return the square picture as the eight orientations show it: `fingerprint.TRANSPOSES`, on an array."""
-    across, down = pixels[:, ::-1], pixels[::-1]
-    sideways = pixels.transpose(1, 0, 2)
-    return (
-        *(pixels, across, pixels[::-1, ::-1], down),
-        *(sideways, down.transpose(1, 0, 2), sideways[::-1, ::-1], across.transpose(1, 0, 2)),
+    ours, theirs = (
+        np.ascontiguousarray(np.asarray(side.miniature.convert("YCbCr")).transpose(2, 0, 1)) for side in (a, b)
     )
+    sideways = np.ascontiguousarray(theirs.transpose(0, 2, 1))
+    mirrored = (ours, ours[:, :, ::-1], ours[:, ::-1, ::-1], ours[:, ::-1])
+    # 6 and 8 mirror before they transpose (`fingerprint.TRANSPOSES`); both sides transposed differ by the same.
+    pairs = [(one, theirs) for one in mirrored] + [(mirrored[place], sideways) for place in (0, 3, 2, 1)]
+    return sorted((_mean_difference(*pair), k) for k, pair in enumerate(pairs, 1))
+
+
+def _mean_difference(one: Levels, other: Levels) -> float:
+    apart = np.maximum(one, other) - np.minimum(one, other)
+    return int(apart.sum(dtype=np.uint32)) / apart.size
 
 
 def _distance_in_bits(a: Sketch, b: Sketch) -> int:

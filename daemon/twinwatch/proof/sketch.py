@@ -6,9 +6,11 @@ burst each frame is compared with the same few.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from blake3 import blake3
@@ -32,6 +34,7 @@ TILE = 4
 MOST_COARSE = 420
 """Long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy."""
 
+_WIDE = {"B": np.uint16, "H": np.uint32}
 _SIDE = 64  # of the miniatures that tell the orientation, pixels
 _SKETCH = 480  # long side that a decoder is asked for at least, pixels
 _FINE = 25.0  # mean luma step of a JPEG's tables (quality 77): with less all of a picture's grain must be there
@@ -160,14 +163,19 @@ def sketch(data: bytes) -> Sketch:
         return Sketch(where, tables, found, rgb, (found.width / scale, found.height / scale), picture)
 
 
-def tiles_of(plane: Plane | Levels) -> Plane:
-    """Return the means of whole tiles: exact, of whole grey levels and of their squares."""
+def tiles_of(plane: NDArray[Any]) -> Plane:
+    """Return the means of whole tiles: exact, of whole grey levels and of their squares.
+
+    Whole numbers are added up as such, in the next wider type where a tile's sum may not fit.
+    """
     height, width = (length // TILE * TILE for length in plane.shape)
-    rows = plane[:height, :width].reshape(height // TILE, TILE, width).sum(axis=1)
-    return np.asarray(sum(rows[:, place::TILE] for place in range(TILE)) / np.float32(TILE**2))
+    wide = plane[:height, :width].astype(_WIDE.get(plane.dtype.char, plane.dtype), copy=False)
+    across = functools.reduce(np.add, (wide[place::TILE] for place in range(TILE)))
+    sums = functools.reduce(np.add, (across[:, place::TILE] for place in range(TILE)))
+    return np.asarray(sums.astype(np.float32, copy=False) / np.float32(TILE**2))
 
 
 def _informative(levels: Levels) -> bool:
-    luma = levels.astype(np.float32)
-    spread = np.sqrt(np.maximum(tiles_of(luma * luma) - np.square(tiles_of(luma)), 0))
+    squares = np.square(levels, dtype=np.uint16)
+    spread = np.sqrt(np.maximum(tiles_of(squares) - np.square(tiles_of(levels)), 0))
     return int((spread >= _DETAIL).sum()) >= max(_DETAILED_TILES, _DETAILED_SHARE * spread.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 
+import numpy as np
 from PIL import Image
 
 from twinwatch import imaging
@@ -21,3 +22,4 @@ def warm() -> None:
         for stored in (original, copy):
             stored.flush()
         prove(original.fileno(), copy.fileno())
+    np.median(np.ones(2))  # it imports numpy.ma
