@@ -92,6 +92,13 @@ PARTS: dict[str, Family] = {
         for name in network.PROTOCOLS
     },
     **{
+        f"network-{name.replace(' ', '').lower()}-{part}": functools.partial(
+            network.network, protocols=[name], parts=[part]
+        )
+        for name in network.PROTOCOLS
+        for part in network.PARTS
+    },
+    **{
         f"remounts-{ground.name.replace(' ', '-')}": functools.partial(remounts.remounts, grounds=[ground])
         for ground in remounts.KEEPING
     },
