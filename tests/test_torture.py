@@ -73,7 +73,9 @@ def test_a_pulled_disk_loses_nothing() -> None:
     assert row["count"] == 3
 
 
-def test_without_a_kernel_to_run_the_network_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_kernel_to_run_the_network_is_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UnavailableError, match=r"not installed|needs root"):
         next(network(Profile(tmp_path, 1, quick=True)))
