@@ -66,6 +66,7 @@ FAMILIES: dict[str, Family] = {
     "watches": floods.exhausted,
     "masses": masses.masses,
     "mutants": pictures.mutants,
+    "samples": pictures.samples,
     "bombs": pictures.bombs,
     "swaps": races.swaps,
     "edits": races.edits,
