@@ -32,6 +32,7 @@ from twinwatch.quarantine.slots import (
 
 OTHER = b"other" * 3000
 IN_1996 = 825_600_462 * 10**9
+VERIFIER = 0x7894FFFF * 10**9  # as found on a server whose client had lost its power
 
 
 class NoExclusiveRename:
@@ -185,6 +186,11 @@ def of_another(path: Path) -> None:
     os.chown(path, 1234, 1234)
 
 
+def verifier_of_another(path: Path) -> None:
+    made(path, mode=0, mtime_ns=VERIFIER)
+    os.chown(path, 1234, 1234)
+
+
 def a_folder(path: Path) -> None:
     path.mkdir()
     path.chmod(0o200)
@@ -203,7 +209,7 @@ def a_fifo(path: Path) -> None:
 
 @pytest.mark.parametrize("left", [
     lambda path: made(path, mode=0o200), lambda path: made(path, mtime_ns=IN_1996),
-    lambda path: made(path, mode=0o200, mtime_ns=IN_1996),
+    lambda path: made(path, mode=0o200, mtime_ns=IN_1996), lambda path: made(path, mode=0, mtime_ns=VERIFIER),
 ])  # fmt: skip
 def test_an_empty_file_of_ours_is_taken_away_without_a_trace(two: Two, left: Callable[[Path], None]) -> None:
     left(two.there)
@@ -214,7 +220,9 @@ def test_an_empty_file_of_ours_is_taken_away_without_a_trace(two: Two, left: Cal
 @pytest.mark.parametrize("left", [
     made, lambda path: made(path, b"x", 0o200), lambda path: made(path, b"x", mtime_ns=IN_1996),
     lambda path: made(path, mtime_ns=IN_1996 + 10**9), lambda path: made(path, mode=0o201), linked, a_folder, a_fifo,
-    a_symlink,
+    a_symlink, lambda path: made(path, mtime_ns=VERIFIER), lambda path: made(path, mode=0, mtime_ns=VERIFIER + 1),
+    lambda path: made(path, b"x", mode=0, mtime_ns=VERIFIER),
+    pytest.param(verifier_of_another, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")),
     pytest.param(of_another, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")),
 ])  # fmt: skip
 def test_nothing_else_is_taken_away(two: Two, left: Callable[[Path], None]) -> None:
