@@ -102,6 +102,16 @@ def test_retries_double_and_end() -> None:
     assert len(settler) == 0
 
 
+def test_what_is_due_stays_due_until_it_was_looked_at() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    settler.saw("a", stat, 0.0, "changed")
+    settler.saw("b", stat, 1.0, "changed")
+    assert settler.due(6.0) == settler.due(6.0) == ["a", "b"]
+    assert settler.look("b", stat, 6.0)
+    assert (settler.due(7.0), settler.next_due()) == (["a"], 5.0)
+
+
 def test_what_waits_for_a_retry_is_counted_by_itself() -> None:
     settler: Settler[str] = Settler(Settling())
     stat = FileStat(1, 1, 10, 0, 0, 8, 1)
