@@ -250,7 +250,7 @@ TIMES = 10
 def network(
     profile: Profile, protocols: Sequence[str] = tuple(PROTOCOLS), parts: Sequence[str] = ()
 ) -> Iterator[Figure]:
-    """Yield the figures of each protocol: what runs on the client alone, the daemon, and the faults."""
+    """Yield the figures of each protocol: the client alone, names that two want, the daemon, and the faults."""
     for name in protocols:
         net = Net(profile, PROTOCOLS[name])
         with running(net.server, net.client):
@@ -271,6 +271,10 @@ def _on_the_client(net: Net, profile: Profile) -> Iterator[Figure]:
     for act in ("hold",) if profile.quick else ("hold", "restore", "purge", "finish", "undo"):
         case = f"SIGKILL after each changing call of the mover: {act}, {name}"
         yield _figure(net, "F24", case, f"kills-{act}", 1, "every call", profile)
+
+
+def _names(net: Net, profile: Profile) -> Iterator[Figure]:
+    name = net.protocol.name
     case = f"names taken on the server while photos are put back under them: {name}"
     yield _figure(net, "F24", case, "race", profile.times(500, quick=10), "500", profile)
     if name == "CIFS":
@@ -337,6 +341,7 @@ def _faults(net: Net, profile: Profile) -> Iterator[Figure]:
 
 PARTS: dict[str, Callable[[Net, Profile], Iterator[Figure]]] = {
     "client": _on_the_client,
+    "names": _names,
     "daemon": _daemon,
     "faults": _faults,
 }
