@@ -118,6 +118,37 @@ def test_a_name_that_is_taken_for_a_moment_is_known_by_its_mode_and_its_time(
     assert seen == [(0o200, IN_1996)]  # whatever an earlier version left is known by these
 
 
+class OnSmb:
+    """What statfs(2) says of a share, in its first word; its kernel says of every rename that it replaced nothing."""
+
+    syscall = syscalls._libc.syscall
+
+    def __init__(self, magic: int) -> None:
+        self.magic = magic
+
+    def fstatfs(self, _fd: int, said: Any) -> int:
+        said._obj[0] = self.magic
+        return 0
+
+    def renameat2(self, *_: Any) -> int:
+        pytest.fail("it is not to be believed")
+
+
+@pytest.mark.parametrize("magic", [0xFF534D42, 0xFE534D42, ctypes.c_int32(0xFF534D42).value])
+def test_on_smb_a_name_is_taken_first_whatever_linux_says(
+    two: Two, monkeypatch: pytest.MonkeyPatch, magic: int
+) -> None:
+    """Its client looks whether the name is free and then has the server replace; on 32 bits the number is negative."""
+    monkeypatch.setattr(syscalls, "_libc", OnSmb(magic))
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: OnSmb(magic))
+    two.move()
+    assert two.names() == ([], ["a.jpg"])
+    (two.source / "a.jpg").write_bytes(OTHER)
+    with pytest.raises(FileExistsError):
+        two.move()
+    assert two.there.read_bytes() == PICTURE
+
+
 def replaced(path: Path) -> None:
     path.rename(path.with_name("ours"))
     path.touch()

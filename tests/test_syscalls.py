@@ -97,36 +97,6 @@ def test_where_no_rename_is_exclusive_none_is_made(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-class Share:
-    """What statfs(2) says of a share, in its first word."""
-
-    def __init__(self, magic: int) -> None:
-        self.magic = magic
-
-    def __call__(self, _fd: int, said: ctypes.Array[ctypes.c_char]) -> int:
-        ctypes.c_long.from_buffer(said).value = self.magic
-        return 0
-
-
-@pytest.mark.parametrize("magic", [0xFF534D42, 0xFE534D42, ctypes.c_int32(0xFF534D42).value])
-def test_on_smb_a_rename_may_replace_whatever_linux_says_and_so_none_is_made(
-    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: int
-) -> None:
-    """Its client looks whether the name is free and then has the server replace; on 32 bits the number is negative."""
-    (tmp_path / "a").write_bytes(b"a")
-    monkeypatch.setattr(syscalls, "_fstatfs", Share(magic))
-    assert not rename_noreplace(folder, b"a", folder, b"b")
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_where_the_kind_of_file_system_is_not_told_the_kernel_is_believed(
-    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a").write_bytes(b"a")
-    monkeypatch.setattr(syscalls, "_fstatfs", lambda *_: -1)
-    assert rename_noreplace(folder, b"a", folder, b"b")
-
-
 def test_a_folder_that_cannot_be_synced_is_accepted_and_what_else_goes_wrong_is_not() -> None:
     ours, theirs = socket.socketpair()  # which no kernel syncs: EINVAL
     with ours, theirs:

@@ -15,13 +15,9 @@ _SYS_OPENAT2: Final = 437  # the same number on every architecture (added in Lin
 _RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x01, 0x02, 0x04, 0x08
 _RENAME_NOREPLACE: Final = 1
 
-_SMB: Final = {0xFF534D42, 0xFE534D42}  # statfs(2) f_type: CIFS and SMB2, as magic.h has them
-_STATFS_BYTES: Final = 256  # more than the structure has anywhere; f_type is its first word
-
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_fstatfs = _libc.fstatfs
 
 
 class _OpenHow(ctypes.Structure):
@@ -50,11 +46,9 @@ def open_beneath(root_fd: int, path: bytes, flags: int) -> int:
 def rename_noreplace(from_fd: int, from_name: bytes, to_fd: int, to_name: bytes) -> bool:
     """Rename without ever replacing; return False where the file system cannot promise that (nothing was done then).
 
-    Raises FileExistsError when the target exists and any other OSError of rename(2). On SMB, Linux only looks whether
-    the name is free; what it then asks of the server is to replace (ReplaceIfExists is 1 in its SMB2_rename).
+    Raises FileExistsError when the target exists and any other OSError of rename(2). On SMB a kernel
+    promises it and does not keep it: `mounts.renames_exclusively`.
     """
-    if _file_system(to_fd) in _SMB:
-        return False
     result = _libc.renameat2(
         from_fd, ctypes.c_char_p(from_name), to_fd, ctypes.c_char_p(to_name), ctypes.c_uint(_RENAME_NOREPLACE)
     )
@@ -64,14 +58,6 @@ def rename_noreplace(from_fd: int, from_name: bytes, to_fd: int, to_name: bytes)
     if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
         return False
     raise OSError(code, os.strerror(code), os.fsdecode(from_name))
-
-
-def _file_system(fd: int) -> int:
-    """Return the kernel's number for the kind of file system behind `fd`, 0 when it does not say."""
-    said = ctypes.create_string_buffer(_STATFS_BYTES)
-    if _fstatfs(fd, said):
-        return 0
-    return ctypes.c_long.from_buffer(said).value & 0xFFFFFFFF
 
 
 def set_io_class(pid: int, *, idle: bool) -> None:

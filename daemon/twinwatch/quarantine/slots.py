@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinwatch.index import MoveRow, MoveState
+from twinwatch.mounts import renames_exclusively
 from twinwatch.photo import FileStat
 from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import Manifest
@@ -105,11 +106,11 @@ def taken(folder_fd: int, name: str) -> bool:
 def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
 
-    Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
-    our own, of a mode and a time that nobody else gives a file, and only that is replaced.
+    Where no rename is exclusive (NFS, SMB, exFAT, mergerfs) the name is first taken by an empty file of our own, of a
+    mode and a time that nobody else gives a file, and only that is replaced.
     """
     raw = os.fsencode(name)
-    if rename_noreplace(from_fd, raw, to_fd, raw):
+    if renames_exclusively(to_fd) and rename_noreplace(from_fd, raw, to_fd, raw):
         return
     fd = os.open(name, _NEW, _PLACEHOLDER, dir_fd=to_fd)
     try:
