@@ -140,6 +140,11 @@ def test_a_raw_in_tiffs_clothes_is_unsupported() -> None:
     assert read(stored(scene(1, (64, 64)), "TIFF", tiffinfo=tags)).trouble is Trouble.UNSUPPORTED
 
 
+def test_colours_that_pillow_cannot_convert_are_unsupported() -> None:
+    reading = read(stored(Image.new("LAB", (64, 48), (100, 20, 200)), "TIFF"))
+    assert (reading.trouble, "L*a*b*" in reading.detail) == (Trouble.UNSUPPORTED, True)
+
+
 def test_the_header_tells_what_would_be_lost() -> None:
     exif = tagged(6)
     exif[271], exif[272] = "Acme", "Phone 1"

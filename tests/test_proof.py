@@ -333,3 +333,8 @@ def _turned(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     return exif
+
+
+def test_colours_that_cannot_be_read_are_not_proved_either() -> None:
+    lab = stored(Image.new("LAB", (64, 48), (100, 20, 200)), "TIFF")
+    assert prove(lab, lab + b"\0").verdict is Verdict.UNDECODABLE

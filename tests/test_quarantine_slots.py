@@ -32,6 +32,7 @@ from twinwatch.quarantine.slots import (
 
 OTHER = b"other" * 3000
 IN_1996 = 825_600_462 * 10**9
+VERIFIER = 0x7894FFFF * 10**9  # as found on a server whose client had lost its power
 
 
 class NoExclusiveRename:
@@ -117,6 +118,37 @@ def test_a_name_that_is_taken_for_a_moment_is_known_by_its_mode_and_its_time(
     assert seen == [(0o200, IN_1996)]  # whatever an earlier version left is known by these
 
 
+class OnSmb:
+    """What statfs(2) says of a share, in its first word; its kernel says of every rename that it replaced nothing."""
+
+    syscall = syscalls._libc.syscall
+
+    def __init__(self, magic: int) -> None:
+        self.magic = magic
+
+    def fstatfs(self, _fd: int, said: Any) -> int:
+        said._obj[0] = self.magic
+        return 0
+
+    def renameat2(self, *_: Any) -> int:
+        pytest.fail("it is not to be believed")
+
+
+@pytest.mark.parametrize("magic", [0xFF534D42, 0xFE534D42, ctypes.c_int32(0xFF534D42).value])
+def test_on_smb_a_name_is_taken_first_whatever_linux_says(
+    two: Two, monkeypatch: pytest.MonkeyPatch, magic: int
+) -> None:
+    """Its client looks whether the name is free and then has the server replace; on 32 bits the number is negative."""
+    monkeypatch.setattr(syscalls, "_libc", OnSmb(magic))
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: OnSmb(magic))
+    two.move()
+    assert two.names() == ([], ["a.jpg"])
+    (two.source / "a.jpg").write_bytes(OTHER)
+    with pytest.raises(FileExistsError):
+        two.move()
+    assert two.there.read_bytes() == PICTURE
+
+
 def replaced(path: Path) -> None:
     path.rename(path.with_name("ours"))
     path.touch()
@@ -185,6 +217,11 @@ def of_another(path: Path) -> None:
     os.chown(path, 1234, 1234)
 
 
+def verifier_of_another(path: Path) -> None:
+    made(path, mode=0, mtime_ns=VERIFIER)
+    os.chown(path, 1234, 1234)
+
+
 def a_folder(path: Path) -> None:
     path.mkdir()
     path.chmod(0o200)
@@ -203,7 +240,7 @@ def a_fifo(path: Path) -> None:
 
 @pytest.mark.parametrize("left", [
     lambda path: made(path, mode=0o200), lambda path: made(path, mtime_ns=IN_1996),
-    lambda path: made(path, mode=0o200, mtime_ns=IN_1996),
+    lambda path: made(path, mode=0o200, mtime_ns=IN_1996), lambda path: made(path, mode=0, mtime_ns=VERIFIER),
 ])  # fmt: skip
 def test_an_empty_file_of_ours_is_taken_away_without_a_trace(two: Two, left: Callable[[Path], None]) -> None:
     left(two.there)
@@ -214,7 +251,9 @@ def test_an_empty_file_of_ours_is_taken_away_without_a_trace(two: Two, left: Cal
 @pytest.mark.parametrize("left", [
     made, lambda path: made(path, b"x", 0o200), lambda path: made(path, b"x", mtime_ns=IN_1996),
     lambda path: made(path, mtime_ns=IN_1996 + 10**9), lambda path: made(path, mode=0o201), linked, a_folder, a_fifo,
-    a_symlink,
+    a_symlink, lambda path: made(path, mtime_ns=VERIFIER), lambda path: made(path, mode=0, mtime_ns=VERIFIER + 1),
+    lambda path: made(path, b"x", mode=0, mtime_ns=VERIFIER),
+    pytest.param(verifier_of_another, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")),
     pytest.param(of_another, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")),
 ])  # fmt: skip
 def test_nothing_else_is_taken_away(two: Two, left: Callable[[Path], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from hypothesis import assume, given
@@ -99,6 +100,70 @@ def test_retries_double_and_end() -> None:
         assert settler.look("a", stat, now)
     assert waits == [30, 60, 120, 240]
     assert len(settler) == 0
+
+
+def test_what_is_due_stays_due_until_it_was_looked_at() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    settler.saw("a", stat, 0.0, "changed")
+    settler.saw("b", stat, 1.0, "changed")
+    assert settler.due(6.0) == settler.due(6.0) == ["a", "b"]
+    assert settler.look("b", stat, 6.0)
+    assert (settler.due(7.0), settler.next_due()) == (["a"], 5.0)
+
+
+def test_what_waits_for_a_retry_is_counted_by_itself() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    settler.saw("new", stat, 0.0, "changed")
+    assert settler.retry("cut off", stat, 0.0, 0)
+    assert settler.retry("short", stat, 0.0, 2)
+    assert (len(settler), settler.retrying) == (1, 2)
+    settler.saw("short", stat, 1.0, "changed")  # still one that was cut off before
+    assert (len(settler), settler.retrying) == (1, 2)
+    settler.forget("short")
+    assert (len(settler), settler.retrying) == (1, 1)
+    assert settler.look("cut off", stat, 30.0)
+    assert (len(settler), settler.retrying) == (1, 0)
+    assert settler.look("new", stat, 30.0)
+    assert (len(settler), settler.retrying) == (0, 0)
+
+
+def test_a_file_that_changes_while_it_waits_for_a_retry_is_read_soon_after() -> None:
+    settler: Settler[str] = Settler(Settling(quiet_seconds=5, retry_seconds=30))
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    assert settler.retry("a", stat, 0.0, 3)
+    assert settler.next_due() == 240.0
+    assert not settler.look("a", replace(stat, size=11), 240.0)
+    assert settler.next_due() == 245.0
+
+
+def test_a_truncated_file_is_tried_for_half_an_hour() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    now, tries = 0.0, 0
+    while settler.retry("a", stat, now, tries):
+        now, tries = settler.next_due() or now, tries + 1
+        assert settler.look("a", stat, now)
+    assert (tries, now) == (6, 30 * (2**6 - 1))
+
+
+def test_a_file_that_is_written_for_hours_leaves_little_behind_and_no_other_out_of_its_turn() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 1, 10, 0, 0, 8, 1)
+    chance = random.Random(1)
+    turns = {f"{number}": chance.uniform(0, 100_000) for number in range(300)}
+    for name, at in turns.items():
+        settler.saw(name, stat, at, "closed")
+    for number in range(20_000):
+        settler.saw("long", stat, 200_000.0 + number, "changed")
+        assert len(settler._order) <= 2 * len(settler) + 1001
+    for name in sorted(turns, key=lambda name: turns[name]):
+        due = settler.next_due()
+        assert due == turns[name] + 1.0
+        assert settler.due(due) == [name]
+        assert settler.look(name, stat, due)
+    assert settler.next_due() == 200_000.0 + 19_999 + 5.0
 
 
 # --- brake ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.torture.disks import UnavailableError
-from tests.torture.figures import REPOSITORY, Figure, page
+from tests.torture.figures import REPOSITORY, Figure, as_json, page
 from tests.torture.network import network
 from tests.torture.profile import Profile
 
@@ -73,7 +73,9 @@ def test_a_pulled_disk_loses_nothing() -> None:
     assert row["count"] == 3
 
 
-def test_without_qemu_the_network_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_kernel_to_run_the_network_is_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UnavailableError, match=r"not installed|needs root"):
         next(network(Profile(tmp_path, 1, quick=True)))
@@ -85,6 +87,12 @@ def test_a_figure_is_good_only_when_the_fault_was_made() -> None:
     assert not Figure("F1", "killed", 5, "all", Counter(lost=1)).ok
     assert Figure("F4", "without an fsync", 5, "all", Counter(lost=1), control=True).ok
     assert not Figure("F4", "without an fsync", 5, "all", control=True).ok
+
+
+def test_a_fault_made_less_often_than_asked_for_is_not_called_done() -> None:
+    few, enough = (as_json(Figure("F1", "killed", count, "1,000"), "make torture") for count in (999, 1000))
+    assert "| ok so far |" in page([few])
+    assert "| ok |" in page([enough])
 
 
 def test_the_recorded_figures_and_their_page_are_level() -> None:

@@ -37,6 +37,9 @@ _REMOTE_MAGIC = frozenset(
     }
 )
 
+_SMB = frozenset({0xFF534D42, 0xFE534D42})
+"""CIFS, SMB2 (linux/magic.h)."""
+
 _LASTING = frozenset({0xEF53, 0x9123683E})
 """ext2 to ext4, btrfs (linux/magic.h): their f_fsid is made of the UUID on the disk. XFS, FAT, F2FS take the device's
 number, FUSE and NFS tell little or nothing."""
@@ -126,6 +129,15 @@ def mode_for(path: str | bytes | os.PathLike[str], mounts: Sequence[Mount] | Non
 def has_lasting_id(fd: int) -> bool:
     """Tell whether the file system of an open file has one f_fsid for good, over reboots and on any machine."""
     return _magic(fd) in _LASTING
+
+
+def renames_exclusively(fd: int) -> bool:
+    """Tell whether the kernel may be believed when it says that a rename on this file system replaces nothing.
+
+    On SMB it looks whether the name is free, and then has the server replace whatever has it (`ReplaceIfExists` is 1 in
+    SMB2_rename of Linux, fs/smb/client): a file that came in between is lost.
+    """
+    return _magic(fd) not in _SMB
 
 
 def _magic(path: str | bytes | os.PathLike[str] | int) -> int | None:

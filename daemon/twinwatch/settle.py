@@ -38,7 +38,7 @@ class _Waiting:
     stat: FileStat | None
     due: float
     wait: float
-    tries: int = 0
+    tries: int
     number: int = 0  # of its entry in the order of due times; an older entry is of no account
 
 

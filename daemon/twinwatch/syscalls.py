@@ -46,7 +46,8 @@ def open_beneath(root_fd: int, path: bytes, flags: int) -> int:
 def rename_noreplace(from_fd: int, from_name: bytes, to_fd: int, to_name: bytes) -> bool:
     """Rename without ever replacing; return False where the file system cannot promise that (nothing was done then).
 
-    Raises FileExistsError when the target exists and any other OSError of rename(2).
+    Raises FileExistsError when the target exists and any other OSError of rename(2). On SMB a kernel
+    promises it and does not keep it: `mounts.renames_exclusively`.
     """
     result = _libc.renameat2(
         from_fd, ctypes.c_char_p(from_name), to_fd, ctypes.c_char_p(to_name), ctypes.c_uint(_RENAME_NOREPLACE)

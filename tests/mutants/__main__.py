@@ -1,6 +1,6 @@
 """Mutation testing of the rooms that could hurt: every small fault put into them must make a test fail.
 
-usage: python -m tests.mutants [--thorough] [--fresh] [--only TEXT] [--sample N] [--list]
+usage: python -m tests.mutants [--thorough] [--fresh] [--only TEXT] [--sample N] [--list] [--record]
 
 Each mutant is tried by the tests that run its lines, the quickest first, in a forked child over a copy of the package
 with that one fault in it. Results are kept in `.mutants/`, so that a second run tries again only what survived, and
@@ -27,6 +27,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.mutants.operators import Mutant, mutants, one_line
+from tests.torture.figures import Figure, as_json, record
 
 HOME = Path(__file__).parents[2]
 SOURCE = HOME / "daemon"
@@ -36,7 +37,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
 FILES = (
     "brake.py", "verdict.py", "roots.py", "quarantine/hold.py", "quarantine/restore.py", "quarantine/recover.py",
-    "quarantine/slots.py", "quarantine/manifest.py", "quarantine/verify.py",
+    "quarantine/slots.py", "quarantine/manifest.py", "quarantine/verify.py", "syscalls.py", "photo.py", "settle.py",
+    "reconcile.py", "ingest/survey.py", "ingest/orphans.py", "ingest/restraint.py",
 )  # fmt: skip
 QUICK = (
     "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",
@@ -45,7 +47,8 @@ QUICK = (
     "tests/test_quarantine_order.py", "tests/test_quarantine_faults.py", "tests/test_quarantine_recover.py",
     "tests/test_quarantine_descriptors.py", "tests/test_quarantine_slots.py", "tests/test_quarantine_verify.py",
     "tests/test_quarantine_details.py", "tests/test_quarantine_numbering.py", "tests/test_quarantine_hidden.py",
-    "tests/test_orphans.py", "tests/test_ingest.py",
+    "tests/test_orphans.py", "tests/test_ingest.py", "tests/test_photo.py", "tests/test_syscalls.py",
+    "tests/test_survey.py",
 )  # fmt: skip
 QUICK_ALSO = (
     "tests/test_quarantine_crash.py::test_recovery_believes_nothing_of_a_root_that_lost_its_marker",
@@ -70,6 +73,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose name contains this")
     parser.add_argument("--sample", type=int, metavar="N", help="try only so many, drawn by chance, the same each time")
     parser.add_argument("--list", action="store_true", help="run nothing, print what is known")
+    parser.add_argument("--record", action="store_true", help="put what is known of whole rooms among the figures")
     asked = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     (WORK / ".gitignore").write_text("*\n")
@@ -83,6 +87,8 @@ def main() -> int:
         wanted = random.Random(asked.sample).sample(wanted, min(asked.sample, len(wanted)))
     if not asked.list:
         _try_all({name: names[name] for name in wanted}, known, asked.thorough)
+    if asked.record:
+        _record(names, known)
     return _table(names, known)
 
 
@@ -278,6 +284,25 @@ def _table(names: dict[str, Mutant], known: dict[str, str]) -> int:
             sys.stdout.write(f"survived: line {mutant.line} {name}\n")
     worst = total["survived"] + total["untried"]
     return int(total["killed"] < TARGET * (total["killed"] + worst))
+
+
+def _record(names: dict[str, Mutant], known: dict[str, str]) -> None:
+    """Put a figure for each room of which every mutant was tried among those of the other faults (F32)."""
+    equal = equivalents()
+    for file in FILES:
+        said = [
+            known.get(name, "untried").split()[0] for name, of in names.items() if of.file == file if name not in equal
+        ]
+        count = Counter(said)
+        if count["untried"] or not said:
+            continue
+        share = count["killed"] / len(said)
+        case = f"small faults in the program, found by a test: {file}"
+        note = f"{100 * share:.1f} % found"
+        record([as_json(
+            Figure("F32", case, len(said), f"{100 * TARGET:.0f} %", Counter(missed=int(share < TARGET)), note),
+            "python -m tests.mutants --record",
+        )])  # fmt: skip
 
 
 def _row(name: str, count: Counter[str]) -> str:

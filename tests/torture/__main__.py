@@ -66,6 +66,7 @@ FAMILIES: dict[str, Family] = {
     "watches": floods.exhausted,
     "masses": masses.masses,
     "mutants": pictures.mutants,
+    "samples": pictures.samples,
     "bombs": pictures.bombs,
     "swaps": races.swaps,
     "edits": races.edits,
@@ -90,6 +91,13 @@ PARTS: dict[str, Family] = {
     **{
         f"network-{name.replace(' ', '').lower()}": functools.partial(network.network, protocols=[name])
         for name in network.PROTOCOLS
+    },
+    **{
+        f"network-{name.replace(' ', '').lower()}-{part}": functools.partial(
+            network.network, protocols=[name], parts=[part]
+        )
+        for name in network.PROTOCOLS
+        for part in network.PARTS
     },
     **{
         f"remounts-{ground.name.replace(' ', '-')}": functools.partial(remounts.remounts, grounds=[ground])

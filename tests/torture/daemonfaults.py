@@ -22,7 +22,7 @@ from twinwatch.config import load
 from twinwatch.index import Index
 from twinwatch.service.state import published
 
-FROZEN = 8.0  # seconds that a disk hangs: longer than the daemon's round over its roots
+FROZEN = 35.0  # seconds that a disk hangs: longer than a disk takes to wake up, or a kernel to reset it
 UNKNOWN = ("missing", "unmarked", "replaced", "unreadable")
 """What a root is when its disk is not there: never empty, and nothing of it deleted."""
 
@@ -203,12 +203,18 @@ def swapped(plug: Plug) -> None:
 
 
 def frozen(plug: Plug) -> None:
-    """F11: it hangs while photos arrive on both disks."""
-    plug.arrive(plug.library)
-    time.sleep(plug.chance.uniform(0, 1))  # the moment is what is tried
+    """F11: it hangs, with photos to be moved on it or without; those on the other disk are moved in the end, or now."""
+    busy = plug.chance.random() < 0.5
+    if busy:
+        plug.arrive(plug.library)
+        time.sleep(plug.chance.uniform(0, 1))  # the moment is what is tried
+    else:
+        plug.wait_held()
     run("fsfreeze", "-f", plug.where)
     try:
         plug.arrive(plug.other)
+        if not busy:
+            plug.wait_held(plug.other)
         time.sleep(FROZEN)  # how long the disk hangs is what is tried
     finally:
         run("fsfreeze", "-u", plug.where)
@@ -234,7 +240,12 @@ CASES: dict[str, tuple[Callable[[Plug], None], str, str, str]] = {
     "daemon-F8": (unmounted, "F8", "the daemon's disk is unmounted, gets new photos elsewhere, and comes back", "200"),
     "daemon-F9": (swapped, "F9", "another disk, an empty folder or a bind mount in its place for a while", "100"),
     "daemon-F10": (pulled, "F10", "the daemon's disk is pulled and plugged in again", "100"),
-    "daemon-F11": (frozen, "F11", f"the daemon's disk hangs for {FROZEN:.0f} s while photos arrive", "20"),
+    "daemon-F11": (
+        frozen,
+        "F11",
+        f"the daemon's disk hangs for {FROZEN:.0f} s while photos arrive on it or on another",
+        "20",
+    ),
 }
 EACH = 20  # cycles of one daemon; then it is stopped, judged, and a new one begins
 

@@ -30,6 +30,8 @@ PAIRS = 4
 PATIENCE = 120.0  # seconds until a process that must end is given up
 BLOCK = 4096  # bytes in which tmpfs gives room
 FROZEN = 2.0  # seconds that a disk hangs
+BOUND = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner", "--")
+"""Before a command: root, but bound by the modes of files and folders as anybody is."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Fault:
     nbdkit: tuple[str, ...] = ()  # its filter and parameters
     system: FileSystem = EXT4
     cramped: bool = False  # the state lies on a disk of its own, which is full
+    under: tuple[str, ...] = ()  # what the program is run by
 
 
 def _switch_on(scene: Scene) -> None:
@@ -120,6 +123,14 @@ def _make_immutable(scene: Scene) -> None:
     run("chattr", "+i", scene.chance.choice([path for path in found if not path.is_symlink()]))
 
 
+def _forbid(scene: Scene) -> None:
+    """Take every right to a file or folder of those that the act needs; what has moved meanwhile keeps its own."""
+    library = scene.library
+    found = [library.root, library.place, *library.place.rglob("*"), *library.root.rglob("*")]
+    with contextlib.suppress(FileNotFoundError):
+        scene.chance.choice(found).chmod(0)
+
+
 def _writes_fail(rate: str) -> tuple[str, ...]:
     return ("--filter=error", "error=EIO", f"error-pwrite-rate={rate}")
 
@@ -143,6 +154,7 @@ FAULTS = (
     Fault("F6", "the disk of the state is full, apart from the photos'", "200", cramped=True),
     Fault("F7", "the disk turns read-only", "100", None, _read_only),
     Fault("F7", "a file or folder is immutable (chattr +i)", "100", _make_immutable),
+    Fault("F7", "the rights to a file or folder are lost", "100", None, _forbid, under=BOUND),
     Fault("F8", "the disk is unmounted lazily while a command works", "200", None, _unmount),
     Fault("F10", "the disk is pulled", "100", None, _pull),
     Fault("F11", "the disk hangs for two seconds (fsfreeze)", "100", None, _freeze),
@@ -190,6 +202,7 @@ class FaultyStage(Stage):
             sys.stderr.write(done.err[-3000:])
         with self.opened() as library:
             subprocess.run(["chattr", "-R", "-i", library.base], capture_output=True, check=False)
+            run("chmod", "-R", "u+rwX", library.base)
             for filler in library.base.glob("filler*"):
                 filler.unlink()
             (library.base / "more").unlink(missing_ok=True)
@@ -234,7 +247,7 @@ def _play(scene: Scene, act: Act, fault: Fault) -> Done:
         striker.start()
     try:
         more = ["--config", library.config] if act.words[0] == "scan" else []
-        return processes.run([*act.words, "--json", *more, "--state", library.state])
+        return processes.run([*act.words, "--json", *more, "--state", library.state], under=fault.under)
     finally:
         ended.set()
         if striker is not None:

@@ -102,7 +102,8 @@ def page(rows: Iterable[dict[str, Any]]) -> str:
         "",
         *(f"- *{law}*: {words}" for law, words in LAWS.items()),
         "",
-        "A **control** has a guard taken out of the program on purpose: there the number must not be 0.",
+        "*ok so far* is what was made less often than it is to be. A **control** has a guard taken out of the program",
+        "on purpose: there the number must not be 0.",
         "",
         "| fault | what was done | times | bad | target | | when, commit | command |",
         "|---|---|---|---|---|---|---|---|",
@@ -110,10 +111,17 @@ def page(rows: Iterable[dict[str, Any]]) -> str:
     for row in rows:
         broken = ", ".join(f"{count} {law}" for law, count in row["broken"].items() if count)
         bad = f"{row['bad']:,}" + (f" ({broken})" if broken else "")
-        word = ("caught" if row["ok"] else "not caught") if row["control"] else ("ok" if row["ok"] else "**broken**")
+        good = "ok" if row["count"] >= _asked(row["target"]) else "ok so far"
+        word = ("caught" if row["ok"] else "not caught") if row["control"] else (good if row["ok"] else "**broken**")
         case = ("**control**: " if row["control"] else "") + row["case"] + (f"; {row['note']}" if row["note"] else "")
         lines.append(
             f"| {row['fault']} | {case} | {row['count']:,} | {bad} | {row['target']} | {word} "
             f"| {row['date']}, {row['commit']} | `{row['command']}` |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _asked(target: str) -> int:
+    """Return how often a fault is to be made, where that is a number."""
+    digits = target.replace(",", "")
+    return int(digits) if digits.isdecimal() else 0

@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.nas import NOW, Nas
@@ -77,14 +77,16 @@ def _stage(profile: Profile, ground: Ground) -> Stage:
     return Stage(folder, ground)
 
 
-def round_trip(nas: Nas, number: int, chance: random.Random, settle: Callable[[], None] = lambda: None) -> Counter[str]:
-    """Hold one copy and put it back, a name taken or a folder gone meanwhile; return the broken laws.
+def round_trip(nas: Nas, number: int, chance: random.Random) -> Counter[str]:
+    """Hold one copy and put it back, a name taken or a folder gone meanwhile; return the broken laws."""
+    return there_and_back(nas, number, lay_out(nas, number, chance))
 
-    `settle` waits until what is read of a file is what the file system keeps, and not what was asked of it.
-    """
+
+def lay_out(nas: Nas, number: int, chance: random.Random) -> bytes:
+    """Put a keeper and a copy there, with everything that a file carries; return their content."""
     content = chance.randbytes(chance.randint(1, 30_000))
-    keeper = nas.put(f"a/{number}.jpg", content)
-    copy = nas.put(f"b/{number % 7}/{number} (1).jpg", content, mtime_ns=chance.randint(10**18, 2 * 10**18))
+    nas.put(f"a/{number}.jpg", content)
+    copy = nas.put(f"b/{number}/{number} (1).jpg", content, mtime_ns=chance.randint(10**18, 2 * 10**18))
     with contextlib.suppress(OSError):
         copy.chmod(chance.choice((0o600, 0o644, 0o664, 0o444)))
     with contextlib.suppress(OSError):
@@ -94,10 +96,14 @@ def round_trip(nas: Nas, number: int, chance: random.Random, settle: Callable[[]
     except OSError as error:
         if error.errno not in NO_XATTRS:
             raise
-    settle()
+    return content
+
+
+def there_and_back(nas: Nas, number: int, content: bytes) -> Counter[str]:
+    """Hold and restore what was laid out."""
+    keeper, copy = (nas.root.path / name for name in (f"a/{number}.jpg", f"b/{number}/{number} (1).jpg"))
     before = _all_of(copy)
-    path = str(copy.relative_to(nas.root.path))
-    nas.hold(path, str(keeper.relative_to(nas.root.path)))
+    nas.hold(f"b/{number}/{number} (1).jpg", f"a/{number}.jpg")
     broken: Counter[str] = Counter()
     if number % 3 == 1:
         copy.write_bytes(b"somebody else's")
@@ -108,13 +114,14 @@ def round_trip(nas: Nas, number: int, chance: random.Random, settle: Callable[[]
             pass
         broken["lost"] += copy.read_bytes() != b"somebody else's"
         copy.unlink()
-    if number % 3 == 2 and not list(copy.parent.iterdir()):
+    if number % 3 == 2:
         copy.parent.rmdir()
     restore(nas.slot(), nas.index, NOW)
     broken["lost"] += not copy.exists() or copy.read_bytes() != content
     broken["untrue"] += _all_of(copy) != before
     broken["unresolved"] += bool(nas.slots()) or bool(recover(nas.root, nas.index))
     copy.unlink()
+    copy.parent.rmdir()
     keeper.unlink()
     return +broken
 

@@ -1,40 +1,49 @@
 """Runs inside a virtual machine and does what the host asks for, one JSON line each, until the machine ends.
 
 A request is `{"id": 1, "run": [words], "text": "for its stdin"}`; the answer comes when that has ended: `{"id": 1,
-"code": 0, "out": "...", "err": "..."}`. Many may run at once. It is copied into the machine by itself: it needs nothing
-but Python's own library.
+"code": 0, "out": "...", "err": "..."}`. Many may run at once. Requests come in pieces of PIECE bytes, and each piece is
+answered too, by an answer with the number TAKEN: the port is a terminal, which stops for good when it is given more
+than the 4 KiB that it can hold. The file is copied into the machine by itself: it needs only Python's own library.
 """
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import subprocess
 import threading
-import time
+import tty
 from typing import Any
 
-PORT = "/dev/vport*p1"  # the machine's only port to the host
+PORT = "/dev/ttyS0"  # the machine's only port to the host
+PIECE = 1024  # bytes
+TAKEN, READY = -1, 0  # numbers of answers: to a piece, and to nothing when the machine is up
+NOTHING: dict[str, Any] = {"code": 0, "out": "", "err": ""}
 
 
 def serve() -> None:
-    """Answer requests for ever; raises OSError or ValueError when the machine has no port, or more than one."""
-    (path,) = glob.glob(PORT)
-    port = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    """Say that the machine is up, and answer requests for ever; raises OSError when it has no port."""
+    port = os.open(PORT, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+    tty.setraw(port)
     writing = threading.Lock()
 
-    def answer(request: dict[str, Any]) -> None:
-        line = json.dumps({"id": request["id"], **_run(request["run"], request["text"])}).encode() + b"\n"
+    def say(answer: dict[str, Any]) -> None:
+        line = json.dumps(answer).encode() + b"\n"
         with writing:
             while line:
                 line = line[os.write(port, line) :]
 
-    waiting = b""
+    def answer(request: dict[str, Any]) -> None:
+        say({"id": request["id"], **_run(request["run"], request["text"])})
+
+    say({"id": READY, **NOTHING})
+    waiting, taken = b"", 0
     while True:
-        read = os.read(port, 1 << 16)
-        if not read:
-            time.sleep(0.02)  # the host has not connected yet, and the port tells of that in no other way
+        read = os.read(port, PIECE)
+        taken += len(read)
+        if taken >= PIECE:
+            taken -= PIECE
+            say({"id": TAKEN, **NOTHING})
         *lines, waiting = (waiting + read).split(b"\n")
         for line in lines:
             threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()

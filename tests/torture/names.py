@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.drawing import scene, stored
+from tests.torture.disks import UnavailableError
 from tests.torture.figures import Figure
 from tests.torture.profile import Profile
+from tests.torture.stage import GROUNDS, Stage
 from twinwatch.naming import Exclusions
 
 AWKWARD = (
@@ -25,16 +28,29 @@ AWKWARD = (
     b"\x1b[31mred", b"\x7f", b"back\\slash", b"co:lon", b"st*r?", b"{x,y}", b"IMG_1 (1)", b"\xf0\x9f\x98\x80", b"\x01",
 )  # fmt: skip
 PATH_MAX = 4096
-CONFIG = "roots: [{{path: {root}}}]\nbrake: {{max_moves: 1000000, max_share: 1.0}}\n"  # all of it is to be held
+WHERE = ("ext4", "xfs", "ntfs-3g", "exfat-fuse")
+REFUSED = (errno.EILSEQ, errno.ENOENT, errno.EINVAL)
+"""What a disk says of a name that it does not know, such as one that is no Unicode."""
+CONFIG = """\
+roots: [{{path: {root}}}]
+quarantine: {{min_free_mib: 0}}
+brake: {{max_moves: 1000000, max_share: 1.0}}
+"""  # all of it is to be held
 
 
 def names(profile: Profile) -> Iterator[Figure]:
     """F23: the awkward names, and some that were thrown together at random, with the real command."""
-    folder = profile.folder / "names"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    yield _names(folder, [*AWKWARD, *_random(profile.times(1000, quick=5), profile.seed)])
-    shutil.rmtree(folder)
+    stems = [*AWKWARD, *_random(profile.times(1000, quick=5), profile.seed)]
+    for name in WHERE:
+        folder = profile.folder / "names"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            with Stage(folder / "stage", GROUNDS[name]).opened() as library:
+                yield _names(name, library.base, folder, stems)
+        except UnavailableError as error:
+            sys.stderr.write(f"{name}: {error}\n")
+        shutil.rmtree(folder)
 
 
 def _random(count: int, seed: int) -> list[bytes]:
@@ -48,22 +64,28 @@ def _random(count: int, seed: int) -> list[bytes]:
     return found
 
 
-def _names(folder: Path, stems: list[bytes]) -> Figure:
-    root, state = folder / "mirror", folder / "state"
+def _names(where: str, disk: Path, folder: Path, stems: list[bytes]) -> Figure:
+    root, state = disk / "mirror", folder / "state"
     root.mkdir()
     picture = stored(scene(7, (48, 36)), quality=90)
     made: dict[bytes, bytes] = {}
+    refused = 0
     for number, stem in enumerate(stems):
         content = picture + b"%d" % number
-        for name in (stem + b".jpg", b"keep %d.jpg" % number):
-            below = os.fsencode(root) + b"/" + b"/".join([b"d" * 200] * (18 if number % 40 == 7 else 0))
-            if len(below) + len(name) + 200 > PATH_MAX:
-                below = os.fsencode(root)
-            os.makedirs(below, exist_ok=True)
-            path = below + b"/" + name
-            with open(path, "wb") as file:
-                file.write(content)
-            made[path] = content
+        below = os.fsencode(root) + b"/" + b"/".join([b"d" * 200] * (18 if number % 40 == 7 else 0))
+        if len(below) + len(stem) + 200 > PATH_MAX:
+            below = os.fsencode(root)
+        os.makedirs(below, exist_ok=True)
+        try:
+            for name in (stem + b".jpg", b"keep %d.jpg" % number):
+                path = below + b"/" + name
+                with open(path, "wb") as file:
+                    file.write(content)
+                made[path] = content
+        except OSError as error:
+            if error.errno not in REFUSED:
+                raise
+            refused += 1
     broken: Counter[str] = Counter()
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(root=json.dumps(str(root))))
@@ -76,8 +98,8 @@ def _names(folder: Path, stems: list[bytes]) -> Figure:
     for path, content in made.items():
         with open(path, "rb") as file:
             broken["lost"] += file.read() != content
-    note = "found, held, listed and restored by the real command"
-    return Figure("F23", "awkward and random names", len(stems), "0 skipped in silence", broken, note)
+    note = f"found, held, listed and restored by the real command; {refused} more are no names there"
+    return Figure("F23", f"awkward and random names: {where}", len(made) // 2, "0 skipped in silence", broken, note)
 
 
 def _lines(arguments: list[Any], broken: Counter[str]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import io
 import os
 import random
 import struct
+import sys
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from tests.drawing import scene, stored
+from tests.torture.disks import UnavailableError
 from tests.torture.figures import Figure
 from tests.torture.profile import Profile
 from twinwatch.errors import WorkerError
@@ -27,6 +29,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
 COMPARED = 20  # one of so many that still are pictures is compared too; all that are none are
 WORKERS = 8  # most of the time of a small picture is the way to its worker and back
 ON_THE_WAY = 64  # mutants at once
+SAMPLES = "TWINWATCH_SAMPLES"
 MOST_MEMORY_GROWN = 20 << 20  # bytes, of the process that only hands descriptors on
 PATIENCE = 120.0  # seconds until an answer that must come is given up; a worker is ended after 10
 
@@ -138,6 +141,40 @@ def _with_sums(png: bytes) -> bytes:
         data[end : end + 4] = struct.pack(">I", zlib.crc32(data[at + 4 : end]))
         at = end + 4
     return bytes(data)
+
+
+def samples(_: Profile) -> Iterator[Figure]:
+    """F15: the pictures that Pillow is tested with, many of which once broke a decoder, each against its own near twin.
+
+    The twin is the same file and one byte more: what has trouble is never a copy of it, and nothing stands still.
+    """
+    where = os.environ.get(SAMPLES, "")
+    files = sorted(path for path in Path(where).rglob("*") if path.is_file()) if where else []
+    if not files:
+        raise UnavailableError(
+            f"${SAMPLES} names no folder of broken pictures, such as Tests/images of Pillow's source"
+        )
+    count: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    with Workers(1, WorkerLimits(seconds=10)) as workers:
+        for path in files:
+            data = path.read_bytes()
+            fd, twin = descriptor(data), descriptor(data + b"\0")
+            try:
+                trouble = _trouble(workers.read(fd))
+                count[trouble or "read"] += 1
+                copy = workers.prove(fd, twin).result(PATIENCE).verdict in COPY_VERDICTS
+                broken["wrong"] += copy and trouble is not None
+            except WorkerError:
+                pass
+            except TimeoutError:
+                broken["crashed"] += 1
+                sys.stderr.write(f"{path}: no answer\n")
+            finally:
+                os.close(fd)
+                os.close(twin)
+    note = ", ".join(f"{number:,} {word}" for word, number in count.most_common())
+    yield Figure("F15", "the pictures that Pillow is tested with", len(files), "54", broken, note)
 
 
 def bombs(_: Profile) -> Iterator[Figure]:

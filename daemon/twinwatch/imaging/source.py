@@ -141,6 +141,8 @@ def opened(data: bytes, where: jpeg.Layout | None = None) -> Image.Image:
         _refuse_pixels(image.width, image.height)
     if int(getattr(image, "n_frames", 1)) > MAX_FRAMES:
         raise UnreadableError(Trouble.TOO_LARGE, f"{getattr(image, 'n_frames', 1)} frames")
+    if image.mode == "LAB":  # Pillow decodes it and makes no other colours of it
+        raise UnreadableError(Trouble.UNSUPPORTED, "colours in L*a*b*")
     return image
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinwatch.index import MoveRow, MoveState
+from twinwatch.mounts import renames_exclusively
 from twinwatch.photo import FileStat
 from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import Manifest
@@ -105,11 +106,11 @@ def taken(folder_fd: int, name: str) -> bool:
 def move_exclusively(from_fd: int, to_fd: int, name: str) -> None:
     """Rename a file into another folder, never over anything; raise FileExistsError when the name is taken there.
 
-    Where the file system knows no exclusive rename (NFS, exFAT, mergerfs) the name is first taken by an empty file of
-    our own, of a mode and a time that nobody else gives a file, and only that is replaced.
+    Where no rename is exclusive (NFS, SMB, exFAT, mergerfs) the name is first taken by an empty file of our own, of a
+    mode and a time that nobody else gives a file, and only that is replaced.
     """
     raw = os.fsencode(name)
-    if rename_noreplace(from_fd, raw, to_fd, raw):
+    if renames_exclusively(to_fd) and rename_noreplace(from_fd, raw, to_fd, raw):
         return
     fd = os.open(name, _NEW, _PLACEHOLDER, dir_fd=to_fd)
     try:
@@ -161,9 +162,15 @@ def _is_empty(folder_fd: int, name: str, ours: Callable[[os.stat_result], bool])
 
 
 def is_placeholder(found: os.stat_result) -> bool:
-    """Tell whether an empty file is one of ours, by the mode or the time that only we give one."""
-    by_mode = (stat.S_IMODE(found.st_mode), found.st_uid) == (_PLACEHOLDER, os.geteuid())
-    return by_mode or found.st_mtime_ns == _PLACEHOLDER_NS
+    """Tell whether an empty file is one of ours, by the mode or the time that only we give one.
+
+    NFS 3 makes a file exclusively in two requests (RFC 1813, 3.3.8): between them it has no mode yet, and the client's
+    verifier, seconds without any part, as the time of its last change. A machine that loses its power there leaves
+    that. Should somebody else's stand there in this moment, their own second request tells them that it is gone.
+    """
+    mode, own = stat.S_IMODE(found.st_mode), found.st_uid == os.geteuid()
+    cut_short = mode == 0 and found.st_mtime_ns % 10**9 == 0
+    return (own and (mode == _PLACEHOLDER or cut_short)) or found.st_mtime_ns == _PLACEHOLDER_NS
 
 
 def remove_slot(place_fd: int, name: str) -> None:
