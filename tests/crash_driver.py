@@ -232,7 +232,17 @@ def check_answer(folder: Path, act: str, answer: Any) -> None:
         assert (tree, held) == (({**KEEPER, **HOME}, []) if act == "hold" else (KEEPER, GROUP)), answer[2]
 
 
-def sweep(folder: Path, act: str, fault: str, *, plain: bool, anew: bool = False, template: Path | None = None) -> int:
+def sweep(
+    folder: Path,
+    act: str,
+    fault: str,
+    *,
+    plain: bool,
+    anew: bool = False,
+    template: Path | None = None,
+    by_hand: Callable[[Path], object] = lambda _: None,
+) -> int:
+    """Make the fault at every call; `by_hand` does what a person is told to do after recovery, if there is anything."""
     template = template or folder.with_name("index.db")
     at = 0
     while True:
@@ -246,6 +256,7 @@ def sweep(folder: Path, act: str, fault: str, *, plain: bool, anew: bool = False
                 in_child(lambda: number_anew(folder))
             recovered = in_child(lambda: recover_twice(folder))
             assert recovered[0] == "value", recovered
+            by_hand(folder)
             check_after_recovery(folder, act)
         except AssertionError:
             sys.stderr.write(f"{act} {fault}, call {at}: {answer}\n")

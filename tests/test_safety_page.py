@@ -38,6 +38,11 @@ def test_the_place_and_the_test_exist(row: tuple[str, ...]) -> None:
     assert test in names(HOME / "tests" / test_file)
 
 
+def test_every_fault_has_been_made() -> None:
+    asked = {f"F{number}" for number in range(1, 33)} - {"F26"}  # a web page, of which there is none
+    assert {row["fault"] for row in rows()} == asked
+
+
 def test_the_figures_are_those_of_the_files() -> None:
     assert page(PAGE.read_text(), rows()) == PAGE.read_text(), "run: python -m tests.safety_page"
 

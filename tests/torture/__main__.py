@@ -116,7 +116,7 @@ KNOWN = FAMILIES | PARTS
 
 def main() -> int:
     """Return 1 when a law was broken, or a control was not caught."""
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__, allow_abbrev=False)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"all without any; {', '.join(KNOWN)}")
     parser.add_argument("--quick", action="store_true", help="a few of each, in a minute or two")
     parser.add_argument("--full", action="store_true", help="as many as the targets ask for (the default)")
@@ -138,6 +138,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     profile = Profile(folder, given.seed, given.quick and not given.full, given.share)
     words = [word for word in sys.argv[1:] if word not in ("--record", "--json")]
+    if given.folder is not None:  # where it worked is nobody's
+        del words[words.index("--folder") : words.index("--folder") + 2]
     command = shlex.join(["python", "-m", "tests.torture", *words])
     try:
         return _run(given.families or list(FAMILIES), profile, command, as_lines=given.json, keep=given.record)

@@ -62,11 +62,31 @@ def kills(folder: Path, state: Path, act: str) -> tuple[int, Counter[str], str]:
     crash_driver.STATE = str(state / "driver")
     crash_driver.prepare(folder / "first", "restore", state / "index.db")
     crash_driver.recover_twice(folder / "first")
+    left = Counter[str]()
+
+    def by_hand(nas: Path) -> None:
+        """On SMB, which keeps no modes, an empty file of ours that had no date yet stays, as is written."""
+        empty = [path for path in nas.glob("photos/*/*") if path.is_file() and path.stat().st_size == 0]
+        left["by hand"] += bool(empty)
+        for path in empty if _is_smb(folder) else ():
+            path.unlink()
+
     try:
-        calls = crash_driver.sweep(folder / "nas", act, "after", template=state / "index.db", plain=False)
+        calls = crash_driver.sweep(
+            folder / "nas", act, "after", template=state / "index.db", plain=False, by_hand=by_hand
+        )
     except AssertionError as error:
         return 1, Counter(unresolved=1), str(error)[-500:]
-    return calls, Counter(), ""
+    times = left["by hand"]
+    return calls, Counter(), f"{times} times an empty file of ours stayed until it was deleted by hand" if times else ""
+
+
+def _is_smb(folder: Path) -> bool:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return not renames_exclusively(fd)
+    finally:
+        os.close(fd)
 
 
 def wait_and_restore(nas: NasOn, times: int) -> tuple[int, Counter[str], str]:
