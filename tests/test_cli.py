@@ -382,6 +382,15 @@ def test_a_reader_that_leaves_early_is_no_error(scanned: Path) -> None:
     assert (done.returncode in (0, -signal.SIGPIPE), done.stderr) == (True, "")
 
 
+def test_a_configuration_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    command = ["prlimit", "--fsize=4096", sys.executable, "-m", "twinwatch", "config", "init", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, f"{file}: File too large; nothing was written" in done.stderr) == (1, True), done.stderr
+    assert not file.exists()
+    twinwatch("config", "init", file)
+
+
 def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: Ask) -> None:
     ask("scan", mirror)
     found = {str(row["check"]): row for row in ask("doctor", mirror)}

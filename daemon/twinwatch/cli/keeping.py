@@ -55,11 +55,16 @@ def init(file: Path | None) -> None:
         return
     try:
         with file.open("x", encoding="utf-8") as out:
-            out.write(example())
+            try:
+                out.write(example())
+                out.flush()
+            except OSError:
+                file.unlink()  # half a configuration would stand in the way of the next
+                raise
     except FileExistsError:
         raise click.UsageError(f"{file} exists; it is not overwritten") from None
     except OSError as error:
-        raise TwinwatchError(f"{file}: {error.strerror}") from error
+        raise TwinwatchError(f"{file}: {error.strerror}; nothing was written") from error
     click.echo(f"wrote {output.clean(file)}: set `roots`, then run: twinwatch config check {told.word(file)}")
 
 
