@@ -437,6 +437,18 @@ def test_a_generation_whose_luma_was_cut_off_to_whole_numbers_is_found() -> None
     assert left < 0.01  # another precision cuts a few pixels off elsewhere
 
 
+def test_what_was_cut_off_more_than_once_is_a_tone() -> None:
+    """Cut off often enough, any picture would come near to one in a slightly different light."""
+    window = SEEN.crop((300, 200, 428, 328))
+    tables = decode(stored(window, quality=85)).tables
+    assert tables is not None
+    darker = window
+    for quality in (92, 80, 88):
+        darker = Generation(quality, 0, cut_off=True).applied(darker)
+    _, chain = generations.earlier([window], tables, [encode_jpeg(darker, tables)])
+    assert [one for one in chain if isinstance(one, Generation) and one.cut_off] == [chain[0]]
+
+
 def test_sampling_factors_that_all_components_share_are_no_sampling() -> None:
     plain = stored(SEEN.crop((0, 0, 160, 160)), quality=70, subsampling=0)
     frame = plain.index(b"\xff\xc0")

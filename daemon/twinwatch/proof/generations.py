@@ -21,6 +21,8 @@ _SCALES = (2, 3, 4, 5, 7, 9, 12, 15)  # of MPEG's matrix
 _NEIGHBOURS = (-2, -1, 1, 2)
 _FINALISTS = 8  # chains that are looked at in more than the first window
 _WORTH = 0.97  # of the distance before: a generation that brings less is noise
+_MOST_CUT_OFF = 1
+"""Generations that cut off: each moves luma and chroma by half a level, and three of them a hue by six degrees."""
 
 _CHOICE = [
     Generation(quality, subsampling, mpeg)
@@ -54,6 +56,7 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
     left = distance(chain)
     for _ in range(_MOST):
         grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
+        grown = [one for one in grown if sum(_cuts_off(generation) for generation in one) <= _MOST_CUT_OFF]
         if not chain:  # two programs that saved it in turns: neither saving alone brings it nearer
             grown += [(own, generation) for generation in _CHOICE]
         finalists = sorted(grown, key=lambda one: distance(one, 1))[:_FINALISTS]
@@ -62,6 +65,10 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
             break
         left, chain = _refined(found, best, distance)
     return left, chain
+
+
+def _cuts_off(generation: Generation | Resaving) -> bool:
+    return isinstance(generation, Generation) and generation.cut_off
 
 
 def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> tuple[float, Chain]:
