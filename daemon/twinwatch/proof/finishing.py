@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -74,6 +75,7 @@ class Resaving:
     """A JPEG that a copy was before it was saved with the same tables once more."""
 
     tables: JpegTables
+    cut_off: ClassVar[bool] = False  # as `Generation` has it
 
     @property
     def table(self) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
     left = distance(chain)
     for _ in range(_MOST):
         grown = [(*chain[:place], generation, *chain[place:]) for generation in _CHOICE for place in {0, len(chain)}]
-        grown = [one for one in grown if sum(_cuts_off(generation) for generation in one) <= _MOST_CUT_OFF]
+        grown = [one for one in grown if sum(generation.cut_off for generation in one) <= _MOST_CUT_OFF]
         if not chain:  # two programs that saved it in turns: neither saving alone brings it nearer
             grown += [(own, generation) for generation in _CHOICE]
         finalists = sorted(grown, key=lambda one: distance(one, 1))[:_FINALISTS]
@@ -65,10 +65,6 @@ def earlier(windows: Sequence[Image.Image], tables: JpegTables, aims: Sequence[I
             break
         left, chain = _refined(found, best, distance)
     return left, chain
-
-
-def _cuts_off(generation: Generation | Resaving) -> bool:
-    return isinstance(generation, Generation) and generation.cut_off
 
 
 def _refined(left: float, chain: Chain, distance: Callable[[Chain], float]) -> tuple[float, Chain]:

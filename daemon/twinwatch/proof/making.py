@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.proof import judge, paletted, recoded, recoding, recreate
-from twinwatch.proof.finishing import Generation, Recoding, stand_in
+from twinwatch.proof.finishing import Recoding, stand_in
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
@@ -131,10 +131,9 @@ class Way:
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
             bounds = self._bounds
-            if not any(isinstance(one, Generation) and one.cut_off for one in recipe.before):
-                bounds = replace(
-                    bounds, tone=judge.LOOSER_TONE
-                )  # what is cut off moves the tone as it should be already
+            # What is cut off has moved the tone already as it was.
+            if not any(one.cut_off for one in recipe.before):
+                bounds = replace(bounds, tone=judge.LOOSER_TONE)
             through = _whole(ready, target, recipe, bounds, closely=closely)
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
