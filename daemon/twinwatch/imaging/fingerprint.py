@@ -30,11 +30,11 @@ TRANSPOSES: Final[dict[int, Image.Transpose]] = {
 
 _LOW, _FINER = 8, 4  # imagehash.phash's defaults: hash_size, highfreq_factor
 _SIDE = _LOW * _FINER
-_SIGN = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
+_KEPT, _TURNED = np.ones(_LOW), np.where(np.arange(_LOW) % 2, -1.0, 1.0)
 _SIGNS = np.stack(
     [
         np.outer(down, across)
-        for down, across in ((_SIGN**2, _SIGN**2), (_SIGN**2, _SIGN), (_SIGN, _SIGN), (_SIGN, _SIGN**2))
+        for down, across in ((_KEPT, _KEPT), (_KEPT, _TURNED), (_TURNED, _TURNED), (_TURNED, _KEPT))
     ]
 )
 """What mirroring does to each coefficient: nothing, left-right, both, top-bottom; orientations 1 to 4."""
