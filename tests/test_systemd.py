@@ -84,7 +84,7 @@ def test_the_system_unit_is_hardly_exposed(tmp_path: Path) -> None:
 def test_readiness_watchdog_reload_and_restart(unit: str) -> None:
     # notify-reload would be right, but systemd 252 refuses a unit that says so.
     assert one(unit, "Service.Type") == "notify"
-    assert one(unit, "Service.NotifyAccess") == "main"
+    assert one(unit, "Service.NotifyAccess") == "all"
     assert one(unit, "Service.WatchdogSec") == "60s"
     assert one(unit, "Service.ExecReload") == "/bin/kill -HUP $MAINPID"
     assert one(unit, "Service.Restart") == "on-failure"

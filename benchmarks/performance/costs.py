@@ -62,11 +62,11 @@ def family(pid: int) -> list[int]:
 
 
 def processor_of(pid: int) -> float:
-    """Return the seconds of processor that a process and its children, living and waited for, have used."""
+    """Return the seconds of processor that a process and its descendants, living and waited for, have used."""
     total = 0
     for one in family(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15] if one == pid else fields[11:13]))
+        total += sum(map(int, fields[11:15]))
     return total / _TICKS
 
 
@@ -81,21 +81,24 @@ def memory_of(pid: int) -> float:
 
 
 def wakeups_of(pid: int) -> int:
-    """Return how often the threads of a process have gone to sleep, which is how often they were woken."""
+    """Return how often the threads of a process and its descendants have gone to sleep: so often they were woken."""
     total = 0
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        for line in status.read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches"):
-                total += int(line.split()[1])
+    for one in family(pid):
+        for status in Path(f"/proc/{one}/task").glob("*/status"):
+            for line in status.read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches"):
+                    total += int(line.split()[1])
     return total
 
 
 def disk_reads_of(pid: int) -> int:
-    """Return the bytes that a process made the disk read."""
-    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
-        if line.startswith("read_bytes"):
-            return int(line.split()[1])
-    return 0
+    """Return the bytes that a process and its descendants made the disk read."""
+    total = 0
+    for one in family(pid):
+        for line in Path(f"/proc/{one}/io").read_text().splitlines():
+            if line.startswith("read_bytes"):
+                total += int(line.split()[1])
+    return total
 
 
 def _median(costs: Sequence[Cost]) -> Cost:

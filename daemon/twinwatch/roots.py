@@ -58,6 +58,7 @@ class Health(StrEnum):
     REPLACED = "replaced"  # another marker, or the marker on another disk
     UNREADABLE = "unreadable"  # permissions or an I/O error
     EMPTIED = "emptied"  # too much of what was known is gone
+    HANGING = "hanging"  # its disk neither answers nor fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ EXPLANATIONS = {
     Health.UNMARKED: f"its marker {MARKER} is gone; if this is the right folder, run: twinwatch resume --root DIR",
     Health.REPLACED: "this is another disk or folder; if it is the right one, run: twinwatch resume --root DIR",
     Health.UNREADABLE: "check the permissions of the folder and the health of the disk",
+    Health.HANGING: "its disk does not answer; twinwatch goes on by itself when it does",
     Health.EMPTIED: "many photos are gone at once; if that is right, run: twinwatch resume --root DIR",
 }
 

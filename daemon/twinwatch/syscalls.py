@@ -1,4 +1,4 @@
-"""The Linux calls that Python lacks: openat2 and renameat2, which safety needs, and ioprio_set, which quiet needs."""
+"""The Linux calls that Python lacks: openat2, renameat2 and prctl, for safety, and ioprio_set, to be quiet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import stat as stat_bits
+import sys
 from typing import Final
 
 from twinwatch.photo import FileStat
@@ -14,6 +16,7 @@ from twinwatch.photo import FileStat
 _SYS_OPENAT2: Final = 437  # the same number on every architecture (added in Linux 5.6)
 _RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x01, 0x02, 0x04, 0x08
 _RENAME_NOREPLACE: Final = 1
+_PR_SET_PDEATHSIG: Final = 1
 
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 
@@ -68,6 +71,13 @@ def set_io_class(pid: int, *, idle: bool) -> None:
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
         _libc.syscall(ctypes.c_long(number), 1, pid, 3 << 13 if idle else 2 << 13 | 7)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when the thread that started it ends; leave at once if it has already."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(0)
 
 
 def sync_directory(fd: int) -> None:

@@ -78,6 +78,13 @@ class Daemon:
         os.unlink(address)
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process that watches: the one child of what was started, its supervisor."""
+        assert self.process is not None
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
     def signal(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
@@ -125,8 +132,8 @@ class Daemon:
         """Wait until the daemon says that it holds so many; asks its status file, which costs no process each time."""
         until(lambda: (published(self.state) or {}).get("held") == count, self.tail, self.patience)
 
-    def wait_settled(self) -> dict[str, Any]:
-        """Wait until it is level and was not merely level before it heard of the last change.
+    def wait_settled(self, state: str = "level") -> dict[str, Any]:
+        """Wait until it is level (or in another state) and was not merely level before it heard of the last change.
 
         A picture of our own, written last, must be known: events come in order, so all before it were heard.
         """
@@ -136,7 +143,7 @@ class Daemon:
             lambda: str(canary) in self.log.read_text(errors="replace"), lambda: f"{canary} is not told\n{self.tail()}"
         )
         until(lambda: str(canary) in self.logged_paths(), lambda: f"{canary} was never judged\n{self.tail()}")
-        status = self.wait_for("level")
+        status = self.wait_for(state)
         canary.unlink()
         return status
 

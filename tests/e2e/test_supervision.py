@@ -139,8 +139,7 @@ def test_one_instance_per_state_and_idle_workers_leave(daemon: Daemon, photos: l
     daemon.start().wait_for("level")
     second = twinwatch("run", daemon.root, "--state", daemon.state, check=False)
     assert (second.returncode, "another twinwatch works with" in second.stderr) == (1, True)
-    assert daemon.process is not None
-    pid = daemon.process.pid
+    pid = daemon.pid
     children = Path(f"/proc/{pid}/task/{pid}/children")
     until(lambda: children.read_text().strip() == "", lambda: children.read_text())
     opened = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -22,7 +23,7 @@ from twinwatch.config import load
 from twinwatch.index import Index
 from twinwatch.service.state import published
 
-FROZEN = 35.0  # seconds that a disk hangs: longer than a disk takes to wake up, or a kernel to reset it
+HANGING = 35.0  # seconds that a disk hangs: longer than a disk takes to wake up, or a kernel to reset it
 UNKNOWN = ("missing", "unmarked", "replaced", "unreadable")
 """What a root is when its disk is not there: never empty, and nothing of it deleted."""
 
@@ -52,6 +53,7 @@ class Plug:
         both = f"roots: [{{{{path: {{root}}}}}}, {{{{path: {json.dumps(str(self.other.root))}}}}}]"
         config = CONFIG.replace("roots: [{{path: {root}}}]", both)
         assert config != CONFIG
+        config += f"hang_seconds: {HANGING / 7}\n"
         self.daemon = Daemon(self.library.root, self.library.state, config)
         self.waiting: dict[Library, set[str]] = {self.library: set(), self.other: set()}
         self.broken: Counter[str] = Counter()
@@ -74,6 +76,22 @@ class Plug:
         self._disk.pull()
         run("umount", "-l", self.where)
         self._disk.close()
+
+    @contextlib.contextmanager
+    def hung(self, *, writes_only: bool) -> Iterator[None]:
+        """Let the disk hang for a while."""
+        assert self._disk is not None
+        if writes_only:
+            run("fsfreeze", "-f", self.where)
+        else:
+            self._disk.hang()
+        try:
+            yield
+        finally:
+            if writes_only:
+                run("fsfreeze", "-u", self.where)
+            else:
+                self._disk.answer()
 
     def _pair(self, library: Library) -> str:
         self._number += 1
@@ -202,22 +220,17 @@ def swapped(plug: Plug) -> None:
     plug.wait_held()
 
 
-def frozen(plug: Plug) -> None:
-    """F11: it hangs, with photos to be moved on it or without; those on the other disk are moved in the end, or now."""
-    busy = plug.chance.random() < 0.5
-    if busy:
+def hanging(plug: Plug) -> None:
+    """F11: it hangs, or its writes do, with photos to be moved on it or without; those on the other disk are moved."""
+    if plug.chance.random() < 0.5:
         plug.arrive(plug.library)
         time.sleep(plug.chance.uniform(0, 1))  # the moment is what is tried
     else:
         plug.wait_held()
-    run("fsfreeze", "-f", plug.where)
-    try:
+    with plug.hung(writes_only=plug.chance.random() < 0.5):
         plug.arrive(plug.other)
-        if not busy:
-            plug.wait_held(plug.other)
-        time.sleep(FROZEN)  # how long the disk hangs is what is tried
-    finally:
-        run("fsfreeze", "-u", plug.where)
+        plug.wait_held(plug.other)
+        time.sleep(HANGING)  # how long the disk hangs is what is tried
     plug.wait_held()
 
 
@@ -241,9 +254,9 @@ CASES: dict[str, tuple[Callable[[Plug], None], str, str, str]] = {
     "daemon-F9": (swapped, "F9", "another disk, an empty folder or a bind mount in its place for a while", "100"),
     "daemon-F10": (pulled, "F10", "the daemon's disk is pulled and plugged in again", "100"),
     "daemon-F11": (
-        frozen,
+        hanging,
         "F11",
-        f"the daemon's disk hangs for {FROZEN:.0f} s while photos arrive on it or on another",
+        f"the daemon's disk, or only its writes, hang for {HANGING:.0f} s; photos on another are moved meanwhile",
         "20",
     ),
 }

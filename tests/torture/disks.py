@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -128,9 +129,20 @@ class Disk:
 
     def pull(self) -> None:
         """Let the disk be gone at once, whatever is going on."""
+        self._signal(signal.SIGKILL)
+
+    def hang(self) -> None:
+        """Let the disk neither answer nor fail, until `answer`."""
+        self._signal(signal.SIGSTOP)
+
+    def answer(self) -> None:
+        """Let the disk go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in children(self._fuse.pid):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
+                os.kill(pid, number)
 
     def close(self) -> None:
         """Stop serving."""

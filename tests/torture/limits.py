@@ -123,7 +123,7 @@ def out_of_memory(profile: Profile) -> Iterator[Figure]:
         daemon.start().wait_for("level")
         for _ in range(times):
             assert daemon.process is not None
-            for pid in (daemon.process.pid, *children(daemon.process.pid)):
+            for pid in (daemon.process.pid, daemon.pid, *children(daemon.pid)):
                 (group / "cgroup.procs").write_text(str(pid))
             _limit(group, watching.chance.choice(KILLED_AT) << 20)
             watching.arrive()

@@ -122,9 +122,7 @@ class _Soak:
         self._until_known(PHOTOS + 1)
         canary.unlink()
         self._until_known(PHOTOS)
-        process = self.daemon.process
-        assert process is not None
-        until(lambda: children(process.pid) == [], "a worker never leaves", PATIENCE)
+        until(lambda: children(self.daemon.pid) == [], "a worker never leaves", PATIENCE)
 
     def _until_known(self, photos: int) -> None:
         def known() -> bool:
@@ -134,8 +132,7 @@ class _Soak:
         until(known, lambda: f"never quiet: {published(self.daemon.state)}\n{self.daemon.tail()}", PATIENCE)
 
     def _sample(self) -> Sample:
-        assert self.daemon.process is not None
-        home = Path(f"/proc/{self.daemon.process.pid}")
+        home = Path(f"/proc/{self.daemon.pid}")
         resident = int((home / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         opened = [os.readlink(link) for link in (home / "fd").iterdir() if os.path.lexists(link)]
         of_roots = sum(name.startswith(str(self.daemon.root)) for name in opened)

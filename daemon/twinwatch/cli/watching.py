@@ -32,14 +32,18 @@ def run(folders: tuple[Path, ...], config_file: Path | None, state: Path | None,
     from twinwatch.service import logs
     from twinwatch.service import state as states
     from twinwatch.service.daemon import Daemon
+    from twinwatch.service.supervisor import Supervisor
 
     config = configuration(config_file, folders)
     logs.set_up(config.log.level, config.log.format)
     folder = state_for(config, state)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` may come before the daemon listens
-    with states.locked(folder):
+    with states.locked(folder) as lock:
+        daemon = Daemon(folder, lambda: configuration(config_file, folders), observe=observe)
+        start = Supervisor(config).run()
+        lock.close()  # it is the supervisor's: a daemon that hangs must not keep it
         _heal(folder)
-        Daemon(config, folder, lambda: configuration(config_file, folders), observe=observe).run()
+        daemon.run(start)
 
 
 def _heal(folder: Path) -> None:

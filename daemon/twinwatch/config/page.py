@@ -153,6 +153,8 @@ _WORDS = {
     "log": "What is written to standard error, or to the journal.",
     "log.level": "debug, info, warning or error.",
     "log.format": "plain, json (one object a line), or auto: plain on a terminal and under systemd, else json.",
+    "hang_seconds": "Seconds after which a disk or server that does not answer is left alone until it does, so that "
+    "other roots go on. More than a sleeping disk takes to wake up, less than half of systemd's WatchdogSec.",
     "state": "Folder of the index; null: $STATE_DIRECTORY as systemd sets it, else ~/.local/state/twinwatch.",
 }
 """One plain comment for every option, by key."""

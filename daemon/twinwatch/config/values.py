@@ -99,6 +99,7 @@ class Config:
     quiet: Quiet = Quiet()
     quarantine: Quarantine = Quarantine()
     log: Log = Log()
+    hang_seconds: float = 20.0  # a disk that has not answered for so long is left alone until it does
     state: Path | None = None  # None: $STATE_DIRECTORY, else the XDG state folder
 
     def excluded(self, root: RootConfig) -> tuple[str, ...]:
@@ -107,6 +108,7 @@ class Config:
 
 
 BOUNDS: dict[str, tuple[float, float]] = {
+    "hang_seconds": (1, 3600),
     "settle.quiet_seconds": (0, 3600),
     "settle.closed_seconds": (0, 3600),
     "settle.polling_seconds": (0, 3600),

@@ -150,6 +150,12 @@ class Database:
             self._connection.close()
             self._closed = True
 
+    def abandon(self) -> None:
+        """Close without a commit; whoever uses it later gets an IndexUnusableError."""
+        self.rollback()
+        self._connection.close()
+        self._closed = True
+
     def _begin(self) -> None:
         # At once the only writer: another process's write is waited for here, before anything is read. A transaction
         # that begins by reading may be refused at its first write, without a wait, as the file has changed since.
@@ -205,7 +211,12 @@ class Database:
 def connected(path: Path) -> sqlite3.Connection:
     """Return a connection to a database that works as an index must, and begins no transaction by itself."""
     # An absolute path: SQLite may be built to read one that begins with `file:` as an address.
-    connection = sqlite3.connect(path.absolute(), timeout=BUSY_MILLISECONDS / 1000, isolation_level=None)
+    connection = sqlite3.connect(
+        path.absolute(),
+        timeout=BUSY_MILLISECONDS / 1000,
+        isolation_level=None,
+        check_same_thread=False,  # for `abandon` alone
+    )
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")

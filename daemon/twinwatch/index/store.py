@@ -20,7 +20,7 @@ _ROOTS = "SELECT id, path, marker, fsid, inode, reference, quarantine, level_at 
 
 
 class Index:
-    """One process's view of the index; not to be shared between threads."""
+    """One process's view of the index, used by one thread."""
 
     def __init__(self, state: Path) -> None:
         """Open or create the index of a state folder; raise IndexUnusableError when it cannot be used."""
@@ -89,6 +89,10 @@ class Index:
     def commit_if_older(self, seconds: float) -> None:
         """Make readings that have waited that long durable."""
         self._database.commit_if_older(seconds)
+
+    def abandon(self) -> None:
+        """Close without a commit, as a kill would; from another thread, while the one that uses this hangs."""
+        self._database.abandon()
 
     def close(self) -> None:
         """Commit and close."""

@@ -47,12 +47,16 @@ class Assembly:
         wake: Callable[[], None] = lambda: None,
         hold: bool = True,
         move_residents: bool = False,
+        left_alone: frozenset[Path] = frozenset(),
     ) -> None:
         """Open the state and set everything up; without `hold` nothing is moved, only said.
+
+        `left_alone` are roots, as configured, whose disk does not answer: nothing of them is looked at.
 
         Raises IndexUnusableError when the index cannot be used.
         """
         self.config = config
+        self.left_alone = left_alone
         self.index = Index(state)
         count = config.workers.processes(os.cpu_count() or 1)
         self.workers = Workers(count, _limits(config))
@@ -87,12 +91,24 @@ class Assembly:
         self.workers.close()
         self.index.close()
 
+    def abandon(self) -> None:
+        """Drop what is not committed, close the index and end the workers: the deciding thread will never go on.
+
+        For another thread, while that one is in a call to a disk; what it does afterwards ends in an error.
+        """
+        self.index.abandon()
+        self.workers.close()
+
     def look(self, watched: Watched) -> bool:
         """Bring the health of a root up to date; return True when it has just become healthy.
 
         A root that is seen for the first time is marked and recorded.
         """
         before = watched.health
+        if watched.config.path in self.left_alone:
+            watched.health = Health.HANGING
+            watched.words = f"{watched.config.path} is hanging: {EXPLANATIONS[Health.HANGING]}"
+            return self._admit(watched, before)
         try:
             root = self._recognised(watched.config)
         except RootError as error:

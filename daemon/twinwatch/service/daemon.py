@@ -20,8 +20,10 @@ from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
 from twinwatch.service import quiet, state, told
 from twinwatch.service.assembly import Assembly
+from twinwatch.service.pulse import Pulse
 from twinwatch.service.refresh import Refresher
 from twinwatch.service.rounds import Life, Rounds
+from twinwatch.service.supervisor import Adopted, Start
 from twinwatch.service.systemd import Manager
 from twinwatch.settle import Hint as SettleHint
 from twinwatch.settle import Settler
@@ -36,19 +38,24 @@ STATUS_SECONDS = 1.0
 """How often the status is written at the most."""
 
 
+_ANSWERED = "a disk answers again"
+
+
 class Daemon:
     """Watches the configured roots until it is told to stop."""
 
-    def __init__(self, config: Config, folder: Path, reload: Callable[[], Config], *, observe: bool = False) -> None:
-        """`reload` reads the configuration again; with `observe` nothing is moved, whatever the configuration says."""
-        self._config = config
+    def __init__(self, folder: Path, reload: Callable[[], Config], *, observe: bool = False) -> None:
+        """`reload` reads the configuration again; with `observe` nothing is moved, whatever the configuration says.
+
+        Made by the process that the service manager started, run by a fork of it.
+        """
         self._folder = folder
         self._reload = reload
         self._observe = observe
         self._manager = Manager()
         self._wake = threading.Event()
         self._stopping = False
-        self._wanted: set[str] = set()  # what signals asked for
+        self._wanted: set[str] = set()  # what signals asked for, and `_ANSWERED`
         self._troubled: dict[tuple[RootId, PurePosixPath], tuple[FileStat, int]] = {}  # not readable, and how often
         self._next_status = 0.0
         self._next_rest = 0.0
@@ -56,8 +63,10 @@ class Daemon:
         self._last_status: dict[str, Any] = {}
         self._changed = True  # something happened that the status may have to say
 
-    def run(self) -> None:
+    def run(self, start: Start) -> None:
         """Run until SIGTERM or SIGINT; raise TwinwatchError when it cannot start."""
+        self._config = start.config
+        self._supervisor = start.line
         self._assembly = Assembly(
             self._config,
             self._folder,
@@ -65,6 +74,7 @@ class Daemon:
             failed=self._failed,
             wake=self._wake.set,
             hold=not self._observe,
+            left_alone=start.left_alone,
         )
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
@@ -74,6 +84,7 @@ class Daemon:
         with self._assembly:
             self._assembly.line.retry = self._retry
             self._assembly.line.look_again = self._look_again
+            self._pulse = Pulse(self._assembly, start.line, self._config.hang_seconds, self._disk_changed)
             self._listen()
             try:
                 self._rounds.go(time.monotonic())
@@ -132,6 +143,20 @@ class Daemon:
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, note)
+        signal.signal(signal.SIGCONT, self._continue)
+
+    def _continue(self, _number: int, _frame: FrameType | None) -> None:
+        """Die rather than go on beside another daemon: somebody has woken what was stopped for good."""
+        if self._pulse.given_up:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _disk_changed(self) -> None:
+        """Hear, on another thread, that a disk answers again, or that the one that this thread waits for does not."""
+        if self._pulse.given_up:
+            self._manager.going_on()
+        else:
+            self._wanted.add(_ANSWERED)
+            self._wake.set()
 
     def _obey(self) -> None:
         while self._wanted:
@@ -144,6 +169,8 @@ class Daemon:
             elif wanted == "SIGUSR1":
                 log.info("a person resumed: every root is looked at again")
                 self._rounds.survey_all_soon()
+            elif wanted == _ANSWERED:
+                self._rounds.soon()
 
     def _read_configuration(self) -> None:
         self._manager.reloading()
@@ -161,6 +188,8 @@ class Daemon:
                 self._rounds.adopt(new)
                 self._config = new
                 self._settler.settling = new.settle
+                self._pulse.seconds = new.hang_seconds
+                self._supervisor.send(Adopted(new))
             else:
                 log.info("configuration read again: nothing changed")
         self._manager.ready()

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from twinwatch.errors import AlreadyRunningError, IndexUnusableError
 
@@ -41,10 +41,10 @@ def made(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[IO[bytes]]:
     """Be the only twinwatch that judges photos with this state; raise AlreadyRunningError when another does.
 
-    The lock is the kernel's and ends with the process, however that ends.
+    The lock is the kernel's and ends with the process, however that ends; a fork closes the file that has it.
     """
     try:
         fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -60,7 +60,7 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()).encode())
         file.flush()
-        yield
+        yield file
 
 
 def not_usable(folder: Path, error: OSError) -> IndexUnusableError:

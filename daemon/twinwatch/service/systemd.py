@@ -45,6 +45,11 @@ class Manager:
             self._next = now + self._every
             self._send("WATCHDOG=1")
 
+    def going_on(self) -> None:
+        """Feed the watchdog once more: this process hangs, and another one is about to go on."""
+        if self._every is not None:
+            self._send("WATCHDOG=1")
+
     def next_due(self) -> float:
         """Return when `alive` must be called at the latest, on its clock; never, if nobody waits for it."""
         return math.inf if self._every is None else self._next

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from twinwatch.syscalls import die_with_parent
 from twinwatch.workers import sandbox, wire
 
 Job = Callable[..., Mapping[str, Any]]
@@ -44,7 +45,7 @@ def main(argument: str) -> None:
     jobs = importlib.import_module(start["jobs_module"])
     abilities = warm_up(jobs)
     with socket.socket(fileno=start["socket"]) as line:  # asks the kernel for its kind, so before the enclosure
-        sandbox.die_with_parent(start["parent"])
+        die_with_parent(start["parent"])
         layers = {"limits": limits, **sandbox.enclose()}
         line.sendall(wire.encode({"hello": {**abilities, "sandbox": layers}}))
         while answer(line, jobs.JOBS):

@@ -14,7 +14,6 @@ import math
 import os
 import platform
 import resource
-import signal
 import struct
 import sys
 import time
@@ -29,7 +28,7 @@ ON = "on"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _LANDLOCK_CREATE_RULESET_VERSION = 1
@@ -101,13 +100,6 @@ def enclose() -> dict[str, str]:
         for name in ("capabilities", "landlock"):
             report[name] = f"off: {threads - 1} threads were started before"
     return report
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process when the thread that started it ends; leave at once if it has already."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 def _threads() -> int:

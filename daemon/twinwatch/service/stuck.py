@@ -1,0 +1,78 @@
+"""In which call a thread hangs, and at which place on disk: read from /proc, so no room has to say where it is.
+
+A disk that neither answers nor fails keeps the thread that asked it in the kernel, where no signal and no timeout
+reaches it. The call and its arguments are in /proc/self/task/TID/syscall (proc(5)); a descriptor among them leads to a
+path without a question to the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+_AT_FDCWD = -100  # fcntl.h
+_PATH_MAX = 4096  # bytes, limits.h
+_BY_NAME = {
+    # open, stat, lstat, access, rename, mkdir, rmdir, unlink, readlink, statfs: their first argument is a path
+    "x86_64": frozenset({2, 4, 6, 21, 82, 83, 84, 87, 89, 137}),
+    "aarch64": frozenset({43}),  # statfs: all others take the descriptor of a folder
+}
+"""Numbers of the calls whose first argument is the address of a path (asm/unistd_64.h, asm-generic/unistd.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that a thread is in; two equal ones, and it has not come out of it in between."""
+
+    words: str  # number, arguments, stack and program counter
+    counted: str  # what the kernel counts of its reading and writing: the same call in a loop is no hang
+
+
+def call_of(thread: int) -> Call | None:
+    """Return the call that a thread of this process (its native id) is in, or None: it computes, or nobody tells."""
+    task = Path(f"/proc/self/task/{thread}")
+    try:
+        words = (task / "syscall").read_text()
+    except OSError:
+        return None
+    counted = ""
+    with contextlib.suppress(OSError):  # not every kernel counts
+        counted = (task / "io").read_text()
+    return Call(words, counted) if words[:1].isdigit() else None
+
+
+def place_of(call: Call) -> Path | None:
+    """Return the place on disk that a call is about: what its first argument opens or names; None for another call."""
+    number, *words = call.words.split()[:3]
+    if len(words) < 2:
+        return None
+    first, second = (int(word, 16) for word in words)
+    if int(number) in _BY_NAME.get(platform.machine(), ()):
+        return _named(first)
+    if _signed(first) == _AT_FDCWD:
+        return _named(second)
+    try:
+        place = os.readlink(f"/proc/self/fd/{first}")
+    except OSError:
+        return None
+    return Path(place) if place.startswith("/") else None
+
+
+def _signed(argument: int) -> int:
+    """Return the int in the lower half of a register."""
+    return (argument & 0x7FFFFFFF) - (argument & 0x80000000)
+
+
+def _named(address: int) -> Path | None:
+    """Return the absolute path that stands at an address of ours; its thread may just have gone on and dropped it."""
+    try:
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            text = memory.read(_PATH_MAX)
+    except (OSError, ValueError, OverflowError):
+        return None
+    name = text.partition(b"\0")[0]
+    return Path(os.fsdecode(name)) if name.startswith(b"/") else None
