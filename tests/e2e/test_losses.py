@@ -194,3 +194,32 @@ def test_a_daemon_with_a_broken_index_begins_a_new_one_and_everything_goes_back(
         assert (root / f"{number} (1).jpg").read_bytes() == content
         assert (root / f"{number} (1).jpg.xmp").read_bytes() == b"stars of %d" % number
     daemon.stop()
+
+
+# A disk that is away while copies of its photos arrive
+
+
+def test_a_copy_that_came_while_its_original_was_away_is_found_when_it_is_back(
+    daemon: Daemon, tmp_path: Path, photos: list[bytes]
+) -> None:
+    """Also when the daemon was started anew meanwhile."""
+    usb, away = tmp_path / "usb", tmp_path / "away"
+    usb.mkdir()
+    (usb / "a.jpg").write_bytes(photos[0])
+    roots = [{"path": str(usb)}, {"path": str(daemon.root)}]
+    daemon.config.write_text(
+        f"roots: {json.dumps(roots)}\nsettle: {{quiet_seconds: 0.4, closed_seconds: 0.1}}\n"
+        "quarantine: {min_free_mib: 0}\nlog: {format: plain}\n"
+    )
+    daemon.start().wait_for("level")
+    usb.rename(away)
+    daemon.wait_for("degraded")
+    (daemon.root / "a (1).jpg").write_bytes(photos[0])
+    daemon.wait_settled("degraded")
+    daemon.stop()
+    daemon.start().wait_for("degraded")
+    assert daemon.held() == []
+    away.rename(usb)
+    daemon.wait_for("level")
+    assert _held_names(daemon) == ["a (1).jpg"]
+    daemon.stop()

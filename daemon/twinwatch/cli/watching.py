@@ -123,6 +123,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
             continue
         for recovered in assembly.recover(watched):
             click.echo(f"recovered {recovered.slot}: {recovered.words}", err=True)
+        assembly.seen_again(watched)
         survey = assembly.survey(watched)
         survey.again = True
         surveys.append(survey)

@@ -66,6 +66,7 @@ class Judged(IntEnum):
     NOT_YET = 0
     DONE = 1
     OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
+    PARTLY = 3  # a root could not be seen meanwhile: judged again when it can
 
 
 class Photos:
@@ -199,6 +200,13 @@ class Photos:
     def refresh(self, photo_id: PhotoId, reading: Reading) -> None:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
         self._database.write(_UPDATE_READ, (*self._reading(reading), photo_id))
+
+    def judge_again(self) -> int:
+        """Make the next reconcile judge again all that was judged partly, without reading it; return how many."""
+        known = self._database.write(
+            "UPDATE photo SET judged = ? WHERE judged = ? RETURNING id", (Judged.NOT_YET, Judged.PARTLY)
+        )
+        return len(known)
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""

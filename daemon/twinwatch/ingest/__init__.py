@@ -5,6 +5,7 @@ reading    what the workers tell of one file, without decoding where its bytes a
 restraint  why a move may not be made now
 belt       runs many lines at once, on one thread, so that deciding and moving never overlap
 orphans    offers a held copy back whose keeper is gone
+unseen     what was judged while a root could not be seen, and is judged again when it can
 survey     walks a root, compares it with the index, and says what to take and what to forget
 """
 
@@ -12,6 +13,7 @@ from twinwatch.ingest.belt import Belt
 from twinwatch.ingest.line import Action, Found, Hold, Line, Outcome, Pace
 from twinwatch.ingest.restraint import FORGIVEN, PAUSED, RESUMED_AT
 from twinwatch.ingest.survey import ACCEPTED, Survey, forget
+from twinwatch.ingest.unseen import seen_again
 
 __all__ = [
     "ACCEPTED",
@@ -27,4 +29,5 @@ __all__ = [
     "Pace",
     "Survey",
     "forget",
+    "seen_again",
 ]

@@ -21,6 +21,7 @@ from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.orphans import offer_back, why
 from twinwatch.ingest.reading import read, read_anew
 from twinwatch.ingest.restraint import PAUSED, came_back, held_back
+from twinwatch.ingest.unseen import judged
 from twinwatch.matching import taken_apart
 from twinwatch.photo import (
     COPY_VERDICTS,
@@ -113,6 +114,7 @@ class Line:
         """`clock` gives seconds since the epoch, `report` hears what came of each photo."""
         self.roots: dict[RootId, Root] = {}  # the healthy ones; no decision uses another
         self.observed: frozenset[RootId] = frozenset()  # roots in which nothing is moved, only said
+        self.unseen: frozenset[Path] = frozenset()  # the others, as configured: what is judged now is judged in part
         self.policy = policy
         self.limits = limits
         self.radius = radius
@@ -149,17 +151,18 @@ class Line:
             case Duplicate(moves):
                 done = [self._set_aside(move) for move in moves]
                 if all(done) and moves[0].keeper.id == photo.id:
-                    self._index.photos.set_judged(photo.id)
+                    judged(self._index, photo.id, self.unseen)
             case Undecided(one, other, evidence, why):
                 self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
-                self._index.photos.set_judged(photo.id)
                 self._index.photos.set_judged(one.id, Judged.OPEN)
+                if one.id != photo.id or self.unseen:
+                    judged(self._index, photo.id, self.unseen)
             case _:
                 self._alone(photo, before)
 
     def _alone(self, photo: Photo, before: Judged) -> None:
         if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
-            self._index.photos.set_judged(photo.id)
+            judged(self._index, photo.id, self.unseen)
         if photo.arrived:
             self._say(photo, Verdict.DISTINCT, None, None, Action.NONE, "")
         else:  # of a first scan's hundred thousand residents the log says only what is worth saying
@@ -171,7 +174,8 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and photos.judged(known.id) is Judged.DONE and not found.again:
+            is_judged = known is not None and photos.judged(known.id) in (Judged.DONE, Judged.PARTLY)
+            if same and is_judged and not found.again:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it

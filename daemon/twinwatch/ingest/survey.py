@@ -81,9 +81,13 @@ class Survey:
                 count, size = count + len(new), size + sum(new)
         return count, size
 
+    @property
+    def _done(self) -> tuple[Judged, ...]:
+        """The states of photos that need no second look."""
+        return (Judged.DONE, Judged.PARTLY) if self.again else (Judged.DONE, Judged.PARTLY, Judged.OPEN)
+
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
-        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
-        self._names, marks = self.index.photos.marks(self.root.id, folder, done)
+        self._names, marks = self.index.photos.marks(self.root.id, folder, self._done)
         return marks
 
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:
@@ -109,8 +113,7 @@ class Survey:
         self._respelled |= {folder.path / name for name in lost if name.casefold() in spelled}
         if not found:
             return
-        done = (Judged.DONE,) if self.again else (Judged.DONE, Judged.OPEN)
-        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *done), found)
+        change = drift(self.index.photos.in_folder(self.root.id, folder.path, *self._done), found)
         for name in (*change.changed, *change.arrived):
             photo = Found(self.root.id, folder.path / name, "bulk")
             if name not in empty and not self.unsettled(photo, found[name]):

@@ -15,7 +15,7 @@ from twinwatch import mounts
 from twinwatch.config import Config, RootConfig
 from twinwatch.errors import RootError, TwinwatchError
 from twinwatch.index import Index, MoveRow
-from twinwatch.ingest import Belt, Found, Line, Outcome, Survey
+from twinwatch.ingest import Belt, Found, Line, Outcome, Survey, seen_again
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
@@ -136,11 +136,15 @@ class Assembly:
         self.config = config
         self.watched = watched
         self.line.policy, self.line.limits, self.line.radius = config.policy, config.brake, config.match.radius
-        self._observe_roots()
+        self._tell_line()
 
     def recover(self, watched: Watched) -> list[Recovered]:
         """Finish or undo what a crash left half done in the quarantine of a root; raise RootError."""
         return [] if watched.root is None else recover(watched.root, self.index)
+
+    def seen_again(self, watched: Watched) -> int:
+        """Let the next walks judge again what was judged without this root; return how many photos that may be."""
+        return seen_again(self.index, watched.config.path)
 
     def survey(self, watched: Watched) -> Survey:
         """Return a walk over a healthy root."""
@@ -188,17 +192,19 @@ class Assembly:
         return quarantine_place(path, tuple(other.path for other in self.config.roots if other.path != path))
 
     def _admit(self, watched: Watched, before: Health) -> bool:
+        self._tell_line()
         root = watched.root
         if root is None:
             return False
         if watched.health is Health.HEALTHY:
             self.line.roots[root.id] = root
-            self._observe_roots()
         else:
             self.leave(root)
         return watched.health is Health.HEALTHY and before is not Health.HEALTHY
 
-    def _observe_roots(self) -> None:
+    def _tell_line(self) -> None:
+        unseen = (watched for watched in self.watched if watched.health is not Health.HEALTHY)
+        self.line.unseen = frozenset(watched.config.path for watched in unseen)
         self.line.observed = frozenset(
             watched.root.id
             for watched in self.watched

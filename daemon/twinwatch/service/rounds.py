@@ -208,6 +208,10 @@ class Rounds:
             life.watching = True
         log.info("watching %s (%s%s)", root.path, root.mode, ", reference" if root.reference else "")
         self.survey_soon(life)
+        again = self._assembly.seen_again(life.watched)
+        if again:
+            log.info("%d pictures that were judged without %s are judged again", again, root.path)
+            self.survey_all_soon()
 
     def _leave(self, life: Life) -> None:
         root = life.watched.root

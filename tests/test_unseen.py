@@ -1,0 +1,97 @@
+"""What is judged while a root cannot be seen is judged again when it can, once, and not at each walk until then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.drawing import scene, stored
+from tests.nas import Nas
+from tests.test_ingest import Counting, House
+from twinwatch.index import Judged
+from twinwatch.ingest import Action, Found, seen_again
+
+PICTURE = stored(scene(1, (160, 120)), quality=90)
+OTHER = stored(scene(2, (160, 120)), quality=90)
+USB = Path("/usb")
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Counting]:
+    with Counting(1) as made:
+        yield made
+
+
+@pytest.fixture
+def house(nas: Nas, workers: Counting) -> House:
+    """A root with a photo, beside one that is away and has its original."""
+    made = House(nas, workers)
+    usb = nas.other_root("usb")
+    nas.put("original.jpg", PICTURE, usb)
+    made.line.roots[usb.id] = usb
+    made.belt.add(Found(usb.id, PurePosixPath("original.jpg")))
+    made.run()
+    del made.line.roots[usb.id]
+    made.line.unseen = frozenset({USB})
+    nas.put("copy.jpg", PICTURE)
+    nas.put("other.jpg", OTHER)
+    made.take("copy.jpg", "other.jpg")
+    assert made.actions() == [Action.NONE] * 3
+    made.said.clear()
+    workers.reads = 0
+    return made
+
+
+def _back(house: House) -> None:
+    usb = house.nas.roots[1]
+    house.line.roots[usb.id] = usb
+    house.line.unseen = frozenset()
+
+
+def test_nothing_is_judged_again_while_it_is_away(house: House) -> None:
+    assert house.survey().taken == 0
+    house.take("copy.jpg")
+    assert house.said == []
+
+
+def test_it_is_judged_again_when_the_root_is_back_and_not_read_again(house: House) -> None:
+    _back(house)
+    assert seen_again(house.nas.index, USB) == 2
+    assert house.survey().taken == 2
+    assert sorted(house.actions()) == [Action.HELD, Action.NONE]
+    assert house.nas.held() == [PICTURE]
+    assert house.workers.reads == 0
+    assert seen_again(house.nas.index, USB) == 0
+    assert house.survey().taken == 0
+
+
+def test_another_root_that_comes_back_is_not_the_one(house: House) -> None:
+    assert seen_again(house.nas.index, Path("/another")) == 0
+    assert house.survey().taken == 0
+
+
+def test_what_is_judged_again_without_a_second_root_waits_for_that(house: House) -> None:
+    _back(house)
+    house.line.unseen = frozenset({Path("/nas")})
+    assert seen_again(house.nas.index, USB) == 2
+    assert house.survey().taken == 2
+    assert seen_again(house.nas.index, USB) == 0
+    assert seen_again(house.nas.index, Path("/nas")) == 1
+
+
+def test_a_look_alike_that_was_reported_meanwhile_is_judged_again_too(house: House) -> None:
+    photos, root = house.nas.index.photos, house.nas.root.id
+    almost = stored(scene(1, (160, 120), frame=2), quality=90)
+    house.nas.put("almost.jpg", almost)
+    house.nas.put("first.jpg", PICTURE, mtime_ns=10**18)
+    house.take("first.jpg", "almost.jpg")
+    found = photos.at(root, PurePosixPath("almost.jpg"))
+    assert found is not None
+    assert house.actions()[-1] is Action.REVIEW
+    assert photos.judged(found.id) is Judged.PARTLY
+
+
+def test_the_settings_of_an_index_without_any_are_read(nas: Nas) -> None:
+    assert seen_again(nas.index, USB) == 0
