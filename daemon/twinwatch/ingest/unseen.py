@@ -14,10 +14,13 @@ _UNSEEN = "unseen"
 
 def judged(index: Index, photo: PhotoId, unseen: frozenset[Path]) -> None:
     """Note that the decision about a photo is made, as far as it can be without the `unseen` roots."""
-    index.photos.set_judged(photo, Judged.PARTLY if unseen else Judged.DONE)
-    missing = frozenset(map(str, unseen)) - _known(index)
-    if missing:
-        _remember(index, _known(index) | missing)
+    if not unseen:
+        index.photos.set_judged(photo)
+        return
+    index.photos.set_judged(photo, Judged.PARTLY)
+    known = _known(index)
+    if not known.issuperset(map(str, unseen)):
+        _remember(index, known.union(map(str, unseen)))
 
 
 def seen_again(index: Index, root: Path) -> int:
