@@ -51,6 +51,8 @@ MAX_KILLED = 8
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
+_JUDGED = (Judged.DONE, Judged.PARTLY)
+
 Take = Generator[Future[Any], Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
 """Sets a duplicate aside; a dry run's returns None and moves nothing."""
@@ -174,8 +176,7 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            is_judged = known is not None and photos.judged(known.id) in (Judged.DONE, Judged.PARTLY)
-            if same and is_judged and not found.again:
+            if known is not None and same and not found.again and photos.judged(known.id) in _JUDGED:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it
