@@ -1,4 +1,4 @@
-"""A disk that does not answer, made with fanotify(7): every open on a mount waits until this process says something.
+"""A disk that does not answer, made with fanotify(7): what is asked of a mount waits until this process says something.
 
 The one who asks hangs in the kernel, out of reach of all signals but SIGKILL, as on a network file system.
 """
@@ -13,18 +13,18 @@ from pathlib import Path
 
 _FAN_CLASS_CONTENT, _FAN_CLOEXEC = 0x4, 0x1
 _FAN_MARK_ADD, _FAN_MARK_MOUNT = 0x1, 0x10
-_FAN_OPEN_PERM, _FAN_ONDIR = 0x10000, 0x40000000  # linux/fanotify.h
+_FAN_OPEN_PERM, _FAN_ACCESS_PERM, _FAN_ONDIR = 0x10000, 0x20000, 0x40000000  # linux/fanotify.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def stalled(mount: Path) -> Iterator[None]:
-    """Let nothing on this mount be opened, nor refused, for a while; needs root."""
+def stalled(mount: Path, *, reads: bool = False) -> Iterator[None]:
+    """Let nothing on this mount be opened, nor refused, for a while; with `reads`, read instead. Needs root."""
     fd = _libc.fanotify_init(_FAN_CLASS_CONTENT | _FAN_CLOEXEC, os.O_RDONLY)
     _check(fd)
     try:
-        what = ctypes.c_uint64(_FAN_OPEN_PERM | _FAN_ONDIR)
+        what = ctypes.c_uint64(_FAN_ACCESS_PERM if reads else _FAN_OPEN_PERM | _FAN_ONDIR)
         _check(_libc.fanotify_mark(fd, _FAN_MARK_ADD | _FAN_MARK_MOUNT, what, -100, os.fsencode(mount)))
         yield
     finally:

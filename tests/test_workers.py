@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mounting import as_root, tmpfs
 from tests.nas import state
+from tests.stalling import stalled
 from twinwatch.errors import WorkerError
 from twinwatch.photo import Reading, Trouble, Verdict
 from twinwatch.workers import WorkerLimits, Workers
@@ -155,6 +157,22 @@ def test_the_clock_ends_a_job(tmp_path: Path, what: str) -> None:
             ask(workers, tmp_path, what)
         assert caught.value.trouble == Trouble.TIMED_OUT
         assert ask(workers, tmp_path, "nothing").detail == "nothing"
+
+
+@as_root
+def test_a_disk_that_hangs_is_no_fault_of_the_photo(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with tmpfs(disk), Workers(1, WorkerLimits(seconds=0.5), jobs_module="tests.hostile_jobs") as workers:
+        ask(workers, tmp_path, "nothing")
+        (disk / "photo").write_bytes(b"nothing")
+        with stalled(disk, reads=True):
+            fd = os.open(disk / "photo", os.O_RDONLY)  # now: a kernel may leave out what was opened before
+            with pytest.raises(WorkerError, match="the disk did not give") as caught:
+                workers.read(fd).result(SOON)
+        assert caught.value.trouble is None
+        assert workers.read(fd).result(SOON).detail == "nothing"
+        os.close(fd)
 
 
 def test_a_child_killed_while_idle_costs_no_photo(workers: Workers, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from twinwatch.photo import Trouble
 from twinwatch.workers.limits import WorkerLimits
 from twinwatch.workers.process import (
     Child,
+    ChildHangsError,
     ChildKilledError,
     ChildLateError,
     ChildLostError,
@@ -46,6 +47,9 @@ class Lane:
         except ChildOutOfMemoryError:
             self.end_child()
             raise errors.WorkerError("the worker ran out of memory", trouble=Trouble.TOO_LARGE) from None
+        except ChildHangsError:
+            self.end_child()
+            raise errors.WorkerError(f"the disk did not give the file's bytes in {task.seconds:.0f} s") from None
         except ChildLateError:
             self.end_child()
             what = f"the worker did not answer within {task.seconds:.0f} s"

@@ -59,6 +59,10 @@ class ChildLateError(Exception):
     """The child did not answer in time."""
 
 
+class ChildHangsError(ChildLateError):
+    """It hangs in the kernel: that is a disk that does not answer, and no picture can bring it there."""
+
+
 class ChildOutOfMemoryError(Exception):
     """The job needed more memory than a child may have."""
 
@@ -196,7 +200,13 @@ class Child:
                 raise ChildLostError("the worker flooded its error output")
             if self._line.fileno() in ready:
                 return self._packet()
-        raise ChildLateError
+        raise ChildHangsError if self._hangs() else ChildLateError
+
+    def _hangs(self) -> bool:
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "D"
+        except OSError:
+            return False
 
     def _packet(self) -> dict[str, Any]:
         try:
