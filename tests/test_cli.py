@@ -397,6 +397,7 @@ def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: A
     assert {"state folder", "sandbox", "decoders", "inotify"} <= set(found)
     assert (found["decoders"]["ok"], "JPEG" in str(found["decoders"]["found"])) == (True, True)
     file = tmp_path / "config.yaml"
+    file.touch()  # as a crash in `config init` leaves it
     twinwatch("config", "init", file)
     assert twinwatch("config", "init", file, check=False).returncode == 2
     file.write_text(file.read_text().replace("radius: 5", "radios: 5"))

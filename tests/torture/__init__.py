@@ -11,6 +11,7 @@ disks, stage  file systems in images that can be put back to any moment; disks t
 powercut      F4   any prefix of the real program's block writes (recording, logdisk), and fsyncs left out (unsynced)
 leastdisk     F4   every disk that may be left when nothing is kept that was not synced; each sync left out in turn
 syscalls      F1, F3, F25   SIGKILL or an errno at each changing system call
+configs       F25   the configuration that `config init` saves
 errnos        F3   the whole grid of errnos, in one process
 daemonkills   F2   SIGKILL of the daemon at random moments under load
 diskfaults    F5-F8, F10, F11   a disk that fails, fills, is read-only, unmounted, pulled or hangs under a command

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.torture import (
+    configs,
     daemonfaults,
     daemonkills,
     diskfaults,
@@ -52,6 +53,7 @@ FAMILIES: dict[str, Family] = {
     "kills-control": syscalls.kills_control,
     "errors": syscalls.errors,
     "errnos": errnos.errno_grid,
+    "saves": configs.saves,
     "daemon": daemonkills.random_kills,
     "disk": diskfaults.disk_faults,
     **{name: functools.partial(daemonfaults.daemon_faults, name=name) for name in daemonfaults.CASES},

@@ -100,17 +100,7 @@ class Sweep:
         """Return every call of an act that changes something."""
         done = self._play(act)
         assert done.code == 0, done.err
-        counts: Counter[str] = Counter()
-        found = []
-        for line in self._trace.read_text(errors="replace").splitlines():
-            match = _LINE.match(line)
-            if match is None:
-                continue
-            name, text = match.groups()
-            counts[name] += 1
-            if self._changes(name, text):
-                found.append(Call(name, counts[name], text))
-        return found
+        return [call for call in counted(self._trace) if self._changes(call.name, call.text)]
 
     def killed(self, act: Act, call: Call) -> Counter[str] | None:
         """Kill the act just before a call, start the program again, and judge; None when it never came so far."""
@@ -191,6 +181,19 @@ class Sweep:
         if name == "write":
             return os.fspath(self.stage.library.base.parent) in text
         return True
+
+
+def counted(trace: Path) -> list[Call]:
+    """Return the calls that strace wrote down, each with its number among those of its name."""
+    counts: Counter[str] = Counter()
+    found = []
+    for line in trace.read_text(errors="replace").splitlines():
+        match = _LINE.match(line)
+        if match is not None:
+            name, text = match.groups()
+            counts[name] += 1
+            found.append(Call(name, counts[name], text))
+    return found
 
 
 def told(library: Library, done: Done) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -54,18 +55,25 @@ def init(file: Path | None) -> None:
         click.echo(example(), nl=False)
         return
     try:
-        with file.open("x", encoding="utf-8") as out:
-            try:
-                out.write(example())
-                out.flush()
-            except OSError:
-                file.unlink()  # half a configuration would stand in the way of the next
-                raise
+        _write_new(file, example())
     except FileExistsError:
         raise click.UsageError(f"{file} exists; it is not overwritten") from None
     except OSError as error:
         raise TwinwatchError(f"{file}: {error.strerror}; nothing was written") from error
     click.echo(f"wrote {output.clean(file)}: set `roots`, then run: twinwatch config check {told.word(file)}")
+
+
+def _write_new(file: Path, text: str) -> None:
+    """Write a file that is not there, or that is empty, as a crash in here leaves it; raise FileExistsError, OSError."""
+    with file.open("a", encoding="utf-8") as out:
+        if os.fstat(out.fileno()).st_size:
+            raise FileExistsError
+        try:
+            out.write(text)
+            out.flush()
+        except OSError:
+            file.unlink()  # half a configuration would stand in the way of the next
+            raise
 
 
 @click.group(cls=Group)
