@@ -64,7 +64,7 @@ def init(file: Path | None) -> None:
 
 
 def _write_new(file: Path, text: str) -> None:
-    """Write a file that is not there, or that is empty, as a crash in here leaves it; raise FileExistsError, OSError."""
+    """Write a file that is not there, or is empty, as a crash in here leaves it; raise FileExistsError for another."""
     with file.open("a", encoding="utf-8") as out:
         if os.fstat(out.fileno()).st_size:
             raise FileExistsError

@@ -97,7 +97,7 @@ class Assembly:
         For another thread, while that one is in a call to a disk; what it does afterwards ends in an error.
         """
         self.index.abandon()
-        self.workers.close()
+        self.workers.abandon()
 
     def look(self, watched: Watched) -> bool:
         """Bring the health of a root up to date; return True when it has just become healthy.

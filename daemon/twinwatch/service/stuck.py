@@ -7,9 +7,9 @@ path without a question to the disk.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,15 @@ _BY_NAME = {
 }
 """Numbers of the calls whose first argument is the address of a path (asm/unistd_64.h, asm-generic/unistd.h)."""
 
+_SWITCHES = re.compile(r"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that a thread is in; two equal ones, and it has not come out of it in between."""
 
     words: str  # number, arguments, stack and program counter
-    counted: str  # what the kernel counts of its reading and writing: the same call in a loop is no hang
+    switches: tuple[str, ...]  # how often it slept and was made to wait: the same call in a loop is another each time
 
 
 def call_of(thread: int) -> Call | None:
@@ -36,12 +38,10 @@ def call_of(thread: int) -> Call | None:
     task = Path(f"/proc/self/task/{thread}")
     try:
         words = (task / "syscall").read_text()
+        status = (task / "status").read_text()
     except OSError:
         return None
-    counted = ""
-    with contextlib.suppress(OSError):  # not every kernel counts
-        counted = (task / "io").read_text()
-    return Call(words, counted) if words[:1].isdigit() else None
+    return Call(words, tuple(_SWITCHES.findall(status))) if words[:1].isdigit() else None
 
 
 def place_of(call: Call) -> Path | None:

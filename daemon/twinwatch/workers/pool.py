@@ -135,13 +135,18 @@ class Workers:
         """Say what the workers can do, from a child that is started if there is none."""
         return self._submit("", (), _abilities, "arrival")
 
-    def close(self) -> None:
-        """Cancel what waits, kill the children, end the threads. What runs fails with WorkerError. May be repeated."""
+    def abandon(self) -> None:
+        """Kill the children and wait for nothing, as for one that hangs; take no more jobs."""
         with self._lock:
             self._closed = True
-            abandoned, self._queue = self._queue, Queue()
             for child in self._children:
                 child.kill()
+
+    def close(self) -> None:
+        """Cancel what waits, kill the children, end the threads. What runs fails with WorkerError. May be repeated."""
+        self.abandon()
+        with self._lock:
+            abandoned, self._queue = self._queue, Queue()
             lanes = list(self._lanes)
             for sleeper in self._asleep.values():
                 sleeper.notify()
