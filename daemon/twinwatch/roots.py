@@ -163,7 +163,7 @@ EXPLANATIONS = {
     Health.UNMARKED: f"its marker {MARKER} is gone; if this is the right folder, run: twinwatch resume --root DIR",
     Health.REPLACED: "this is another disk or folder; if it is the right one, run: twinwatch resume --root DIR",
     Health.UNREADABLE: "check the permissions of the folder and the health of the disk",
-    Health.HANGING: "its disk does not answer; twinwatch goes on by itself when it does",
+    Health.HANGING: "its disk does not answer, or stopped to several times; twinwatch goes on by itself",
     Health.EMPTIED: "many photos are gone at once; if that is right, run: twinwatch resume --root DIR",
 }
 
