@@ -191,7 +191,8 @@ def listing(place: Path) -> list[Slot]:
     """Read every slot of a quarantine folder, oldest first; an absent folder has none."""
     try:
         with _opened(place) as place_fd:
-            names = sorted(found.name for found in os.scandir(place_fd) if found.is_dir(follow_symlinks=False))
+            with os.scandir(place_fd) as entries:
+                names = sorted(found.name for found in entries if found.is_dir(follow_symlinks=False))
             return [_look(place, place_fd, name) for name in names]
     except FileNotFoundError:
         return []
