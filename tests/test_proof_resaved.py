@@ -13,6 +13,7 @@ from twinwatch.photo import Evidence, Verdict
 from twinwatch.proof import prove
 from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.judge import NOTHING_LEFT
+from twinwatch.proof.order import likely
 from twinwatch.proof.picture import INVERSE, Picture
 from twinwatch.proof.resaved import resaved
 from twinwatch.proof.sketch import Sketch, sketch
@@ -25,7 +26,7 @@ SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")  # what a program that st
 def told(a: bytes, b: bytes, transform: int = 1) -> tuple[Attempt | None, Picture, Picture]:
     looks: tuple[Sketch, Sketch] = (sketch(a), sketch(b))
     one, other = (look.full(data) for look, data in zip(looks, (a, b), strict=True))
-    return resaved(one, other, (looks[0].where, looks[1].where), transform), one, other
+    return resaved(one, other, (looks[0].where, looks[1].where), transform, likely(one, other)), one, other
 
 
 def evidence(a: bytes, b: bytes) -> Evidence:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from twinwatch.photo import Side
 from twinwatch.proof import making
 from twinwatch.proof.judge import Judgement
-from twinwatch.proof.order import likely_original
+from twinwatch.proof.order import Likely
 from twinwatch.proof.picture import INVERSE, Picture
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
@@ -94,19 +94,20 @@ class _Looked:
         return (2, self.place, judgement.score) if judgement.score <= 1 else (3, judgement.score, 0)
 
 
-def decisive(a: Picture, b: Picture, transforms: Sequence[int]) -> Attempt | None:
+def decisive(a: Picture, b: Picture, transforms: Sequence[int], likely: Likely) -> Attempt | None:
     """Return the attempt that tells what the two are to each other; None when neither may be made from the other.
 
-    `transforms` are the orientations worth trying, each turning upright `a` into upright `b`.
+    `transforms` are the orientations worth trying, each turning upright `a` into upright `b`; `likely` tells of each
+    which of the two is likelier to be the original.
     """
     tried: list[Attempt] = []
     both_ways = _same_tables(a, b)
-    looked = _look(a, b, transforms)
+    looked = _look(a, b, transforms, likely)
     settled = _settled(looked, tried, both_ways=both_ways)
     windows_exact = bool(looked) and looked[-1].seen.judgement.score <= _EXACT
     if windows_exact and (settled is None or not settled.exact) and not _rescaled(a, b):
         # Not so beyond the windows: so comes out what was edited, and what is made again from its own copy.
-        rest = _look(a, b, transforms, {(one.transform, one.side) for one in looked})
+        rest = _look(a, b, transforms, likely, {(one.transform, one.side) for one in looked})
         other = _settled(rest, tried, both_ways=both_ways)
         settled = other if settled is None or (other is not None and other.exact) else settled
     return settled or _most_telling(tried)
@@ -131,7 +132,9 @@ def _settled(looked: Sequence[_Looked], tried: list[Attempt], *, both_ways: bool
     return None
 
 
-def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tuple[int, Side]] = ()) -> list[_Looked]:
+def _look(
+    a: Picture, b: Picture, transforms: Sequence[int], likely: Likely, done: Container[tuple[int, Side]] = ()
+) -> list[_Looked]:
     """Look at every plausible way, the likelier direction first, until one makes the windows exactly.
 
     Where most tiles come out equal the scaler is right, and no other decoding is looked at; the other direction is, as
@@ -140,7 +143,7 @@ def _look(a: Picture, b: Picture, transforms: Sequence[int], done: Container[tup
     """
     looked: list[_Looked] = []
     for transform in transforms:
-        first, certain = likely_original(a, b, transform)
+        first, certain = likely(transform)
         sides: tuple[Side, Side] = ("a", "b") if first == "a" else ("b", "a")
         for place, side in enumerate(sides, len(looked)):
             source, target = (a, b) if side == "a" else (b, a)

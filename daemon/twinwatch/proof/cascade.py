@@ -19,6 +19,7 @@ from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.exposure import two_shots
 from twinwatch.proof.glance import Glance, glance
 from twinwatch.proof.nearlossless import near_lossless
+from twinwatch.proof.order import Likely, likely
 from twinwatch.proof.picture import Picture, frames, same_pixels
 from twinwatch.proof.resaved import resaved
 from twinwatch.proof.sketch import Sketch, Sketches
@@ -127,9 +128,11 @@ def _by_look(a: _File, b: _File) -> Evidence:
             return _by_frames(a.data, b.data, a.header, b.header, measures)
         with named_errors(b""):
             whole = a.full(), b.full()
-            if seen.informative and (saved := resaved(*whole, (a.sketch.where, b.sketch.where), best)) is not None:
+            first = likely(*whole)
+            wheres = a.sketch.where, b.sketch.where
+            if seen.informative and (saved := resaved(*whole, wheres, best, first)) is not None:
                 return _told(saved, *whole, measures)
-            return _by_pixels(*whole, seen, measures)
+            return _by_pixels(*whole, seen, first, measures)
     except UnreadableError as error:
         return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
 
@@ -155,7 +158,7 @@ def _refused(seen: Glance, a: Header, b: Header) -> str:
     return ""
 
 
-def _by_pixels(a: Picture, b: Picture, seen: Glance, measures: Measures) -> Evidence:
+def _by_pixels(a: Picture, b: Picture, seen: Glance, first: Likely, measures: Measures) -> Evidence:
     if a.deep == b.deep and not a.deep and same_pixels(a, b):
         return Evidence(Verdict.SAME_PIXELS, _richer(a.header, b.header), words="equal pixels", measures=measures)
     why = _only_equal(a, b)
@@ -167,7 +170,7 @@ def _by_pixels(a: Picture, b: Picture, seen: Glance, measures: Measures) -> Evid
         return rounded
     if two_shots(a, b, seen.transforms[0]):
         return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], _ANOTHER_SHOT, measures)
-    best = decisive(a, b, seen.transforms)
+    best = decisive(a, b, seen.transforms, first)
     if best is None:
         why = "neither can have been made from the other"
         return Evidence(Verdict.LOOK_ALIKE, None, seen.transforms[0], why, measures)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache, partial
 
 import numpy as np
 
@@ -15,6 +17,15 @@ from twinwatch.proof.requantised import requantised
 _BACK = 0.03
 """Grey levels. Measured: photos that were saved finer later 0 to 0.02 (0.05 with halved chroma, which does not come
 back), one that had been saved three times itself 0.06, other photos 0.3 and more."""
+
+
+Likely = Callable[[int], tuple[Side, bool]]
+"""`likely_original` of one pair, by the transform."""
+
+
+def likely(a: Picture, b: Picture) -> Likely:
+    """Return `likely_original` of these two, which is worked out once for each transform."""
+    return cache(partial(likely_original, a, b))
 
 
 def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, bool]:

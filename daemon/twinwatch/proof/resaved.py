@@ -11,7 +11,7 @@ from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.finishing import stored_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.judge import NOTHING_LEFT
-from twinwatch.proof.order import likely_original
+from twinwatch.proof.order import Likely
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
 
 _STRIP = 64  # rows: whole blocks, also of halved chroma
@@ -19,13 +19,16 @@ _FLUSHED = 4  # bytes at the end of a strip's scan that the next block would hav
 _SOF, _SOS = b"\xff\xc0", b"\xff\xda"
 
 
-def resaved(a: Picture, b: Picture, wheres: tuple[Layout | None, Layout | None], transform: int) -> Attempt | None:
+def resaved(
+    a: Picture, b: Picture, wheres: tuple[Layout | None, Layout | None], transform: int, likely: Likely
+) -> Attempt | None:
     """Return the attempt that made one JPEG byte for byte from the other picture; None tells nothing.
 
     `wheres` are the layouts of the JPEGs among them, `transform` the EXIF orientation that turns upright `a` into
-    upright `b`. Only the likelier direction is looked at, and no pictures with the same tables: those may be equal.
+    upright `b`, `likely` tells which is the original. Only that direction is looked at, and no pictures with the same
+    tables: those may be equal.
     """
-    side = likely_original(a, b, transform)[0]
+    side = likely(transform)[0]
     source, target, where, turn = (a, b, wheres[1], transform) if side == "a" else (b, a, wheres[0], INVERSE[transform])
     if where is None or target.tables is None or target.tables.subsampling is None or source.tables == target.tables:
         return None
