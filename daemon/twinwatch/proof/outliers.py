@@ -55,15 +55,16 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     order = np.argsort(contrast)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    rows, columns = np.unravel_index(np.arange(contrast.size), found.shape)
     for tile in most[worth[most] > 0]:
+        row, column = np.unravel_index(tile, found.shape)
         near = order[max(0, rank[tile] - 3 * _LIKE) : rank[tile] + 3 * _LIKE + 1]
-        apart = np.maximum(np.abs(rows[near] - rows[tile]), np.abs(columns[near] - columns[tile]))
+        rows, columns = np.unravel_index(near, found.shape)
+        apart = np.maximum(np.abs(rows - row), np.abs(columns - column))
         near = near[apart > _BESIDE]
         if near.size < _FEWEST_LIKE:
             continue
         like = near[np.argsort(np.abs(contrast[near] - contrast[tile]), kind="stable")[:_LIKE]]
         # Where there is little to compare with, white paper is among the like, and lacks nothing.
         usual = float(np.percentile(differs[like] / np.maximum(contrast[like], 1), _USUAL)) * contrast[tile]
-        found[rows[tile], columns[tile]] = differs[tile] / (_UNSEEN + usual)
+        found[row, column] = differs[tile] / (_UNSEEN + usual)
     return found

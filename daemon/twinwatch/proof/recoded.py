@@ -8,6 +8,7 @@ of 223 small edits of them that exceed none cannot be told from noise.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,16 +68,20 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
 
 
 def _most_around(plane: Plane, reach: int) -> Plane:
-    return np.asarray(_neighbours(plane, reach).max(axis=0))
+    """Return the most of every tile's surroundings: of its columns, and then of its rows."""
+    across = _reduced(np.maximum, plane, reach, axis=1)
+    return _reduced(np.maximum, across, reach, axis=0)
 
 
 def _mean_around(plane: Plane) -> Plane:
-    return np.asarray(_neighbours(plane, 2).mean(axis=0, dtype=np.float32))
+    """Return the mean of every tile and those up to two beside it."""
+    total = _reduced(np.add, _reduced(np.add, plane, 2, axis=1), 2, axis=0)
+    return np.asarray(total / np.float32(25))
 
 
-def _neighbours(plane: Plane, reach: int) -> Plane:
-    """Return every tile's surroundings along a new first axis; beyond the edge the last tiles are repeated."""
-    rows, columns = plane.shape[:2]
-    wide = np.pad(plane, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    side = range(2 * reach + 1)
-    return np.stack([wide[y : y + rows, x : x + columns] for y in side for x in side])
+def _reduced(how: np.ufunc, plane: Plane, reach: int, axis: int) -> Plane:
+    """Take every tile together with those up to `reach` beside it along an axis; the last go on beyond the edge."""
+    beside = [(reach, reach) if place == axis else (0, 0) for place in range(plane.ndim)]
+    wide, count = np.pad(plane, beside, mode="edge"), plane.shape[axis]
+    parts = (wide[:, place : place + count] if axis else wide[place : place + count] for place in range(2 * reach + 1))
+    return np.asarray(functools.reduce(how, parts))

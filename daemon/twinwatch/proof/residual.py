@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 TILE = 8
-_STRIP = 128  # rows at a time: what is worked on stays in the processor's cache
+_STRIP = 64  # rows at a time: what is worked on stays in the processor's cache
 
 Plane = NDArray[np.float32]
 
@@ -42,7 +42,8 @@ def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) ->
     width, height = target.size
     columns, rows = _covering(width), _covering(height)
     shape = (len(rows) // TILE, len(columns) // TILE)
-    signed, rough, level = (np.zeros((*shape, 3), dtype=np.float32) for _ in range(3))
+    # Plane by plane in memory: whatever looks at one channel, or at the most of two, reads in one go.
+    signed, rough, level = (np.zeros((3, *shape), dtype=np.float32).transpose(1, 2, 0) for _ in range(3))
     spread, target_spread, rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     for top in range(0, len(rows), _STRIP):
         wanted = rows[top : top + _STRIP]
@@ -50,17 +51,18 @@ def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) ->
         strip = slice(top // TILE, top // TILE + len(wanted) // TILE)
         for channel, (theirs, ours) in enumerate(zip(*_planes((target, made), low, high), strict=True)):
             theirs, ours = (_take(plane, wanted - low, columns) for plane in (theirs, ours))
-            difference = theirs - ours
             level[strip, :, channel] = _tile_mean(ours)
-            apart = bool(difference.any())  # a right re-creation leaves nothing
-            if apart:
-                signed[strip, :, channel] = _tile_mean(difference)
-                rough[strip, :, channel] = _tile_mean(np.abs(difference))
             if channel == 0 and spreads:
-                spread[strip] = _spread(ours, level[strip, :, 0])
-                target_spread[strip] = _spread(theirs, _tile_mean(theirs)) if apart else spread[strip]
-                if apart:
-                    rest[strip] = _spread(difference, signed[strip, :, 0])
+                spread[strip] = target_spread[strip] = _spread(ours, level[strip, :, 0])
+            if np.array_equal(theirs, ours):  # a right re-creation leaves nothing
+                continue
+            if channel == 0 and spreads:
+                target_spread[strip] = _spread(theirs, _tile_mean(theirs))
+            difference = np.subtract(theirs, ours, out=theirs)
+            signed[strip, :, channel] = _tile_mean(difference)
+            if channel == 0 and spreads:
+                rest[strip] = _spread(difference, signed[strip, :, 0])
+            rough[strip, :, channel] = _tile_mean(np.abs(difference, out=difference))
     return Residual(signed, rough, level, spread, target_spread, rest)
 
 
@@ -101,11 +103,24 @@ def _tile_mean(values: NDArray[np.int16]) -> Plane:
     return np.asarray(_tile_sum(values) / np.float32(TILE * TILE), dtype=np.float32)  # at most 64 times 255: it fits
 
 
-def _tile_sum(values: NDArray[Any]) -> NDArray[Any]:
-    """Sum over tiles in the type of the values: rows first, then column by column, which is fastest."""
-    rows, columns = values.shape
-    by_row = np.add.reduce(values.reshape(rows // TILE, TILE, columns), axis=1, dtype=values.dtype)
-    by_column = by_row.reshape(rows // TILE, columns // TILE, TILE)
+def _tile_sum(values: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Sum over tiles in the type of the values."""
+    return _across(np.add.reduce(_in_rows(values), axis=1, dtype=values.dtype))
+
+
+def _square_sum(values: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Sum the squares over tiles."""
+    rows = _in_rows(values)
+    return _across(np.einsum("ijk,ijk->ik", rows, rows, dtype=np.int32))
+
+
+def _in_rows(values: NDArray[np.int16]) -> NDArray[np.int16]:
+    return values.reshape(-1, TILE, values.shape[1])
+
+
+def _across(by_row: NDArray[Any]) -> NDArray[Any]:
+    """Sum what was summed over the rows of tiles column by column, which is fastest."""
+    by_column = by_row.reshape(len(by_row), -1, TILE)
     total: NDArray[Any] = by_column[:, :, 0].copy()
     for place in range(1, TILE):
         total += by_column[:, :, place]
@@ -113,6 +128,5 @@ def _tile_sum(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _spread(values: NDArray[np.int16], mean: Plane) -> Plane:
-    wide = values.astype(np.int32)
-    square = _tile_sum(wide * wide) / np.float32(TILE * TILE)
+    square = _square_sum(values) / np.float32(TILE * TILE)
     return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)
