@@ -23,22 +23,24 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> ImageF
     The weights sum to one, so that no change of tone can hide in it. None when the windows are too small or the fit
     moves the picture.
     """
-    seen, wanted = [], []
+    count, pixels = len(_NEIGHBOURS), 0
+    normal, aims = np.zeros((count, count)), np.zeros(count)
     for one, other in zip(ours, theirs, strict=True):
-        luma, aim = (np.asarray(image.convert("L")).astype(np.float32) for image in (one, other))
+        luma, aim = (np.asarray(image.convert("L")).astype(np.int16) for image in (one, other))
         if min(luma.shape) < _LEAST:
             return None
         centre = luma[2:-2, 2:-2]
         high, wide = centre.shape
-        seen.append(
-            np.stack([(luma[2 + y : 2 + y + high, 2 + x : 2 + x + wide] - centre).ravel() for y, x in _NEIGHBOURS], 1)
-        )
-        wanted.append((aim[2:-2, 2:-2] - centre).ravel())
-    rows, values = np.concatenate(seen), np.concatenate(wanted)
-    # einsum and not a matrix product, which every BLAS rounds in its own way.
-    normal = np.einsum("ij,ik->jk", rows, rows).astype(np.float64)
-    normal += np.eye(len(_NEIGHBOURS)) * 0.5 * len(values)  # half a grey level of noise: no wild fits of flat windows
-    return _kernel(np.linalg.solve(normal, np.einsum("ij,i->j", rows, values).astype(np.float64)))
+        # Whole numbers, of which a double holds these sums exactly: every BLAS, in whatever order, finds the same.
+        seen = np.empty((count, high, wide))
+        for around, (y, x) in zip(seen, _NEIGHBOURS, strict=True):
+            np.subtract(luma[2 + y : 2 + y + high, 2 + x : 2 + x + wide], centre, out=around)
+        rows = seen.reshape(count, -1)
+        normal += rows @ rows.T
+        aims += rows @ (aim[2:-2, 2:-2] - centre).ravel().astype(np.float64)
+        pixels += centre.size
+    normal += np.eye(count) * 0.5 * pixels  # half a grey level of noise: no wild fits of flat windows
+    return _kernel(np.asarray(np.linalg.solve(normal, aims), dtype=np.float64))
 
 
 def _kernel(weights: NDArray[np.float64]) -> ImageFilter.Kernel | None:
