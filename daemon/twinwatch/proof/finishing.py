@@ -106,12 +106,12 @@ class Recoding:
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so, strip by strip, and decode it again; returns RGB."""
-        again = Image.new("RGB", image.size)
+        again = Image.new("RGB", image.size, None)  # not filled: all of it is pasted over
         for top in range(0, image.height, _STRIP):
             stored = io.BytesIO()
             strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
             strip.save(stored, self.codec, quality=self.quality, **_OPTIONS[self.codec])
-            again.paste(Image.open(stored, formats=(self.codec,)).convert("RGB"), (0, top))
+            again.paste(as_rgb(Image.open(stored, formats=(self.codec,))), (0, top))
         return again
 
 

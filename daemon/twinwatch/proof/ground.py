@@ -14,7 +14,7 @@ from twinwatch.imaging.fingerprint import oriented
 from twinwatch.proof.scaling import Box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """RGB pixels as stored, the EXIF orientation that turns them, and what converts their colours after that."""
 

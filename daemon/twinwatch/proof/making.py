@@ -6,6 +6,7 @@ tells. It judges nothing beyond saying how far its result stays from the target.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -46,7 +47,6 @@ class Made:
     how: str
     judgement: judge.Judgement
     distance: float = 0.0  # grey levels
-    image: Image.Image | None = None  # the whole, before any palette or hidden codec
 
 
 class Way:
@@ -66,6 +66,7 @@ class Way:
         self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
+        self._opaque: tuple[Ground, recreate.Target] | None = None
 
     def look(self) -> Made:
         """Search the recipe in a few windows and judge these; on see-through pictures the worse background counts."""
@@ -100,6 +101,13 @@ class Way:
         return replace(worst, how=f"{loaded}{worst.how}{dropped}")
 
     def _scene(self, background: int | None) -> tuple[Ground, recreate.Target]:
+        """Return what is made from what; of pictures that nothing shows through the same ones each time."""
+        if background is not None:
+            return self._shown(background)
+        self._opaque = self._opaque or self._shown(None)
+        return self._opaque
+
+    def _shown(self, background: int | None) -> tuple[Ground, recreate.Target]:
         source, target = self.source, self.target
         stored = source.rgb(background) if self.shrunk == 1 else as_rgb(source.shrunk(self.shrunk))
         turn = composed(source.header.orientation, self._turn, INVERSE[target.header.orientation])
@@ -194,28 +202,42 @@ class Way:
         best = plain[0]
         if len(plain) > 1:
             best = min(plain, key=lambda recipe: recoding.apart(ours(recipe), aims, stored(plain[0])))
+        theirs = target.image.convert("YCbCr")
         tried: list[Made] = []
         for recipe in dict.fromkeys((best, found[0])):
-            made = _whole(ready, target, recipe, self._bounds)
-            if made.image is not None and not made.judgement.mostly_exact and made.judgement.score <= _RECODING_HOPE:
-                made = self._recoded(target.image, made, made.image, stored(recipe))
-            tried.append(made)
-            if made.judgement.proved:
+            tried.append(self._recoded(ready, target, theirs, recipe, stored))
+            if tried[-1].judgement.proved:
                 break
         return min(tried, key=lambda made: made.judgement.score)
 
-    def _recoded(self, target: Image.Image, plain: Made, before: Image.Image, stored: Recoding) -> Made:
-        """Store the re-creation `before` by a codec that loses as much, and judge by what that loses.
+    def _recoded(
+        self,
+        ready: Ground,
+        target: recreate.Target,
+        theirs: Image.Image,
+        recipe: recreate.Recipe,
+        stored: Callable[[recreate.Recipe], Recoding],
+    ) -> Made:
+        """Make the whole, store it by a codec that loses as much, and judge by what that loses.
 
-        `plain` is what it was judged without.
+        `theirs` is the target as YCbCr, `stored` tells how it is stored. What came out equal for the most part, or
+        not nearly, is judged as it is.
         """
-        theirs, again, before = (image.convert("YCbCr") for image in (target, stored.applied(before), before))
+        made = recreate.made(ready, target, recipe)
+        if same(target.image, made):
+            return Made(recipe.words, judge.NOTHING_LEFT)
+        before = made.convert("YCbCr")
+        plain = judge.judge(residual(theirs, before), self._bounds, scaled=ready.size != target.image.size)
+        if plain.mostly_exact or plain.score > _RECODING_HOPE:
+            return Made(recipe.words, plain)
+        codec = stored(recipe)
+        again = codec.applied(made).convert("YCbCr")
         bounds = recoded.OF_ANOTHER if self.target.header.format == "JXL" else recoded.OF_STAND_IN
         found = recoded.judge(residual(theirs, again), residual(again, before, spreads=False), bounds)
         # Whose grain it is shows better without our own noise in it.
-        if plain.judgement.limit == "grain" and plain.judgement.score > max(1.0, found.score):
-            found = replace(found, score=plain.judgement.score, limit="grain")
-        return Made(f"{plain.how}, losing as much as {stored.words}", found)
+        if plain.limit == "grain" and plain.score > max(1.0, found.score):
+            found = replace(found, score=plain.score, limit="grain")
+        return Made(f"{recipe.words}, losing as much as {codec.words}", found)
 
     def _picked(self, ready: Ground, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
@@ -267,7 +289,7 @@ def _whole(
     again = recreate.made(ready, target, replace(recipe, dither=None))
     scaled = ready.size != target.image.size
     if same(target.image, again):
-        return Made(recipe.words, judge.NOTHING_LEFT, image=again)
+        return Made(recipe.words, judge.NOTHING_LEFT)
     if target.palette is not None:
         dither = bool(recipe.dither)
         return Made(recipe.words, paletted.judge(target.image, again, target.palette, dither=dither, scaled=scaled))
@@ -283,7 +305,7 @@ def _whole(
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
     if recipe.sampler is not None and target.image.width < ready.size[0]:
         judgement = replace(judgement, score=round(judgement.score / _LEARNED, 3))
-    return Made(recipe.words, judgement, image=again)
+    return Made(recipe.words, judgement)
 
 
 def _bounds(source: Picture, target: Picture) -> judge.Bounds:

@@ -7,7 +7,7 @@ recipe that comes nearest makes the whole. Pure functions of pixels; nothing her
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby, product
 
@@ -42,6 +42,7 @@ class Target:
     tables: JpegTables | None = None
     palette: Image.Image | None = None  # mode P
     hidden: bool = False  # stored by a codec that does not tell what it left out
+    _seen: dict[tuple[Source, Recipe, Box], Image.Image] = field(default_factory=dict, init=False)  # windows once made
 
     @cached_property
     def windows(self) -> list[Box]:
@@ -214,6 +215,15 @@ def _around(box: Box, size: tuple[int, int], margin: int) -> Box:
 
 
 def _window(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+    """Make a window of the target, once: it is measured first, and then judged."""
+    key = source, replace(recipe, distance=0.0), box
+    if key not in target._seen:
+        target._seen[key] = _cut_out(source, target, recipe, box)
+    return target._seen[key]
+
+
+def _cut_out(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+    """Make a window with a margin around it, which is thrown away."""
     around = _around(box, target.image.size, _CHAIN_MARGIN if recipe.before else _MARGIN)
     left, top = around[:2]
     inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
