@@ -33,6 +33,7 @@ _LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.6
 _AS_STRONG = 0.5  # share of the other's grain
 _CALM = 16  # grey levels that a neighbourhood reaches in the coarse picture: beyond is an edge, which both shots have
 
+_PIXEL = 4  # grey levels by which a pixel may differ where there is no detail
 _SHADOW = 64  # grey levels: darker, light that is kept in eight bits (`scaling.posterised`) differs by more than this
 
 
@@ -83,13 +84,13 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     scale = b.header.upright[0] / size[0]
     palette = "P" in (a.header.mode, b.header.mode)
     most = (_MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE) if palette else (_MOST_TILE, _MOST_PIXEL)
-    apart = bool(tile.max() > most[0] or pixel.max() > most[1])
+    apart = bool(tile.max() > most[0] or pixel > most[1])
     return Glance(
         bits=_distance_in_bits(a, b),
         mean=round(mean, 2),
         transforms=tuple(rivals),
         tile=round(float(tile.max()), 2),
-        pixel=round(float(pixel.max()), 2),
+        pixel=round(pixel, 2),
         at=(round(column * TILE * scale), round(row * TILE * scale)),
         informative=ours.informative and theirs.informative,
         apart=apart,
@@ -98,15 +99,22 @@ def glance(a: Sketch, b: Sketch) -> Glance:
 
 
 def _dark(ours: Coarse, theirs: Coarse) -> NDArray[np.bool_]:
-    return np.minimum(tiles_of(ours.luma), tiles_of(theirs.luma)) < _SHADOW
+    return np.minimum(ours.tiles, theirs.tiles) < _SHADOW
 
 
-def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, Plane]:
-    """Return by how much tiles and pixels differ, as multiples of what detail there excuses."""
-    difference = np.subtract(ours.luma, theirs.luma, dtype=np.int16)
+def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, float]:
+    """Return by how much tiles differ, and the pixel that differs most, as multiples of what detail there excuses."""
     detail = np.minimum(ours.reach, theirs.reach)
-    tile = np.abs(tiles_of(difference)) / (2 + 0.1 * tiles_of(detail))
-    return tile, np.abs(difference).astype(np.float32) / (4 + 0.35 * detail.astype(np.float32))
+    tile = np.abs(ours.tiles - theirs.tiles) / (2 + 0.1 * tiles_of(detail))
+    difference = _difference(ours.luma, theirs.luma).ravel()
+
+    def worth(places: NDArray[np.intp]) -> Plane:
+        allowed = _PIXEL + 0.35 * detail.ravel()[places].astype(np.float32)
+        return np.asarray(difference[places].astype(np.float32) / allowed)
+
+    # Without any detail no pixel is worth more than its difference: hardly one is left to weigh.
+    least = float(worth(np.array([difference.argmax()]))[0])
+    return tile, float(worth(np.flatnonzero(difference >= _PIXEL * least)).max())
 
 
 def _kinship(a: Sketch, b: Sketch, ours: Coarse, theirs: Coarse) -> tuple[float, float]:
@@ -134,8 +142,12 @@ def _orientations(a: Sketch, b: Sketch) -> list[tuple[float, int]]:
 
 
 def _mean_difference(one: Levels, other: Levels) -> float:
-    apart = np.maximum(one, other) - np.minimum(one, other)
+    apart = _difference(one, other)
     return int(apart.sum(dtype=np.uint32)) / apart.size
+
+
+def _difference(one: Levels, other: Levels) -> Levels:
+    return np.asarray(np.maximum(one, other) - np.minimum(one, other))
 
 
 def _distance_in_bits(a: Sketch, b: Sketch) -> int:

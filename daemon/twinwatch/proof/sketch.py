@@ -47,9 +47,12 @@ _KEPT_BYTES = 32 << 20  # of their pixels together
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
-    """What is compared tile by tile: luma, how far each pixel's neighbours reach, and whether it has detail enough."""
+    """What is compared tile by tile: luma, its tiles' means, how far each pixel's neighbours reach, and whether it has
+    detail enough.
+    """
 
     luma: Levels
+    tiles: Plane
     reach: Levels
     informative: bool
 
@@ -110,7 +113,8 @@ class Sketch:
         if (size, turn) not in self._coarse:
             luma = np.asarray(self.small(size, Image.Resampling.HAMMING, turn, luma=True))
             self._coarse.clear()
-            self._coarse[size, turn] = Coarse(luma, reach(luma), _informative(luma))
+            tiles = tiles_of(luma)
+            self._coarse[size, turn] = Coarse(luma, tiles, reach(luma), _informative(luma, tiles))
         return self._coarse[size, turn]
 
     def shown(self) -> Sketch:
@@ -129,15 +133,21 @@ class Sketches:
 
     def __init__(self) -> None:
         self._last: OrderedDict[bytes, Sketch] = OrderedDict()  # by the content digest, the one used last at the end
+        self._weight = 0  # of all of them
 
     def of(self, data: bytes) -> Sketch:
         """Return the sketch of a file; raise UnreadableError when it cannot be decoded."""
         key = blake3(data).digest()
-        found = self._last.pop(key, None) or sketch(data)
+        if key in self._last:
+            self._last.move_to_end(key)
+            return self._last[key]
+        found = sketch(data)
         if found.picture is None:  # else it would be large, and what a proof does with it is not for the next
             self._last[key] = found
-            while len(self._last) > _KEPT or sum(one.weight for one in self._last.values()) > _KEPT_BYTES:
-                self._last.popitem(last=False)
+            self._weight += found.weight
+            while len(self._last) > _KEPT or self._weight > _KEPT_BYTES:
+                _, oldest = self._last.popitem(last=False)
+                self._weight -= oldest.weight
         return found
 
 
@@ -175,7 +185,7 @@ def tiles_of(plane: NDArray[Any]) -> Plane:
     return np.asarray(sums.astype(np.float32, copy=False) / np.float32(TILE**2))
 
 
-def _informative(levels: Levels) -> bool:
+def _informative(levels: Levels, tiles: Plane) -> bool:
     squares = np.square(levels, dtype=np.uint16)
-    spread = np.sqrt(np.maximum(tiles_of(squares) - np.square(tiles_of(levels)), 0))
+    spread = np.sqrt(np.maximum(tiles_of(squares) - np.square(tiles), 0))
     return int((spread >= _DETAIL).sum()) >= max(_DETAILED_TILES, _DETAILED_SHARE * spread.size)
