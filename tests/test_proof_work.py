@@ -1,0 +1,95 @@
+"""What a proof does at most once, counted: decoding, storing and searching are what it costs."""
+
+from __future__ import annotations
+
+import collections
+import io
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from tests.drawing import descriptor, scene, stored
+from twinwatch.photo import Side, Verdict
+from twinwatch.proof import generations, order, prove, recreate
+from twinwatch.proof.finishing import Generation, Recoding, Resaving, encode_jpeg, stand_in
+from twinwatch.proof.picture import Picture, tables_of
+from twinwatch.proof.recreate import Recipe, Target
+from twinwatch.proof.scaling import Box, Source
+
+PHOTO = scene(31, (1200, 900))
+ORIGINAL = stored(PHOTO, quality=93)
+
+
+def verdict(copy: bytes) -> Verdict:
+    with descriptor(ORIGINAL) as one, descriptor(copy) as other:
+        return prove(one, other).verdict
+
+
+def test_which_of_two_was_first_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = order.likely_original
+
+    def counted(a: Picture, b: Picture, transform: int) -> tuple[Side, bool]:
+        asked.append(transform)
+        return real(a, b, transform)
+
+    monkeypatch.setattr(order, "likely_original", counted)
+    rounded = PHOTO.convert("YCbCr").convert("RGB")  # another decoder: the coded bytes do not tell
+    assert verdict(stored(rounded, quality=75)) is Verdict.RE_ENCODED
+    assert asked == [1]
+
+
+@pytest.mark.skipif(stand_in("WEBP") is None, reason="Pillow has no WebP")
+def test_the_whole_is_stored_once_as_a_codec_that_hides_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+    real = Recoding.applied
+
+    def counted(self: Recoding, image: Image.Image) -> Image.Image:
+        sizes.append(image.size)
+        return real(self, image)
+
+    monkeypatch.setattr(Recoding, "applied", counted)
+    assert verdict(stored(PHOTO, "WEBP", quality=80)) is Verdict.RE_ENCODED
+    assert sizes.count(PHOTO.size) == 1
+
+
+def test_no_window_is_made_twice_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: collections.Counter[object] = collections.Counter()
+    real = recreate.made
+
+    def counted(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
+        if box is not None:
+            made[source, target.tables, replace(recipe, distance=0.0), box] += 1
+        return real(source, target, recipe, box)
+
+    monkeypatch.setattr(recreate, "made", counted)
+    small = PHOTO.resize((700, 525), Image.Resampling.BICUBIC).resize((600, 450), Image.Resampling.BILINEAR)
+    assert verdict(stored(small, quality=80)) is Verdict.RE_ENCODED
+    assert made
+    assert max(made.values()) == 1
+
+
+def test_a_chain_of_generations_is_stored_once_for_all_that_begin_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Image.open(io.BytesIO(stored(PHOTO, quality=85))) as opened:
+        own = tables_of(opened)
+    assert own is not None
+    windows = [PHOTO.crop((left, 300, left + 128, 428)) for left in (0, 300, 600)]
+    aims = [encode_jpeg(Generation(62, 2).applied(window), own) for window in windows]
+    stores: list[Generation | Resaving] = []
+    by_quality, by_tables = Generation.applied, Resaving.applied
+
+    def counted(self: Generation, image: Image.Image) -> Image.Image:
+        stores.append(self)
+        return by_quality(self, image)
+
+    def counted_too(self: Resaving, image: Image.Image) -> Image.Image:
+        stores.append(self)
+        return by_tables(self, image)
+
+    monkeypatch.setattr(Generation, "applied", counted)
+    monkeypatch.setattr(Resaving, "applied", counted_too)
+    assert generations.earlier(windows, own, aims) == (0.0, (Generation(62, 2),))
+    # 61 generations in one window, alone (two stores) and after one saving with the file's own tables (one store of it
+    # for all, then two each), and then the best few in all windows.
+    assert len(stores) <= 4 * 61 + 80
