@@ -42,7 +42,9 @@ class Target:
     tables: JpegTables | None = None
     palette: Image.Image | None = None  # mode P
     hidden: bool = False  # stored by a codec that does not tell what it left out
-    _seen: dict[tuple[Source, Recipe, Box], Image.Image] = field(default_factory=dict, init=False)  # windows once made
+    # Windows that were made once: scaled only, by a scaler and with a margin, and by a recipe.
+    _scaled: dict[tuple[Source, str | Sampler, Box], Image.Image] = field(default_factory=dict, init=False)
+    _made: dict[tuple[Source, Recipe, Box], Image.Image] = field(default_factory=dict, init=False)
 
     @cached_property
     def windows(self) -> list[Box]:
@@ -94,7 +96,7 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     for recipe in [one for one in best if one.scaler != IN_EIGHT_BITS][:_RIVALS]:
         if best[0].distance <= _EXACT:
             break
-        ours = [_window(source, Target(target.image), recipe, box) for box in boxes]
+        ours = [_scaled_window(source, target, recipe, box) for box in boxes]
         if (kernel := fitted(ours, aims)) is not None:
             best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
     worse = _FILTERED_UNSCALED if source.size == target.image.size else _FILTERED
@@ -158,9 +160,17 @@ def saved_again(source: Source, target: Target, recipe: Recipe, at: tuple[int, i
 
 def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
     """Make the target, or a window of it, from the source."""
+    return _finished(_scaled(source, target, recipe, box or (0, 0, *target.image.size)), target, recipe)
+
+
+def _scaled(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
     size = target.image.size
     scale = recipe.sampler or scalers(source.size, size)[recipe.scaler]
-    scaled = scale(source, size, box or (0, 0, *size))
+    return scale(source, size, box)
+
+
+def _finished(scaled: Image.Image, target: Target, recipe: Recipe) -> Image.Image:
+    """Do to scaled pixels what comes after scaling."""
     if recipe.kernel is not None:
         scaled = scaled.filter(recipe.kernel)
     for generation in recipe.before:
@@ -217,17 +227,31 @@ def _around(box: Box, size: tuple[int, int], margin: int) -> Box:
 def _window(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
     """Make a window of the target, once: it is measured first, and then judged."""
     key = source, replace(recipe, distance=0.0), box
-    if key not in target._seen:
-        target._seen[key] = _cut_out(source, target, recipe, box)
-    return target._seen[key]
+    if key not in target._made:
+        around = _around(box, target.image.size, _CHAIN_MARGIN if recipe.before else _MARGIN)
+        target._made[key] = _finished(_surroundings(source, target, recipe, around), target, recipe).crop(
+            _inside(box, around)
+        )
+    return target._made[key]
 
 
-def _cut_out(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
-    """Make a window with a margin around it, which is thrown away."""
-    around = _around(box, target.image.size, _CHAIN_MARGIN if recipe.before else _MARGIN)
+def _scaled_window(source: Source, target: Target, recipe: Recipe, box: Box) -> Image.Image:
+    """Make a window as it is before anything comes after scaling."""
+    around = _around(box, target.image.size, _MARGIN)
+    return _surroundings(source, target, recipe, around).crop(_inside(box, around))
+
+
+def _surroundings(source: Source, target: Target, recipe: Recipe, around: Box) -> Image.Image:
+    """Scale a window with the margin around it, once for all that may come after."""
+    key = source, recipe.sampler or recipe.scaler, around
+    if key not in target._scaled:
+        target._scaled[key] = _scaled(source, target, recipe, around)
+    return target._scaled[key]
+
+
+def _inside(box: Box, around: Box) -> Box:
     left, top = around[:2]
-    inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    return made(source, target, recipe, around).crop(inner)
+    return (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
 
 
 def _measured(source: Source, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:

@@ -32,6 +32,8 @@ _DARKEST, _BRIGHTEST = 0.984, 1.005
 _APART = 0.1  # source pixels: places that differ by less everywhere are the same
 
 Kernel = NDArray[np.float64]
+Hats = tuple[NDArray[np.intp], NDArray[np.float32]]
+"""Of `_hats`: the pixels around each place, and the share of each point of a kernel in their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,14 @@ class Sampler:
         """Scale, as every `Scaler` does."""
         around = _around(source, self.axes, [_reach(kernel) for kernel in self.kernels], box)
         pixels = np.asarray(source.part(around))
-        across, down = (self.axes[axis].at(np.arange(box[axis], box[axis + 2])) - around[axis] for axis in (0, 1))
+        across, down = (
+            _hats(
+                self.axes[axis].at(np.arange(box[axis], box[axis + 2])) - around[axis],
+                pixels.shape[1 - axis],
+                _reach(self.kernels[axis]),
+            )
+            for axis in (0, 1)
+        )
         made = _resampled(pixels, down, self.kernels[1])
         made = _resampled(made.transpose(1, 0, 2), across, self.kernels[0]).transpose(1, 0, 2)
         return Image.fromarray(np.clip(np.rint(made), 0, 255).astype(np.uint8))
@@ -138,7 +147,8 @@ def _fitted(
         ours = np.asarray(source.part(around).convert("L"))[:, :, None]
         theirs = np.asarray(target.crop(box).convert("L")).astype(np.float32)
         places = [axes[axis].at(np.arange(box[axis], box[axis + 2])) - around[axis] for axis in (0, 1)]
-        samples.append((ours, theirs, places[0], places[1]))
+        hats = [_hats(places[axis], ours.shape[1 - axis], reaches[axis]) for axis in (0, 1)]
+        samples.append((ours, theirs, hats[0], hats[1]))
     across, down = (_tent(reach, axis.step) for reach, axis in zip(reaches, axes, strict=True))
     error = math.inf
     for _ in range(_ROUNDS):
@@ -152,13 +162,12 @@ def _fitted(
 
 
 def _solved(
-    samples: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]], reach: int
+    samples: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], Hats]], reach: int
 ) -> tuple[Kernel, float]:
-    """Return the kernel with which, along rows of pixels at these places, ours become theirs; and the error."""
+    """Return the kernel with which, along rows of pixels around places, ours become theirs; and the error."""
     count = 2 * _PER_PIXEL * (reach + 1) + 1
     normal, aim, square, number = np.zeros((count, count)), np.zeros(count), 0.0, 0
-    for ours, theirs, places in samples:
-        taps, hats = _hats(places, len(ours), reach)
+    for ours, theirs, (taps, hats) in samples:
         seen = np.einsum("mtk,mtw->kmw", hats, ours[taps], optimize=True).reshape(count, -1)
         wanted = theirs.reshape(-1)
         normal += (seen @ seen.T).astype(np.float64)
@@ -170,13 +179,11 @@ def _solved(
     return kernel, (square - float(aim @ kernel)) / number
 
 
-def _resampled(
-    pixels: NDArray[np.uint8] | NDArray[np.float32], places: NDArray[np.float64], kernel: Kernel
-) -> NDArray[np.float32]:
-    """Return sums of rows around these places, weighted by the kernel; shape (places, columns, channels)."""
-    taps, hats = _hats(places, len(pixels), _reach(kernel))
+def _resampled(pixels: NDArray[np.uint8] | NDArray[np.float32], around: Hats, kernel: Kernel) -> NDArray[np.float32]:
+    """Return sums of rows around places, weighted by the kernel; shape (places, columns, channels)."""
+    taps, hats = around
     weights = (hats @ kernel.astype(np.float32)).astype(np.float32)
-    made = np.zeros((len(places), *pixels.shape[1:]), dtype=np.float32)
+    made = np.zeros((len(taps), *pixels.shape[1:]), dtype=np.float32)
     for tap in range(taps.shape[1]):
         made += weights[:, tap, None, None] * pixels[taps[:, tap]]
     return made
