@@ -19,7 +19,7 @@ from twinwatch.proof.ground import Ground
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
 from twinwatch.proof.quantised import excused_at_edges, explained
-from twinwatch.proof.residual import joined, residual
+from twinwatch.proof.residual import Levels, joined, levels, residual
 
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
@@ -202,7 +202,7 @@ class Way:
         best = plain[0]
         if len(plain) > 1:
             best = min(plain, key=lambda recipe: recoding.apart(ours(recipe), aims, stored(plain[0])))
-        theirs = target.image.convert("YCbCr")
+        theirs = levels(target.image)
         tried: list[Made] = []
         for recipe in dict.fromkeys((best, found[0])):
             tried.append(self._recoded(ready, target, theirs, recipe, stored))
@@ -214,24 +214,24 @@ class Way:
         self,
         ready: Ground,
         target: recreate.Target,
-        theirs: Image.Image,
+        theirs: Levels,
         recipe: recreate.Recipe,
         stored: Callable[[recreate.Recipe], Recoding],
     ) -> Made:
         """Make the whole, store it by a codec that loses as much, and judge by what that loses.
 
-        `theirs` is the target as YCbCr, `stored` tells how it is stored. What came out equal for the most part, or
-        not nearly, is judged as it is.
+        `theirs` are the levels of the target, `stored` tells how it is stored. What came out equal for the most part,
+        or not nearly, is judged as it is.
         """
         made = recreate.made(ready, target, recipe)
         if same(target.image, made):
             return Made(recipe.words, judge.NOTHING_LEFT)
-        before = made.convert("YCbCr")
+        before = levels(made)
         plain = judge.judge(residual(theirs, before), self._bounds, scaled=ready.size != target.image.size)
         if plain.mostly_exact or plain.score > _RECODING_HOPE:
             return Made(recipe.words, plain)
         codec = stored(recipe)
-        again = codec.applied(made).convert("YCbCr")
+        again = levels(codec.applied(made))
         bounds = recoded.OF_ANOTHER if self.target.header.format == "JXL" else recoded.OF_STAND_IN
         found = recoded.judge(residual(theirs, again), residual(again, before, spreads=False), bounds)
         # Whose grain it is shows better without our own noise in it.

@@ -37,8 +37,35 @@ class Residual:
     rest: Plane
 
 
-def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) -> Residual:
-    """Subtract two RGB or YCbCr pictures of one size; without `spreads` those three maps are left at 0."""
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Y, Cb and Cr of a picture, each of shape (height, width): made once of what is subtracted more than once."""
+
+    planes: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.planes[0].shape
+        return width, height
+
+    def rows(self, low: int, high: int) -> tuple[NDArray[np.uint8], ...]:
+        """Return these rows of each plane."""
+        return tuple(plane[low:high] for plane in self.planes)
+
+
+def levels(image: Image.Image) -> Levels:
+    """Take an RGB picture apart, strip by strip."""
+    planes = tuple(np.empty((image.height, image.width), dtype=np.uint8) for _ in range(3))
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        for plane, part in zip(planes, _rows(image, top, bottom), strict=True):
+            plane[top:bottom] = part
+    return Levels(planes)
+
+
+def residual(target: Image.Image | Levels, made: Image.Image | Levels, *, spreads: bool = True) -> Residual:
+    """Subtract two pictures of one size, RGB or taken apart; without `spreads` those three maps are left at 0."""
     width, height = target.size
     columns, rows = _covering(width), _covering(height)
     shape = (len(rows) // TILE, len(columns) // TILE)
@@ -49,8 +76,9 @@ def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) ->
         wanted = rows[top : top + _STRIP]
         low, high = int(wanted.min()), int(wanted.max()) + 1
         strip = slice(top // TILE, top // TILE + len(wanted) // TILE)
-        for channel, (theirs, ours) in enumerate(zip(*_planes((target, made), low, high), strict=True)):
-            theirs, ours = (_take(plane, wanted - low, columns) for plane in (theirs, ours))
+        parts = (_rows(picture, low, high) for picture in (target, made))
+        for channel, both in enumerate(zip(*parts, strict=True)):
+            theirs, ours = (_take(plane, wanted - low, columns).astype(np.int16) for plane in both)
             level[strip, :, channel] = _tile_mean(ours)
             if channel == 0 and spreads:
                 spread[strip] = target_spread[strip] = _spread(ours, level[strip, :, 0])
@@ -66,14 +94,12 @@ def residual(target: Image.Image, made: Image.Image, *, spreads: bool = True) ->
     return Residual(signed, rough, level, spread, target_spread, rest)
 
 
-def _planes(images: Sequence[Image.Image], low: int, high: int) -> list[tuple[NDArray[np.int16], ...]]:
-    """Return Y, Cb and Cr of these rows of each picture."""
-    found = []
-    for image in images:
-        part = image.crop((0, low, image.width, high))
-        seen = part if part.mode == "YCbCr" else part.convert("YCbCr")
-        found.append(tuple(np.asarray(band).astype(np.int16) for band in seen.split()))
-    return found
+def _rows(picture: Image.Image | Levels, low: int, high: int) -> tuple[NDArray[np.uint8], ...]:
+    """Return Y, Cb and Cr of these rows."""
+    if isinstance(picture, Levels):
+        return picture.rows(low, high)
+    part = picture.crop((0, low, picture.width, high)).convert("YCbCr")
+    return tuple(np.asarray(band) for band in part.split())
 
 
 def joined(parts: Sequence[Residual]) -> Residual:
@@ -81,7 +107,7 @@ def joined(parts: Sequence[Residual]) -> Residual:
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
 
 
-def _take(plane: NDArray[np.int16], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.int16]:
+def _take(plane: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
     """Return the plane with whole tiles only; the rows and columns are those of `_covering`."""
     if len(columns) != plane.shape[1] or columns[-1] != len(columns) - 1:
         plane = plane[:, columns]
