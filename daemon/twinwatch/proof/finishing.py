@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -105,14 +106,15 @@ class Recoding:
         return f"{self.codec} of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
-        """Store the picture so, strip by strip, and decode it again; returns RGB."""
-        again = Image.new("RGB", image.size, None)  # not filled: all of it is pasted over
+        """Store the picture so and decode it again; returns RGB."""
+        stored = io.BytesIO()
+        image.save(stored, self.codec, quality=self.quality, **_OPTIONS[self.codec])
+        return as_rgb(Image.open(stored, formats=(self.codec,)))
+
+    def strips(self, image: Image.Image) -> Iterator[Image.Image]:
+        """Store the picture so, strip by strip from its top, and decode each again; gives RGB."""
         for top in range(0, image.height, _STRIP):
-            stored = io.BytesIO()
-            strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
-            strip.save(stored, self.codec, quality=self.quality, **_OPTIONS[self.codec])
-            again.paste(as_rgb(Image.open(stored, formats=(self.codec,))), (0, top))
-        return again
+            yield self.applied(image.crop((0, top, image.width, min(top + _STRIP, image.height))))
 
 
 def stand_in(format_: str) -> str | None:

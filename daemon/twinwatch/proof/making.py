@@ -202,7 +202,7 @@ class Way:
         best = plain[0]
         if len(plain) > 1:
             best = min(plain, key=lambda recipe: recoding.apart(ours(recipe), aims, stored(plain[0])))
-        theirs = levels(target.image)
+        theirs = levels(target.image.size, [target.image])
         tried: list[Made] = []
         for recipe in dict.fromkeys((best, found[0])):
             tried.append(self._recoded(ready, target, theirs, recipe, stored))
@@ -226,12 +226,12 @@ class Way:
         made = recreate.made(ready, target, recipe)
         if same(target.image, made):
             return Made(recipe.words, judge.NOTHING_LEFT)
-        before = levels(made)
+        before = levels(made.size, [made])
         plain = judge.judge(residual(theirs, before), self._bounds, scaled=ready.size != target.image.size)
         if plain.mostly_exact or plain.score > _RECODING_HOPE:
             return Made(recipe.words, plain)
         codec = stored(recipe)
-        again = levels(codec.applied(made))
+        again = levels(made.size, codec.strips(made))
         bounds = recoded.OF_ANOTHER if self.target.header.format == "JXL" else recoded.OF_STAND_IN
         found = recoded.judge(residual(theirs, again), residual(again, before, spreads=False), bounds)
         # Whose grain it is shows better without our own noise in it.

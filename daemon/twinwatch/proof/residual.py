@@ -6,7 +6,7 @@ their neighbours where the size is not a multiple of eight, so that no pixel goe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -54,13 +54,16 @@ class Levels:
         return tuple(plane[low:high] for plane in self.planes)
 
 
-def levels(image: Image.Image) -> Levels:
-    """Take an RGB picture apart, strip by strip."""
-    planes = tuple(np.empty((image.height, image.width), dtype=np.uint8) for _ in range(3))
-    for top in range(0, image.height, _STRIP):
-        bottom = min(top + _STRIP, image.height)
-        for plane, part in zip(planes, _rows(image, top, bottom), strict=True):
-            plane[top:bottom] = part
+def levels(size: tuple[int, int], strips: Iterable[Image.Image]) -> Levels:
+    """Take an RGB picture of this size apart, handed out in strips from its top to its bottom, or as one."""
+    planes = tuple(np.empty(size[::-1], dtype=np.uint8) for _ in range(3))
+    top = 0
+    for strip in strips:
+        for low in range(0, strip.height, _STRIP):
+            high = min(low + _STRIP, strip.height)
+            for plane, part in zip(planes, _rows(strip, low, high), strict=True):
+                plane[top + low : top + high] = part
+        top += strip.height
     return Levels(planes)
 
 
