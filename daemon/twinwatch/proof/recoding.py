@@ -24,12 +24,13 @@ _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has someth
 def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], codec: str) -> Recoding:
     """Return the recoding of our windows (RGB) that differs from them as much as theirs do, in the median tile."""
     before = [_luma(image) for image in ours]
-    aim = _noise(before, [_luma(image) for image in theirs])
+    asked = _detailed(before)
+    aim = _noise(before, [_luma(image) for image in theirs], asked)
 
     def more(quality: int) -> float:
         """Return how much more than theirs is lost at a quality, as a logarithm."""
         after = [_luma(Recoding(codec, quality).applied(image)) for image in ours]
-        return math.log((_noise(before, after) + _NO_NOISE) / (aim + _NO_NOISE))
+        return math.log((_noise(before, after, asked) + _NO_NOISE) / (aim + _NO_NOISE))
 
     worst, best = _WORST, _BEST  # the better the quality the less is lost
     seen = {best: more(best)}
@@ -53,16 +54,19 @@ def _luma(image: Image.Image) -> NDArray[np.int16]:
     return np.asarray(image.convert("L")).astype(np.int16)
 
 
-def _noise(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]]) -> float:
-    """Return the mean absolute difference, in grey levels, of the median tile that has detail.
+def _detailed(windows: Sequence[NDArray[np.int16]]) -> NDArray[np.bool_]:
+    """Tell which tiles of all windows have detail: all of them where none has.
 
-    On flat ground every quality leaves next to nothing; without any detail all tiles count.
+    On flat ground every quality leaves next to nothing.
     """
+    detailed = np.concatenate([_tiles(one).std(axis=1) for one in windows]) >= _DETAIL
+    return np.asarray(detailed if detailed.any() else ~detailed)
+
+
+def _noise(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]], asked: NDArray[np.bool_]) -> float:
+    """Return the mean absolute difference, in grey levels, of the median tile among those `asked` for."""
     apart = np.concatenate([_tiles(np.abs(one - other)).mean(axis=1) for one, other in zip(before, after, strict=True)])
-    detailed = np.concatenate([_tiles(one).std(axis=1) for one in before]) >= _DETAIL
-    if detailed.any():
-        apart = apart[detailed]
-    return float(np.median(apart)) if apart.size else 0.0
+    return float(np.median(apart[asked])) if apart.size else 0.0
 
 
 def _tiles(plane: NDArray[np.int16]) -> NDArray[np.int16]:
