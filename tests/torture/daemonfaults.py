@@ -261,6 +261,7 @@ CASES: dict[str, tuple[Callable[[Plug], None], str, str, str]] = {
     ),
 }
 EACH = 20  # cycles of one daemon; then it is stopped, judged, and a new one begins
+EACH_HANGING = 3  # the same of a disk that hangs: each time it is left alone for longer
 
 
 def daemon_faults(profile: Profile, name: str) -> Iterator[Figure]:
@@ -268,8 +269,9 @@ def daemon_faults(profile: Profile, name: str) -> Iterator[Figure]:
     act, number, words, target = CASES[name]
     wanted = profile.times(int(target), quick=2)
     broken: Counter[str] = Counter()
-    for done in range(0, wanted, EACH):
-        batch = min(EACH, wanted - done)
+    each = EACH_HANGING if act is hanging else EACH
+    for done in range(0, wanted, each):
+        batch = min(each, wanted - done)
         plug = Plug(profile.folder / name, profile.seed + done)
         try:
             plug.daemon.start().wait_for("level")

@@ -31,7 +31,7 @@ LOOK_SECONDS = 1.0
 """How often a daemon that was left behind is looked at."""
 
 LONGEST_REST = 3600.0
-"""Seconds that a disk is left alone at the most, after it answered, because it hung before."""
+"""Seconds that a disk which hung before is left alone at the most after it answers; older hangs are forgotten."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _MESSAGE = 1 << 18  # bytes
@@ -120,7 +120,7 @@ class Supervisor:
         self._pid = 0  # of the daemon that works
         self._line: Line
         self._behind: list[_Behind] = []
-        self._times: dict[Path, int] = {}  # how often the disk of a root hung
+        self._hung: dict[Path, list[float]] = {}  # when the disk of a root hung lately (monotonic)
         self._resting: dict[Path, float] = {}  # roots whose disk has answered, and when they are taken up (monotonic)
         self._stopping = False
 
@@ -179,8 +179,9 @@ class Supervisor:
         # Stopped, not killed: a kill may end the wait of some file systems, and we would take that for an answer.
         os.kill(self._pid, signal.SIGSTOP)
         self._behind.append(_Behind(self._pid, self._line, roots))
+        now = time.monotonic()
         for root in roots:
-            self._times[root] = self._times.get(root, 0) + 1
+            self._hung[root] = [at for at in self._hung.get(root, []) if now - at < LONGEST_REST] + [now]
 
     def _look_after(self) -> None:
         """End what was left behind and has come out of its call, and take its roots up again."""
@@ -203,7 +204,7 @@ class Supervisor:
 
         Each time costs all other roots a walk; a disk that fails sector by sector hangs at each of them.
         """
-        times = self._times[root]
+        times = len(self._hung[root])
         return 0.0 if times == 1 else min(LONGEST_REST, self._config.hang_seconds * 2.0 ** (times - 1))
 
     def _end(self, *, hangs: bool) -> Never:
