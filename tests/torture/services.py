@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.running import until
-from tests.torture.disks import UnavailableError, children, require, run
+from tests.stalling import stalled
+from tests.torture.disks import UnavailableError, children, require, run, unmount
 from tests.torture.figures import REPOSITORY, Figure
 from tests.torture.library import CONFIG, HELD, Library
 from tests.torture.profile import Profile
@@ -60,6 +61,7 @@ class Machine:
         self.disk = folder / "disk"
         self._log = folder / "boot.log"
         self.disk.mkdir(parents=True)
+        run("mount", "-t", "tmpfs", "tmpfs", self.disk)  # another disk than the one that the index is on
         system = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
         own = Path(sys.base_prefix) != Path("/usr")
         packages = NEEDED if own else f"{NEEDED},python3"
@@ -83,11 +85,15 @@ class Machine:
         self._place(f"etc/systemd/system/{UNIT}.d/here.conf", DROP_IN)
         self._place(f"etc/systemd/system/{MOUNT}", MOUNT_UNIT)
         self._place("etc/ld.so.conf.d/twinwatch.conf", "/opt/twinwatch/python/lib\n")
-        self._place("etc/twinwatch/config.yaml", CONFIG.format(root=f"{WHERE}/photos"))
+        self._place("etc/twinwatch/config.yaml", CONFIG.format(root=f"{WHERE}/photos") + "hang_seconds: 1\n")
         (self.root / "srv/photos").mkdir(parents=True, exist_ok=True)
         run("chroot", self.root, "useradd", "--system", "twinwatch")
         self._process: subprocess.Popen[bytes] | None = None
         self._first = 0  # the container's first process
+
+    def seen(self, path: str) -> Path:
+        """Return where a path of the machine is, as the machine sees it."""
+        return Path(f"/proc/{self._first}/root{path}")
 
     def _place(self, path: str, text: str) -> None:
         where = self.root / path
@@ -231,6 +237,15 @@ def unmounted(service: Service) -> None:
     service.start()
 
 
+def hanging(service: Service) -> None:
+    """Its disk hangs for longer than systemd waits for a sign of life: it lives on, and is the same when it answers."""
+    before = service.pid()
+    with stalled(service.machine.seen(WHERE)):
+        service.arrive()
+        time.sleep(2 * WATCHDOG)  # how long it hangs is what is tried
+    service.broken["untrue"] += service.pid() != before
+
+
 def stopped(service: Service) -> None:
     """It is stopped while it moves."""
     service.arrive(3)
@@ -245,6 +260,7 @@ FAULTS: dict[str, tuple[Callable[[Service], None], str]] = {
     "ready": (ready, "the unit under systemd: idle, stopped and started, ready when it says so"),
     "hung": (hung, f"the unit under systemd: hung, with WatchdogSec={WATCHDOG}, and started again"),
     "crashed": (crashed, "the unit under systemd: killed and started again"),
+    "hanging": (hanging, "the unit under systemd: its disk hangs for longer than WatchdogSec, and it lives on"),
     "unmounted": (unmounted, "the unit under systemd: its disk is unmounted, which stops it (BindsTo)"),
     "stopped": (stopped, "the unit under systemd: stopped in the middle of moves"),
 }
@@ -268,4 +284,5 @@ def services(profile: Profile) -> Iterator[Figure]:
                 service.wait_held()
             note = f"back after {service.slowest:.1f} s at the latest" if service.slowest else ""
             yield Figure("F27", words, times, str(TIMES), service.judge(), note)
+    unmount(machine.disk)
     shutil.rmtree(folder, ignore_errors=True)
