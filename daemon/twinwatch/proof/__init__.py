@@ -10,7 +10,8 @@ by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `m
 `order` that the files speak for (`requantised`: coefficients that keep another file's steps);
 `recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
-out, `judge` decides: with `paletted` for 256 colours or fewer, with `recoded` for codecs that hide what they did.
+out, `judge` decides: with `paletted` and `octrees` for 256 colours or fewer, with `recoded` for codecs that hide what
+they did.
 `comparators` stand apart: other scripts' numbers.
 
 Runs in a child without a file system: call `warm` before it goes away.

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.proof import judge, paletted, recoded, recoding, recreate
-from twinwatch.proof.finishing import Recoding, stand_in
+from twinwatch.proof.finishing import Recoding, quantise, stand_in
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
@@ -114,7 +114,7 @@ class Way:
         coloured = None
         if not self._dropped and source.profile != target.profile:
             coloured = partial(with_profile, source=source.profile, target=target.profile)
-        palette = None if target.see_through() else target.palette
+        palette = None if target.palette is None or target.see_through() else paletted.in_use(target.palette)
         shown = target.rgb(background)
         return Ground(stored, turn, coloured), recreate.Target(shown, target.tables, palette, self._codec is not None)
 
@@ -271,15 +271,21 @@ def _in_windows(
     ready: Ground, target: recreate.Target, recipe: recreate.Recipe, bounds: judge.Bounds
 ) -> judge.Judgement:
     """Judge the windows; the worst of them stands for the picture, with the share of all that came out equal."""
-    judged, lefts = [], []
+    judged, lefts, reached = [], [], []
     plain = replace(recipe, dither=None) if target.palette is not None else recipe
     for box, window in recreate.made_windows(ready, target, plain):
-        excuse = None if target.palette is None else paletted.cost(window, target.palette)
         lefts.append(residual(target.image.crop(box), window))
+        excuse = None
+        if target.palette is not None:
+            excuse = paletted.cost(window, target.palette)
+            reached.append(residual(target.image.crop(box), quantise(window, target.palette, dither=True)))
         judged.append(judge.judge(lefts[-1], bounds, window=(box[0], box[1]), excuse=excuse))
     worst = max(judged, key=lambda judgement: judgement.score)
     exact = sum(judgement.exact for judgement in judged) / len(judged)
-    return judge.with_tone(replace(worst, exact=exact), joined(lefts), bounds)
+    found = replace(worst, exact=exact)
+    # What a palette cannot show is no tone.
+    tones = [judge.with_tone(found, joined(each), bounds) for each in (lefts, reached) if each]
+    return min(tones, key=lambda judgement: judgement.score)
 
 
 def _whole(

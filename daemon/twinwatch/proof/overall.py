@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twinwatch.proof.residual import Residual
+from twinwatch.proof.residual import TILE, Residual
 
 _WIDE = 8  # tiles
 _HARDLY_COLOURED = 4.0  # squared grey levels: deviation of both chromas together where a tenth of it is a codec's noise
@@ -19,15 +19,41 @@ def grain(left: Residual) -> tuple[float, float]:
     Grain is what the smoothest tiles hold beside their mean. A copy keeps it or loses it; the next frame of a
     burst has as much, but its own. (1, 0) when there is no grain to speak of.
     """
-    ours, theirs, rest = (np.square(plane) for plane in (left.spread, left.target_spread, left.rest))
+    smooth = _smoothest(left)
+    if not smooth.any():
+        return 1.0, 0.0
+    ours, theirs, together = _energies(left, smooth)
+    return together / max((ours * theirs) ** 0.5, 1e-6), theirs / ours
+
+
+def grain_kept(left: Residual) -> tuple[float, float]:
+    """Return how much of the re-creation's grain is in the target, as a share, and how surely, as a standard deviation.
+
+    Whatever noise the target has of its own: error diffusion adds much, and leaves all of the grain in it. (1, 0) when
+    there is no grain to speak of.
+    """
+    smooth = _smoothest(left)
+    if not smooth.any():
+        return 1.0, 0.0
+    ours, theirs, together = _energies(left, smooth)
+    return together / ours, (theirs / ours / (float(smooth.sum()) * TILE * TILE)) ** 0.5
+
+
+def _smoothest(left: Residual) -> NDArray[np.bool_]:
+    """Tell which tiles hold grain and as little else as any; none when they are too few to speak of."""
     smooth = (left.spread >= _GRAIN[0]) & (left.spread <= _GRAIN[1])
     ranked = np.sort(left.spread[smooth])
     if len(ranked) < _FEWEST:
-        return 1.0, 0.0
-    smooth &= left.spread <= ranked[max(_FEWEST, len(ranked) // 10) - 1]
-    ours_all, theirs_all, rest_all = (float(plane[smooth].sum()) for plane in (ours, theirs, rest))
-    together = (ours_all + theirs_all - rest_all) / 2
-    return together / max((ours_all * theirs_all) ** 0.5, 1e-6), theirs_all / ours_all
+        return np.zeros_like(smooth)
+    return np.asarray(smooth & (left.spread <= ranked[max(_FEWEST, len(ranked) // 10) - 1]))
+
+
+def _energies(left: Residual, tiles: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return the energy beside the mean of the re-creation, of the target, and what they have together."""
+    ours, theirs, rest = (
+        float(np.square(plane)[tiles].sum()) for plane in (left.spread, left.target_spread, left.rest)
+    )
+    return ours, theirs, (ours + theirs - rest) / 2
 
 
 def tone_change(left: Residual, paler: float = 0.0) -> tuple[float, float]:

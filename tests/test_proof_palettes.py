@@ -1,0 +1,116 @@
+"""Copies with a palette: what 256 colours or fewer cost is excused, and hides neither an edit nor another shot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from tests.drawing import brightened, descriptor, scene, stored
+from twinwatch.photo import Evidence, Verdict
+from twinwatch.proof import prove
+from twinwatch.proof.octrees import strange
+
+DIFFUSED = Image.Dither.FLOYDSTEINBERG
+FAST_OCTREE = Image.Quantize.FASTOCTREE
+
+
+def _octree(picture: Image.Image, colours: int = 256) -> Image.Image:
+    return picture.quantize(colours, FAST_OCTREE, dither=Image.Dither.NONE)
+
+
+def _leftwards(picture: Image.Image, palette: Image.Image) -> Image.Image:
+    """Diffuse errors from right to left, which meets our own error diffusion in no pixel."""
+    return ImageOps.mirror(ImageOps.mirror(picture).quantize(palette=palette, dither=DIFFUSED))
+
+
+def _stamped(picture: Image.Image, share: float) -> Image.Image:
+    """Write a name over the sky that lets all but this share of it through."""
+    layer = Image.new("L", picture.size, 0)
+    font = ImageFont.load_default(picture.height // 10)
+    ImageDraw.Draw(layer).text((picture.width // 10, picture.height // 10), "(c) A. Person", round(255 * share), font)
+    return Image.composite(Image.new("RGB", picture.size, "white"), picture, layer)
+
+
+def _warmer(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture) * np.array([1.025, 1.0, 0.975])
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def _compared(seed: int, change: Callable[[Image.Image], Image.Image]) -> Evidence:
+    """Compare a JPEG of a scene with what a program made of its pixels."""
+    photo = stored(scene(seed), quality=95)
+    seen = Image.open(io.BytesIO(photo)).convert("RGB")
+    with descriptor(photo) as original, descriptor(stored(change(seen), "GIF")) as other:
+        return prove(original, other)
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_an_octree_of_few_leaves_is_a_copy(seed: int) -> None:
+    evidence = _compared(seed, lambda seen: _octree(seen, 100))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+@pytest.mark.parametrize("colours", [256, 100])
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_an_octree_tells_what_was_edited_before(seed: int, colours: int) -> None:
+    for edit in (lambda seen: _stamped(seen, 0.055), brightened, _warmer):
+        evidence = _compared(seed, lambda seen, edit=edit: _octree(edit(seen), colours))  # type: ignore[misc]
+        assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def test_only_an_octree_is_told_by_its_leaves() -> None:
+    picture = scene(3)
+    told = strange(picture, _octree(picture))
+    assert told is not None
+    assert told.max() == 0
+    edited = strange(picture, _octree(_stamped(picture, 0.055)))
+    assert edited is not None
+    assert edited.max() > 6
+    for other in (picture.quantize(256), picture.quantize(200, dither=DIFFUSED), _octree(brightened(picture))):
+        assert strange(picture, other) is None
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda shot: shot.quantize(256, dither=DIFFUSED),
+        _octree,
+        lambda shot: shot.convert("P", palette=Image.Palette.WEB, dither=DIFFUSED),
+    ],
+    ids=["diffused", "octree", "web"],
+)
+def test_another_shot_in_a_palette_is_no_copy(how: Callable[[Image.Image], Image.Image]) -> None:
+    """However much noise a palette adds, a copy has the grain of its original in it."""
+    for seed in (3, 5, 8):
+        assert _compared(seed, how).verdict is Verdict.RE_ENCODED
+        another = scene(seed, frame=1)
+        evidence = _compared(seed, lambda _seen, another=another: how(another))  # type: ignore[misc]
+        assert (evidence.verdict, evidence.measures["limit"]) == (Verdict.LOOK_ALIKE, "grain"), evidence
+
+
+def test_a_colour_that_no_pixel_was_given_is_not_in_the_palette() -> None:
+    """Writers pad a palette with white: what is nearly white was given its own brightest colour all the same."""
+    picture = scene(5)
+    ImageDraw.Draw(picture).rectangle((400, 60, 500, 130), fill=(254, 254, 254))
+    copy = picture.quantize(200, dither=Image.Dither.NONE)
+    colours = copy.getpalette()[:600]  # type: ignore[index]
+    white = copy.getpixel((450, 100))
+    assert isinstance(white, int)
+    colours[3 * white : 3 * white + 3] = (240, 246, 244)
+    copy.putpalette([*colours, *(255, 255, 255) * 56])
+    with descriptor(stored(picture, "PNG")) as original, descriptor(stored(copy, "PNG")) as other:
+        evidence = prove(original, other)
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+
+
+def test_what_a_palette_cannot_reach_is_no_tone() -> None:
+    """Few colours leave out the strongest; error diffusion keeps the mean of all others."""
+    copy = _compared(8, lambda seen: _leftwards(seen, seen.quantize(64)))
+    assert copy.verdict is Verdict.RE_ENCODED, copy
+    for edit in (_warmer, lambda seen: brightened(seen, 1.04), lambda seen: _stamped(seen, 0.4)):
+        evidence = _compared(8, lambda seen, edit=edit: _leftwards(edit(seen), seen.quantize(64)))  # type: ignore[misc]
+        assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
