@@ -30,11 +30,13 @@ _GROWN = 1.5  # times the allowance: what an octree of 256 leaves costs (measure
 _REACHED = 0.55
 """The share of what a palette may move the colours by that is left of it beside error diffusion in that palette.
 Measured: copies up to 0.51, tones 0.6 to 8, but for warmer light in one photo (0.51)."""
-_EVEN = (2.4, 3.0)
+_EVEN = (1.9, 2.4)
 """How often what error diffusion leaves of a mean over some eight pixels the copy's may be off, in luma and in chroma.
-Measured: error diffusion by four programs up to 2.4 and 2.33, undithered up to 7; faint stamps, retouched spots, wires,
-warmer light 3.3 to 22."""
+Measured where a palette reached least: GD and Go up to 1.6 and 2.33, undithered up to 7; faint stamps, retouched spots,
+wires 3.3 to 22, warmer light 2 to 5."""
+_AS_OURS = 0.75  # of the grain that error diffusion keeps: copies 0.9 to 1.16, shots of a smoothing camera 0.46
 _UNEVEN = (1.5, 2.0)  # grey levels of such means that are no difference, in luma and in chroma
+_NO_GRAIN = 0.01
 _QUARTER = 4  # by which a triangle of eight pixels shrinks
 
 
@@ -94,12 +96,15 @@ def _diffused(
 ) -> Judgement:
     """Judge a target by error diffusion alone (`ours`), which moves a tone only where the palette cannot reach it.
 
-    So it may move more, and must be even: of means over a few pixels error diffusion leaves next to nothing.
+    So it may move more, and must be even: of means over a few pixels error diffusion leaves next to nothing, and of the
+    grain nearly all.
     """
     reached = residual(target, ours)
     found = judge_tiles(reached, PALETTE, excuse=excuse, scaled=scaled)
-    uneven = _unevenness(target, made, ours)
-    return replace(found, score=round(max(found.score, recoloured(reached) / _REACHED, uneven), 3))
+    (kept, unsure), (most, _) = (grain_kept(residual(image, made)) for image in (target, ours))
+    strange = _AS_OURS * most / max(kept + 3 * unsure, _NO_GRAIN)
+    scores = (found.score, recoloured(reached) / _REACHED, _unevenness(target, made, ours), strange)
+    return replace(found, score=round(max(scores), 3))
 
 
 def _unevenness(target: Image.Image, made: Image.Image, ours: Image.Image) -> float:
