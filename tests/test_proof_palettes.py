@@ -74,6 +74,15 @@ def test_only_an_octree_is_told_by_its_leaves() -> None:
         assert strange(picture, other) is None
 
 
+def test_a_drawing_of_few_colours_is_no_octree() -> None:
+    """Where all that was given a colour had it before, its mean is what any program gives."""
+    flag = Image.new("RGB", (960, 640), (0, 106, 78))
+    ImageDraw.Draw(flag).ellipse((240, 160, 560, 480), fill=(244, 42, 65))
+    flag = flag.resize((240, 160), Image.Resampling.LANCZOS)
+    rounded = np.asarray(flag).astype(np.int16) + np.random.default_rng(1).integers(0, 2, (160, 240, 1))
+    assert strange(Image.fromarray(rounded.clip(0, 255).astype(np.uint8)), flag.quantize(256)) is None
+
+
 @pytest.mark.parametrize(
     "how",
     [
