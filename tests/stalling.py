@@ -19,13 +19,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def stalled(mount: Path, *, reads: bool = False) -> Iterator[None]:
-    """Let nothing on this mount be opened, nor refused, for a while; with `reads`, read instead. Needs root."""
+def stalled(place: Path, *, reads: bool = False, alone: bool = False) -> Iterator[None]:
+    """Let nothing on the mount of this place be opened, nor refused, for a while; with `reads`, read instead.
+
+    With `alone` only the place itself. Needs root.
+    """
     fd = _libc.fanotify_init(_FAN_CLASS_CONTENT | _FAN_CLOEXEC, os.O_RDONLY)
     _check(fd)
     try:
         what = ctypes.c_uint64(_FAN_ACCESS_PERM if reads else _FAN_OPEN_PERM | _FAN_ONDIR)
-        _check(_libc.fanotify_mark(fd, _FAN_MARK_ADD | _FAN_MARK_MOUNT, what, -100, os.fsencode(mount)))
+        how = _FAN_MARK_ADD if alone else _FAN_MARK_ADD | _FAN_MARK_MOUNT
+        _check(_libc.fanotify_mark(fd, how, what, -100, os.fsencode(place)))
         yield
     finally:
         os.close(fd)  # what waits goes on

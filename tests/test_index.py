@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +18,7 @@ from alembic.script import ScriptDirectory
 from tests.migrating import configuration, migrate
 from tests.nas import NOW, run_child
 from tests.statements import hear
-from twinwatch.errors import IndexUnusableError
+from twinwatch.errors import AbandonedError, IndexUnusableError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow, MoveState
 from twinwatch.index.neighbours import statement
 from twinwatch.index.schema import VERSION
@@ -451,6 +452,22 @@ def test_a_failed_write_leaves_nothing_half_done(index: Index, tmp_path: Path) -
         index.journal.intend(row(state=MoveState.HELD))
     index.commit()
     assert index.journal.rows() == [row()]
+
+
+def test_an_index_that_is_abandoned_lets_others_write_and_is_used_no_more(tmp_path: Path) -> None:
+    """By another thread than its own, which hangs elsewhere; nothing of what was not committed is kept."""
+    index = Index(tmp_path)
+    index.memory.audit(DecisionRow(NOW, Path("/x"), "distinct", None, "none", "", None, None))
+    assert index.dirty
+    other = threading.Thread(target=index.abandon)
+    other.start()
+    other.join()
+    for use in (index.commit, index.roots, lambda: index.journal.intend(row()), index.close):
+        with pytest.raises(AbandonedError):
+            use()
+    with closing(Index(tmp_path)) as another:
+        another.journal.intend(row())
+        assert (list(another.memory.log()), another.journal.rows()) == ([], [row()])
 
 
 KILLED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import until
-from twinwatch.service.stuck import Call, call_of, place_of
+from twinwatch.service.stuck import Call, call_of, calls, place_of
 
 
 @pytest.fixture
@@ -90,20 +91,20 @@ def test_the_same_call_made_again_is_another(fifo: Path) -> None:
         thread.start()
         number = thread.native_id
         assert number is not None
-        calls: list[Call] = []
+        seen: list[Call] = []
 
         def still() -> bool:
             call = call_of(number)
-            return call is not None and place_of(call) == fifo and (not calls or call != calls[-1])
+            return call is not None and place_of(call) == fifo and (not seen or call != seen[-1])
 
         for _ in range(3):
-            until(still, lambda: f"{calls}")
+            until(still, lambda: f"{seen}")
             call = call_of(number)
             assert call is not None
-            calls.append(call)
+            seen.append(call)
             os.write(fd, b"x")
         thread.join()
-        assert len({call.switches for call in calls}) == 3
+        assert len({call.switches for call in seen}) == 3
     finally:
         os.close(fd)
 
@@ -115,6 +116,33 @@ def test_a_thread_that_is_gone_is_in_no_call() -> None:
     thread.join()
     assert number is not None
     until(lambda: call_of(number) is None, "a thread that is gone is still in a call")
+
+
+def test_one_that_waits_for_a_lock_waits_for_no_disk(tmp_path: Path) -> None:
+    path = tmp_path / "locked"
+    path.touch()
+    with path.open() as holder, path.open() as other:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        thread = threading.Thread(target=fcntl.flock, args=(other, fcntl.LOCK_EX))
+        thread.start()
+        number = thread.native_id
+        assert number is not None
+        until(lambda: (call := call_of(number)) is not None and call == call_of(number), "it never waits")
+        call = call_of(number)
+        fcntl.flock(holder, fcntl.LOCK_UN)
+        thread.join()
+    assert call is not None
+    assert place_of(call) is None
+
+
+def test_calls_are_those_of_all_other_threads() -> None:
+    event = threading.Event()
+    thread = threading.Thread(target=event.wait)
+    thread.start()
+    until(lambda: thread.native_id in calls(), "it never waits")
+    assert threading.get_native_id() not in calls()
+    event.set()
+    thread.join()
 
 
 @pytest.mark.parametrize("words", ["0 0x1", "0", "0 0xfffffff 0x0", "257 0xffffff9c 0x1", "257 0xffffffffffffff9c 0x0"])

@@ -17,7 +17,7 @@ _DAEMON = """
 import os, signal, sys, time
 from pathlib import Path
 from twinwatch.config import Config
-from twinwatch.service.supervisor import Adopted, Hangs, Supervisor
+from twinwatch.service.supervisor import WAITING, Adopted, Hangs, Supervisor
 
 told, fifos, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
@@ -29,7 +29,10 @@ def hang(fifo):
     if os.fork() == 0:  # the one who says it, once it is so
         while Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[0] != "D":
             time.sleep(0.01)
-        start.line.send(Adopted(Config(hang_seconds=1000)))
+        while what == "late" and not (fifos / "go").exists():
+            time.sleep(0.01)
+        if what != "late":
+            start.line.send(Adopted(Config(hang_seconds=1000)))
         start.line.send(Hangs(frozenset({Path("/disk/a"), Path("/disk/b")})))
         os._exit(0)
     # A vfork: until the child has opened the FIFO its parent is in the kernel, as if a disk did not answer.
@@ -52,17 +55,18 @@ elif what == "stubborn":
     signal.signal(signal.SIGTERM, lambda *_: hang(fifos / "stubborn"))
     tell("ready")
     signal.pause()
-elif what == "signals":
+elif what in ("signals", "late"):
     seen = []
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, lambda number, _: seen.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING)
     tell("listens")
     while signal.SIGTERM not in seen:
         signal.pause()
     tell(*(signal.Signals(number).name for number in seen))
     sys.exit(5)
-elif what == "dies":
-    os.kill(os.getpid(), signal.SIGABRT)
+else:
+    os.kill(os.getpid(), signal.Signals[what])
 """
 
 
@@ -72,6 +76,7 @@ class Stand:
     def __init__(self, folder: Path, what: str, *, hang: int = 0) -> None:
         self.told = folder / "told"
         self.fifos = folder
+        self.what = what
         for number in range(hang):
             os.mkfifo(folder / (what if what == "stubborn" else str(2 * number)))
         self.process = subprocess.Popen([sys.executable, "-c", _DAEMON, self.told, folder, what])
@@ -142,9 +147,23 @@ def _pending(pid: int) -> bool:
     return bool(int(status["ShdPnd"], 16) | int(status["SigPnd"], 16))
 
 
-@pytest.mark.parametrize("stand", [("dies", 0)], indirect=True)
+@pytest.mark.parametrize("stand", [("late", 1)], indirect=True)
+def test_a_reload_that_one_which_hangs_cannot_heed_is_for_the_next(stand: Stand) -> None:
+    """It waits, too, until that one listens, and does not end it."""
+    until(lambda: stand.lines() == ["begins 1"], lambda: f"{stand.lines()}")
+    stand.process.send_signal(signal.SIGHUP)
+    until(lambda: _pending(stand.pids()[0]), "the signal was not handed on")
+    (stand.fifos / "go").touch()
+    stand.wait_for("begins 1", "begins /disk/a /disk/b 1", "listens")
+    stand.process.terminate()
+    assert stand.process.wait() == 5
+    assert sorted(stand.lines()[-1].split()) == ["SIGHUP", "SIGTERM"]
+
+
+@pytest.mark.parametrize("stand", [("SIGABRT", 0), ("SIGKILL", 0)], indirect=True)
 def test_a_daemon_that_dies_takes_its_supervisor_with_it(stand: Stand) -> None:
-    assert stand.process.wait() == -signal.SIGABRT
+    assert stand.process.wait() in (-signal.SIGABRT, -signal.SIGKILL)
+    assert stand.process.returncode == -signal.Signals[stand.what]
 
 
 @pytest.mark.parametrize("stand", [("signals", 0)], indirect=True)

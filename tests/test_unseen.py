@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.drawing import scene, stored
-from tests.nas import Nas
+from tests.nas import NOW, Nas
 from tests.test_ingest import Counting, House
+from twinwatch.brake import Limits
 from twinwatch.index import Judged
-from twinwatch.ingest import Action, Found, seen_again
+from twinwatch.ingest import Action, Found, Survey, seen_again
+from twinwatch.photo import Evidence
+from twinwatch.workers import Priority
 
 PICTURE = stored(scene(1, (160, 120)), quality=90)
 OTHER = stored(scene(2, (160, 120)), quality=90)
@@ -52,8 +56,16 @@ def _back(house: House) -> None:
 
 def test_nothing_is_judged_again_while_it_is_away(house: House) -> None:
     assert house.survey().taken == 0
-    house.take("copy.jpg")
     assert house.said == []
+
+
+def test_a_scan_judges_it_meanwhile_too(house: House) -> None:
+    """It may be what a person asks to have set aside."""
+    made = Survey(house.nas.root, house.nas.index, Limits(), lambda: NOW, again=True)
+    house.belt.add_bulk(made.files())
+    house.run()
+    assert made.taken == 2
+    assert len(house.said) == 2
 
 
 def test_it_is_judged_again_when_the_root_is_back_and_not_read_again(house: House) -> None:
@@ -95,3 +107,24 @@ def test_a_look_alike_that_was_reported_meanwhile_is_judged_again_too(house: Hou
 
 def test_the_settings_of_an_index_without_any_are_read(nas: Nas) -> None:
     assert seen_again(nas.index, USB) == 0
+
+
+def test_a_root_that_comes_back_during_a_proof_is_asked_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.nas.put("almost.jpg", stored(scene(1, (160, 120), frame=2), quality=90))
+    house.take("almost.jpg")
+    proving = house.workers.prove
+    asked: list[int] = []
+
+    def prove(fd: int, other: int, priority: Priority = "arrival") -> Future[Evidence]:
+        if not asked:
+            _back(house)
+            seen_again(house.nas.index, USB)
+        asked.append(fd)
+        return proving(fd, other, priority)
+
+    monkeypatch.setattr(house.workers, "prove", prove)
+    house.nas.put("third.jpg", stored(scene(1, (160, 120)), quality=90, comment=b"third"))
+    house.take("third.jpg")
+    assert len(asked) > 1
+    found = house.nas.index.photos.at(house.nas.root.id, PurePosixPath("third.jpg"))
+    assert found is None, "it was compared with what is in the root that is back, and is a copy of that"

@@ -25,6 +25,10 @@ class TwinwatchError(Exception):
         super().__init__(f"{what}: {hint}" if hint else what)
 
 
+class AbandonedError(BaseException):
+    """This process hangs, or did, and another goes on: nothing may be done any more, not even to clean up."""
+
+
 class ConfigError(TwinwatchError):
     """A configuration that cannot be used; `problems` has a line `file:line:column: key: ...` for each problem."""
 

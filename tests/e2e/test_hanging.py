@@ -54,7 +54,7 @@ def test_a_disk_that_hangs_holds_up_no_other(daemon: Daemon, tmp_path: Path) -> 
         until(lambda: "a (1).jpg" in _names(daemon), daemon.tail)
         daemon.wait_for("level")
         assert daemon.process.pid == supervisor
-        assert daemon.tail().count("going on without") == 1
+        assert daemon.log.read_text().count("slow is hanging") == 1
         assert "Traceback" not in daemon.log.read_text()
         assert sorted(path.name for path in slow.glob("*.jpg")) == ["a.jpg"]
         daemon.stop()
@@ -79,5 +79,58 @@ def test_a_disk_that_hangs_with_the_index_on_it_is_told_and_waited_for(daemon: D
             (disk / "aside.jpg").rename(daemon.root / "a (1).jpg")
             until(lambda: "everything waits for it" in daemon.log.read_text(), daemon.tail)
         until(lambda: _names(daemon) == ["a (1).jpg"], daemon.tail)
-        assert "going on without" not in daemon.tail()
+        assert "is hanging" not in daemon.log.read_text()
+        daemon.stop()
+
+
+def _watch(daemon: Daemon, *roots: Path) -> None:
+    places = json.dumps([{"path": str(root)} for root in roots])
+    daemon.config.write_text(
+        f"roots: {places}\nsettle: {{quiet_seconds: 0.4, closed_seconds: 0.1}}\n"
+        "quarantine: {min_free_mib: 0}\nhang_seconds: 1\nlog: {format: plain}\n"
+    )
+
+
+@as_root
+def test_a_folder_that_hangs_the_thread_that_hears_of_events_holds_up_no_other_root(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    photo = as_photo(scene(1, 320, 240), 1)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with tmpfs(disk):
+        (disk / "slow").mkdir()
+        (disk / "new").mkdir()
+        _watch(daemon, disk / "slow", daemon.root)
+        (daemon.root / "b.jpg").write_bytes(photo)
+        daemon.start().wait_for("level")
+        with stalled(disk / "new", alone=True):
+            (disk / "new").rename(disk / "slow/new")
+            until(lambda: _states(daemon) == {"slow": "hanging", "mirror": "healthy"}, daemon.tail)
+            (daemon.root / "b (1).jpg").write_bytes(photo)
+            until(lambda: _names(daemon) == ["b (1).jpg"], daemon.tail)
+        daemon.wait_for("level")
+        daemon.stop()
+
+
+@as_root
+def test_a_root_behind_a_link_that_hangs_from_the_beginning_is_left_alone(daemon: Daemon, tmp_path: Path) -> None:
+    photo = as_photo(scene(1, 320, 240), 1)
+    disk, link = tmp_path / "disk", tmp_path / "slow"
+    disk.mkdir()
+    link.symlink_to(disk / "photos")
+    with tmpfs(disk):
+        (disk / "photos").mkdir()
+        _watch(daemon, link, daemon.root)
+        (daemon.root / "b.jpg").write_bytes(photo)
+        with stalled(disk):
+            daemon.start()
+            until(lambda: _states(daemon) == {"slow": "hanging", "mirror": "healthy"}, daemon.tail)
+            until(lambda: bool(daemon.status()["roots"][1]["level"]), daemon.tail)
+            (daemon.root / "b (1).jpg").write_bytes(photo)
+            until(lambda: _names(daemon) == ["b (1).jpg"], daemon.tail)
+            daemon.hup()
+            until(lambda: "read when every disk answers" in daemon.log.read_text(), daemon.tail)
+        daemon.wait_for("level")
+        until(lambda: "configuration read again" in daemon.log.read_text(), daemon.tail)
         daemon.stop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from twinwatch import mounts
-from twinwatch.errors import IndexUnusableError
+from twinwatch.errors import AbandonedError, IndexUnusableError
 from twinwatch.index import schema
 
 DAMAGED = "index.damaged"
@@ -22,6 +23,9 @@ DAMAGED = "index.damaged"
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
+
+_PATIENCE = 1.0
+"""Seconds that a statement which is being run is waited for, by one who wants to abandon the index."""
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -52,6 +56,8 @@ class Database:
         self._dirty_since: float | None = None
         self._added: Counter[int] = Counter()  # photos by root, since the last commit
         self._closed = False
+        self._abandoned = False
+        self._using = threading.Lock()  # of one statement at a time
         try:
             self._connection = connected(path)
         except sqlite3.DatabaseError as error:
@@ -65,7 +71,9 @@ class Database:
     def run(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Execute one statement, and return its rows; raise IndexUnusableError. What writes goes through `write`."""
         try:
-            return self._connection.execute(statement, values).fetchall()
+            with self._using:
+                self._check()
+                return self._connection.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             if not self._connection.in_transaction:
                 self._forget()  # SQLite ends a transaction by itself when a disk is full or broken
@@ -106,6 +114,7 @@ class Database:
 
     def commit(self) -> None:
         """End the transaction; when this returns, everything written is durable."""
+        self._check()
         if self._connection.in_transaction:
             try:
                 for root_id, count in self._added.items():
@@ -150,11 +159,24 @@ class Database:
             self._connection.close()
             self._closed = True
 
-    def abandon(self) -> None:
-        """Close without a commit; whoever uses it later gets an IndexUnusableError."""
-        self.rollback()
-        self._connection.close()
-        self._closed = True
+    def abandon(self) -> bool:
+        """Drop what is not committed, and its lock; whoever uses it later gets an AbandonedError.
+
+        For another thread than the one that uses it. Returns False, and does nothing, while a statement is run.
+        """
+        if not self._using.acquire(timeout=_PATIENCE):
+            return False
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._using.release)
+            self._abandoned = True
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    self._connection.execute("ROLLBACK")
+        return True
+
+    def _check(self) -> None:
+        if self._abandoned:
+            raise AbandonedError
 
     def _begin(self) -> None:
         # At once the only writer: another process's write is waited for here, before anything is read. A transaction

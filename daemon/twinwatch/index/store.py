@@ -90,9 +90,9 @@ class Index:
         """Make readings that have waited that long durable."""
         self._database.commit_if_older(seconds)
 
-    def abandon(self) -> None:
-        """Close without a commit, as a kill would; from another thread, while the one that uses this hangs."""
-        self._database.abandon()
+    def abandon(self) -> bool:
+        """Let go of it as a kill would, from another thread than the one that uses it; False while that is at it."""
+        return self._database.abandon()
 
     def close(self) -> None:
         """Commit and close."""

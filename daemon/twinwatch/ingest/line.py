@@ -51,8 +51,6 @@ MAX_KILLED = 8
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
-_JUDGED = (Judged.DONE, Judged.PARTLY)
-
 Take = Generator[Future[Any], Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
 """Sets a duplicate aside; a dry run's returns None and moves nothing."""
@@ -140,13 +138,14 @@ class Line:
             return
         before = self._index.photos.judged(photo.id)
         while True:
+            among = set(self.roots)
             matches, waited = yield from self._prove(photo, found.priority)
             if not waited:
                 break  # nothing else ran since the photo was entered
             now = self._index.photos.by_id(photo.id)
             if now is None:
                 return  # another line has set it aside meanwhile, or it is gone
-            if self._still_true(photo, now, matches):
+            if self._still_true(photo, now, matches) and among >= set(self.roots):
                 break
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
@@ -156,9 +155,8 @@ class Line:
                     judged(self._index, photo.id, self.unseen)
             case Undecided(one, other, evidence, why):
                 self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
-                self._index.photos.set_judged(one.id, Judged.OPEN)
-                if one.id != photo.id or self.unseen:
-                    judged(self._index, photo.id, self.unseen)
+                judged(self._index, photo.id, self.unseen)
+                judged(self._index, one.id, self.unseen, Judged.OPEN)
             case _:
                 self._alone(photo, before)
 
@@ -176,7 +174,7 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and not found.again and photos.judged(known.id) in _JUDGED:
+            if known is not None and same and not found.again and photos.judged(known.id) is Judged.DONE:
                 return None
             if stat.is_placeholder:
                 return None  # reading would download it
@@ -338,7 +336,7 @@ class Line:
         self._say(duplicate, move.evidence.verdict, keeper, move.evidence, Action.REVIEW, why)
         if later or self._index.memory.setting(PAUSED) is not None:
             return False
-        self._index.photos.set_judged(duplicate.id, Judged.OPEN)
+        judged(self._index, duplicate.id, self.unseen, Judged.OPEN)
         return True
 
     def _done(self, move: Move, row: MoveRow | None, *, returned: bool) -> None:
@@ -350,7 +348,7 @@ class Line:
             self._index.memory.set_removed(move.duplicate.reading.digest, row.slot, row.at, returned=returned)
             self._index.photos.forget(move.duplicate.root, move.duplicate.path)
         else:
-            self._index.photos.set_judged(move.duplicate.id, Judged.OPEN)
+            judged(self._index, move.duplicate.id, self.unseen, Judged.OPEN)
         self._index.commit()
 
     def _undecodable(self, photo: Photo, reading: Reading) -> None:

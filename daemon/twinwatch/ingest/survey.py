@@ -84,7 +84,7 @@ class Survey:
     @property
     def _done(self) -> tuple[Judged, ...]:
         """The states of photos that need no second look."""
-        return (Judged.DONE, Judged.PARTLY) if self.again else (Judged.DONE, Judged.PARTLY, Judged.OPEN)
+        return (Judged.DONE,) if self.again else (Judged.DONE, Judged.PARTLY, Judged.OPEN)
 
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
         self._names, marks = self.index.photos.marks(self.root.id, folder, self._done)

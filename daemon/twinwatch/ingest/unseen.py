@@ -12,10 +12,14 @@ _UNSEEN = "unseen"
 """Name of the setting that lists the roots without which something was judged."""
 
 
-def judged(index: Index, photo: PhotoId, unseen: frozenset[Path]) -> None:
-    """Note that the decision about a photo is made, as far as it can be without the `unseen` roots."""
+def judged(index: Index, photo: PhotoId, unseen: frozenset[Path], state: Judged = Judged.DONE) -> None:
+    """Note that the decision about a photo is made, as far as it can be without the `unseen` roots.
+
+    `state` is Judged.OPEN where its copy or look-alike was only reported.
+    """
     if not unseen:
-        index.photos.set_judged(photo)
+        if state is Judged.DONE or index.photos.judged(photo) is not Judged.PARTLY:
+            index.photos.set_judged(photo, state)
         return
     index.photos.set_judged(photo, Judged.PARTLY)
     known = _known(index)

@@ -57,6 +57,7 @@ class Assembly:
         """
         self.config = config
         self.left_alone = left_alone
+        self.looking: Watched | None = None  # the root that is looked at: its path may lead over other disks
         self.index = Index(state)
         count = config.workers.processes(os.cpu_count() or 1)
         self.workers = Workers(count, _limits(config))
@@ -91,19 +92,29 @@ class Assembly:
         self.workers.close()
         self.index.close()
 
-    def abandon(self) -> None:
-        """Drop what is not committed, close the index and end the workers: the deciding thread will never go on.
+    def abandon(self) -> bool:
+        """Let go of the index, drop what is not committed, end the workers: another process goes on.
 
-        For another thread, while that one is in a call to a disk; what it does afterwards ends in an error.
+        For another thread than the deciding one, which gets an AbandonedError. Returns False, and does nothing, while
+        that one uses the index, and so does not hang.
         """
-        self.index.abandon()
+        if not self.index.abandon():
+            return False
         self.workers.abandon()
+        return True
 
     def look(self, watched: Watched) -> bool:
         """Bring the health of a root up to date; return True when it has just become healthy.
 
         A root that is seen for the first time is marked and recorded.
         """
+        self.looking = watched
+        try:
+            return self._look(watched)
+        finally:
+            self.looking = None
+
+    def _look(self, watched: Watched) -> bool:
         before = watched.health
         if watched.config.path in self.left_alone:
             watched.health = Health.HANGING

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from twinwatch.config import Config, diff, needs_restart
-from twinwatch.errors import ConfigError, PhotoChangedError, RootError, TwinwatchError
+from twinwatch.errors import AbandonedError, ConfigError, PhotoChangedError, RootError, TwinwatchError
 from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
 from twinwatch.photo import FileStat, RootId, Verdict
@@ -23,7 +23,7 @@ from twinwatch.service.assembly import Assembly
 from twinwatch.service.pulse import Pulse
 from twinwatch.service.refresh import Refresher
 from twinwatch.service.rounds import Life, Rounds
-from twinwatch.service.supervisor import Adopted, Start
+from twinwatch.service.supervisor import WAITING, Adopted, Start
 from twinwatch.service.systemd import Manager
 from twinwatch.settle import Hint as SettleHint
 from twinwatch.settle import Settler
@@ -60,6 +60,7 @@ class Daemon:
         self._next_status = 0.0
         self._next_rest = 0.0
         self._resting = ""  # why bulk work rests
+        self._reload_later = False  # the configuration, when all disks answer
         self._last_status: dict[str, Any] = {}
         self._changed = True  # something happened that the status may have to say
 
@@ -91,6 +92,8 @@ class Daemon:
                 self._manager.ready()
                 while not self._stopping:
                     self._turn()
+            except AbandonedError:
+                self._pulse.stay()
             finally:
                 self._manager.stopping()
                 self._watcher.close()
@@ -99,6 +102,8 @@ class Daemon:
 
     def _turn(self) -> None:
         """Do everything there is to do, then wait for more."""
+        if self._pulse.given_up:
+            raise AbandonedError
         belt = self._assembly.belt
         self._changed = self._changed or len(belt) > 0 or len(self._settler) > 0
         self._obey()
@@ -144,6 +149,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, note)
         signal.signal(signal.SIGCONT, self._continue)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING)
 
     def _continue(self, _number: int, _frame: FrameType | None) -> None:
         """Die rather than go on beside another daemon: somebody has woken what was stopped for good."""
@@ -164,6 +170,9 @@ class Daemon:
             if wanted in ("SIGTERM", "SIGINT"):
                 log.info("told to stop; whatever is on its way is given up, nothing is half done")
                 self._stopping = True
+            elif wanted == "SIGHUP" and self._assembly.left_alone:
+                log.warning("the configuration is read when every disk answers again: folders on it are looked at then")
+                self._reload_later = True
             elif wanted == "SIGHUP":
                 self._read_configuration()
             elif wanted == "SIGUSR1":
@@ -171,6 +180,9 @@ class Daemon:
                 self._rounds.survey_all_soon()
             elif wanted == _ANSWERED:
                 self._rounds.soon()
+                if self._reload_later and not self._assembly.left_alone:
+                    self._reload_later = False
+                    self._read_configuration()
 
     def _read_configuration(self) -> None:
         self._manager.reloading()
@@ -189,9 +201,9 @@ class Daemon:
                 self._config = new
                 self._settler.settling = new.settle
                 self._pulse.seconds = new.hang_seconds
-                self._supervisor.send(Adopted(new))
             else:
                 log.info("configuration read again: nothing changed")
+        self._supervisor.send(Adopted(self._config))
         self._manager.ready()
 
     # Events

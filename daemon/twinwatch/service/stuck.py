@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _BY_NAME = {
     "aarch64": frozenset({43}),  # statfs: all others take the descriptor of a folder
 }
 """Numbers of the calls whose first argument is the address of a path (asm/unistd_64.h, asm-generic/unistd.h)."""
+_WATCHING = {"x86_64": 254, "aarch64": 27}  # inotify_add_watch: its second is
+_LOCKING = {"x86_64": 73, "aarch64": 32}  # flock: who waits there waits for another process
 
 _SWITCHES = re.compile(r"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 
@@ -31,6 +34,16 @@ class Call:
 
     words: str  # number, arguments, stack and program counter
     switches: tuple[str, ...]  # how often it slept and was made to wait: the same call in a loop is another each time
+
+
+def calls() -> dict[int, Call]:
+    """Return the call that each thread of this process is in, by native id, without the one that asks."""
+    found = {}
+    for name in os.listdir("/proc/self/task"):
+        call = None if int(name) == threading.get_native_id() else call_of(int(name))
+        if call is not None:
+            found[int(name)] = call
+    return found
 
 
 def call_of(thread: int) -> Call | None:
@@ -46,13 +59,16 @@ def call_of(thread: int) -> Call | None:
 
 def place_of(call: Call) -> Path | None:
     """Return the place on disk that a call is about: what its first argument opens or names; None for another call."""
-    number, *words = call.words.split()[:3]
+    word, *words = call.words.split()[:3]
     if len(words) < 2:
         return None
+    machine, number = platform.machine(), int(word)
     first, second = (int(word, 16) for word in words)
-    if int(number) in _BY_NAME.get(platform.machine(), ()):
+    if number == _LOCKING.get(machine):
+        return None
+    if number in _BY_NAME.get(machine, ()):
         return _named(first)
-    if _signed(first) == _AT_FDCWD:
+    if _signed(first) == _AT_FDCWD or number == _WATCHING.get(machine):
         return _named(second)
     try:
         place = os.readlink(f"/proc/self/fd/{first}")

@@ -33,9 +33,12 @@ LOOK_SECONDS = 1.0
 LONGEST_REST = 3600.0
 """Seconds that a disk which hung before is left alone at the most after it answers; older hangs are forgotten."""
 
+WAITING = {signal.SIGHUP, signal.SIGUSR1}
+"""Signals that wait until a daemon listens: it lets them come."""
+
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _MESSAGE = 1 << 18  # bytes
-_OUT_OF_THE_KERNEL = "TZX"  # of proc(5): stopped, as a stopped thread is once its call has returned, or ended
+_OUT_OF_THE_KERNEL = set("TZX")  # of proc(5): stopped, as a stopped thread is once its call has returned, or ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Supervisor:
         self._behind: list[_Behind] = []
         self._hung: dict[Path, list[float]] = {}  # when the disk of a root hung lately (monotonic)
         self._resting: dict[Path, float] = {}  # roots whose disk has answered, and when they are taken up (monotonic)
-        self._stopping = False
+        self._stopping = self._reloading = False  # asked for, and not yet done
 
     def run(self) -> Start:
         """Fork a daemon and return in it; here, supervise, and end as the last one does: SystemExit, or its signal."""
@@ -134,11 +137,12 @@ class Supervisor:
                 continue
             match self._line.receive():
                 case Adopted(config):
-                    self._config = config
+                    self._config, self._reloading = config, False
                 case Hangs(roots) if not self._stopping:
                     self._leave_behind(roots)
                     if (start := self._begin()) is not None:
                         return start
+                    self._repeat()
                 case said:
                     self._end(hangs=said is not None)
 
@@ -158,10 +162,10 @@ class Supervisor:
                     signal.signal(number, self._forward)
                 return None
             die_with_parent(supervisor)
-            for number in _FORWARDED:
+            for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `resume` may come before the daemon listens
+            before |= WAITING
             ours.close()
             for behind in self._behind:
                 behind.line.close()
@@ -172,8 +176,16 @@ class Supervisor:
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         self._stopping = self._stopping or number in (signal.SIGTERM, signal.SIGINT)
+        self._reloading = self._reloading or number == signal.SIGHUP
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, number)
+
+    def _repeat(self) -> None:
+        """Tell a new daemon what the one before it was told and cannot have heeded."""
+        if self._stopping:
+            os.kill(self._pid, signal.SIGTERM)
+        elif self._reloading:
+            os.kill(self._pid, signal.SIGHUP)
 
     def _leave_behind(self, roots: frozenset[Path]) -> None:
         # Stopped, not killed: a kill may end the wait of some file systems, and we would take that for an answer.
@@ -187,7 +199,7 @@ class Supervisor:
         """End what was left behind and has come out of its call, and take its roots up again."""
         now = time.monotonic()
         for behind in self._behind[:]:
-            if _state_of(behind.pid) not in _OUT_OF_THE_KERNEL:
+            if not _states_of(behind.pid) <= _OUT_OF_THE_KERNEL:
                 continue
             os.kill(behind.pid, signal.SIGKILL)
             if os.waitpid(behind.pid, os.WNOHANG)[0]:  # else another thread of it hangs still
@@ -218,14 +230,16 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if code >= 0:
             sys.exit(code)
-        signal.signal(-code, signal.SIG_DFL)
+        with contextlib.suppress(OSError):  # of SIGKILL
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
         sys.exit(128 - code)  # of a signal that does not end a process
 
 
-def _state_of(pid: int) -> str:
-    """Return the state of a process's main thread, a letter of proc(5)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
+def _states_of(pid: int) -> set[str]:
+    """Return the states of a process's threads, letters of proc(5); none of one that is gone."""
+    found = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            found.add(stat.read_text().rpartition(")")[2].split()[0])
+    return found
