@@ -84,13 +84,28 @@ def test_another_root_that_comes_back_is_not_the_one(house: House) -> None:
     assert house.survey().taken == 0
 
 
-def test_what_is_judged_again_without_a_second_root_waits_for_that(house: House) -> None:
+def test_disks_that_are_never_there_together_are_compared_with_once_each(house: House) -> None:
     _back(house)
     house.line.unseen = frozenset({Path("/nas")})
     assert seen_again(house.nas.index, USB) == 2
     assert house.survey().taken == 2
-    assert seen_again(house.nas.index, USB) == 0
-    assert seen_again(house.nas.index, Path("/nas")) == 1
+    for here, away in ((Path("/nas"), USB), (USB, Path("/nas"))):
+        house.line.unseen = frozenset({away})
+        assert seen_again(house.nas.index, here) == 0
+        assert house.survey().taken == 0
+
+
+def test_what_came_while_two_roots_were_away_waits_for_each(house: House) -> None:
+    nas = Path("/nas")
+    house.line.unseen = frozenset({USB, nas})
+    house.nas.put("late.jpg", stored(scene(3, (160, 120)), quality=90))
+    house.take("late.jpg")
+    house.line.unseen = frozenset({USB})
+    assert seen_again(house.nas.index, nas) == 1
+    assert house.survey().taken == 1
+    assert seen_again(house.nas.index, nas) == 0
+    _back(house)
+    assert seen_again(house.nas.index, USB) == 3
 
 
 def test_a_look_alike_that_was_reported_meanwhile_is_judged_again_too(house: House) -> None:

@@ -47,7 +47,7 @@ _INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALU
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
 _IN_FOLDER = """
-    SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
+    SELECT name, inode, size, mtime_ns, ctime_ns, min(max(judged, 0), 3) FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
@@ -66,7 +66,7 @@ class Judged(IntEnum):
     NOT_YET = 0
     DONE = 1
     OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
-    PARTLY = 3  # a root could not be seen meanwhile: judged again when it can
+    PARTLY = 3  # some roots could not be seen meanwhile: judged again when they can
 
 
 class Photos:
@@ -85,8 +85,16 @@ class Photos:
 
     def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
+        return Judged(min(max(self._judged(photo_id), 0), Judged.PARTLY))
+
+    def lacks(self, photo_id: PhotoId) -> int | None:
+        """Return the number of the set of roots without which a photo was judged, also if it is to be judged again."""
+        judged = self._judged(photo_id)
+        return judged - Judged.PARTLY if judged >= Judged.PARTLY else -1 - judged if judged < 0 else None
+
+    def _judged(self, photo_id: PhotoId) -> int:
         rows = self._database.run("SELECT judged FROM photo WHERE id = ?", (photo_id,))
-        return Judged(rows[0][0]) if rows else Judged.NOT_YET
+        return int(rows[0][0]) if rows else 0
 
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
@@ -201,10 +209,16 @@ class Photos:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
         self._database.write(_UPDATE_READ, (*self._reading(reading), photo_id))
 
-    def judge_again(self) -> int:
-        """Make the next reconcile judge again all that was judged partly, without reading it; return how many."""
+    def set_lacks(self, photo_id: PhotoId, number: int) -> None:
+        """Note that the decision about this photo is made, but for the roots of the set with this number."""
+        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (Judged.PARTLY + number, photo_id))
+
+    def judge_again(self, numbers: Collection[int]) -> int:
+        """Make the next reconcile judge again what lacks these sets, without reading it; return how many."""
+        states = json.dumps([Judged.PARTLY + number for number in numbers])
         known = self._database.write(
-            "UPDATE photo SET judged = ? WHERE judged = ? RETURNING id", (Judged.NOT_YET, Judged.PARTLY)
+            "UPDATE photo SET judged = 2 - judged WHERE judged IN (SELECT value FROM json_each(?)) RETURNING id",
+            (states,),
         )
         return len(known)
 
