@@ -92,9 +92,9 @@ class Daemon:
                 self._manager.ready()
                 while not self._stopping:
                     self._turn()
-            except AbandonedError:
-                self._pulse.stay()
             finally:
+                if self._pulse.given_up:
+                    self._pulse.stay()
                 self._manager.stopping()
                 self._watcher.close()
                 self._publish({**self._last_status, "state": "stopped"})

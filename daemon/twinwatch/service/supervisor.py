@@ -206,7 +206,8 @@ class Supervisor:
                 behind.line.close()
                 self._behind.remove(behind)
                 self._resting.update({root: now + self._rest(root) for root in behind.roots})
-        answered = frozenset(root for root, until in self._resting.items() if now >= until)
+        hanging = frozenset[Path]().union(*(behind.roots for behind in self._behind))
+        answered = frozenset(root for root, until in self._resting.items() if now >= until) - hanging
         if answered:
             self._resting = {root: until for root, until in self._resting.items() if root not in answered}
             self._line.send(Answers(answered))
