@@ -139,8 +139,11 @@ def test_calls_are_those_of_all_other_threads() -> None:
     event = threading.Event()
     thread = threading.Thread(target=event.wait)
     thread.start()
-    until(lambda: thread.native_id in calls(), "it never waits")
-    assert threading.get_native_id() not in calls()
+    until(lambda: thread.native_id in calls({}), "it never waits")
+    seen = calls({})
+    assert threading.get_native_id() not in seen
+    again = calls(seen)
+    assert again[thread.native_id or 0] is seen[thread.native_id or 0], "one that sleeps on is not asked for again"
     event.set()
     thread.join()
 

@@ -64,7 +64,7 @@ class Pulse:
             now, before = time.monotonic(), seen
             seen = {
                 thread: before[thread] if before.get(thread, (None,))[0] == call else (call, now)
-                for thread, call in calls().items()
+                for thread, call in calls({thread: call for thread, (call, _) in before.items()}).items()
             }
             lasting = (place_of(call) for call, since in seen.values() if now - since >= self.seconds)
             place = next(filter(None, lasting), None)

@@ -7,10 +7,12 @@ path without a question to the disk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,25 +38,37 @@ class Call:
     switches: tuple[str, ...]  # how often it slept and was made to wait: the same call in a loop is another each time
 
 
-def calls() -> dict[int, Call]:
-    """Return the call that each thread of this process is in, by native id, without the one that asks."""
+def calls(before: Mapping[int, Call]) -> dict[int, Call]:
+    """Return the call that each thread of this process is in, by native id, without the one that asks.
+
+    `before` is what was returned last: one that sleeps as it did then, and at no disk, is not looked at more closely,
+    as the kernel may make who asks in which call a thread is wait for it.
+    """
     found = {}
-    for name in os.listdir("/proc/self/task"):
-        call = None if int(name) == threading.get_native_id() else call_of(int(name))
+    for thread in map(int, os.listdir("/proc/self/task")):
+        if thread == threading.get_native_id():
+            continue
+        call = before.get(thread)
+        if call is None or _switches(thread) != call.switches or place_of(call) is not None:
+            call = call_of(thread)
         if call is not None:
-            found[int(name)] = call
+            found[thread] = call
     return found
 
 
 def call_of(thread: int) -> Call | None:
     """Return the call that a thread of this process (its native id) is in, or None: it computes, or nobody tells."""
-    task = Path(f"/proc/self/task/{thread}")
     try:
-        words = (task / "syscall").read_text()
-        status = (task / "status").read_text()
+        words = Path(f"/proc/self/task/{thread}/syscall").read_text()
     except OSError:
         return None
-    return Call(words, tuple(_SWITCHES.findall(status))) if words[:1].isdigit() else None
+    return Call(words, _switches(thread)) if words[:1].isdigit() else None
+
+
+def _switches(thread: int) -> tuple[str, ...]:
+    with contextlib.suppress(OSError):
+        return tuple(_SWITCHES.findall(Path(f"/proc/self/task/{thread}/status").read_text()))
+    return ()
 
 
 def place_of(call: Call) -> Path | None:
