@@ -6,6 +6,7 @@ turns, so that a busy minute hits all alike, and medians are taken.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -57,7 +58,8 @@ def family(pid: int) -> list[int]:
     found = [pid]
     for one in found:
         for task in Path(f"/proc/{one}/task").glob("*/children"):
-            found.extend(map(int, task.read_text().split()))
+            with contextlib.suppress(OSError):  # a thread that has just ended
+                found.extend(map(int, task.read_text().split()))
     return found
 
 
