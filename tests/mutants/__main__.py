@@ -11,6 +11,7 @@ the quick ones let live. Exit code 1 when fewer than 95 % of the mutants that ar
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.mutants.operators import Mutant, mutants, one_line
+from tests.torture.disks import UnavailableError, isolate
 from tests.torture.figures import Figure, as_json, record
 
 HOME = Path(__file__).parents[2]
@@ -165,6 +167,8 @@ def _run(tests: list[str], tree: Path) -> str:
             os.dup2(out, 1)
             os.dup2(out, 2)
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+            with contextlib.suppress(UnavailableError):  # without root nothing is mounted
+                isolate()  # what a test has mounted that is ended goes with it
             sys.path.insert(0, str(tree))
             os.environ |= {"PYTHONPATH": str(tree), "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"}
             import pytest
