@@ -163,7 +163,7 @@ def test_the_clock_ends_a_job(tmp_path: Path, what: str) -> None:
 def test_a_disk_that_hangs_is_no_fault_of_the_photo(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    with tmpfs(disk), Workers(1, WorkerLimits(seconds=0.5), jobs_module="tests.hostile_jobs") as workers:
+    with tmpfs(disk), Workers(1, WorkerLimits(seconds=2), jobs_module="tests.hostile_jobs") as workers:
         ask(workers, tmp_path, "nothing")
         (disk / "photo").write_bytes(b"nothing")
         with stalled(disk, reads=True):
