@@ -124,7 +124,8 @@ def out_of_memory(profile: Profile) -> Iterator[Figure]:
         for _ in range(times):
             assert daemon.process is not None
             for pid in (daemon.process.pid, daemon.pid, *children(daemon.pid)):
-                (group / "cgroup.procs").write_text(str(pid))
+                with contextlib.suppress(ProcessLookupError):  # a worker that has just left
+                    (group / "cgroup.procs").write_text(str(pid))
             _limit(group, watching.chance.choice(KILLED_AT) << 20)
             watching.arrive()
             time.sleep(watching.chance.uniform(0.5, 2))  # the moment at which memory is back is what is tried
