@@ -166,12 +166,13 @@ class Database:
         """
         if not self._using.acquire(timeout=_PATIENCE):
             return False
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._using.release)
+        try:
             self._abandoned = True
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.DatabaseError):
                     self._connection.execute("ROLLBACK")
+        finally:
+            self._using.release()
         return True
 
     def _check(self) -> None:

@@ -23,11 +23,10 @@ def judged(index: Index, photo: PhotoId, unseen: frozenset[Path], state: Judged 
     `state` is Judged.OPEN where its copy or look-alike was only reported: that is no comparison with all others.
     """
     photos = index.photos
-    if state is Judged.OPEN and photos.judged(photo) is not Judged.NOT_YET:
-        if photos.judged(photo) is not Judged.PARTLY:
-            photos.set_judged(photo, state)
+    before = photos.judged(photo) if state is Judged.OPEN else Judged.NOT_YET
+    if before is Judged.PARTLY:
         return
-    lacking = _lacking(index, photo, unseen) if unseen else []
+    lacking = _lacking(index, photo, unseen) if unseen and before is Judged.NOT_YET else []
     if lacking:
         photos.set_lacks(photo, _number(index, lacking))
     else:

@@ -69,10 +69,6 @@ class Line:
         """Take over one end of a pair of sequenced-packet sockets."""
         self._end = end
 
-    def fileno(self) -> int:
-        """Return the descriptor, to be waited for."""
-        return self._end.fileno()
-
     def send(self, message: Hangs | Adopted | Answers) -> None:
         """Say something; when nobody is left to hear it, nothing."""
         with contextlib.suppress(OSError):
