@@ -10,12 +10,15 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.running import until
 from tests.nas import PICTURE, Nas
 from twinwatch import syscalls
 from twinwatch.errors import MoveRefusedError
@@ -328,6 +331,33 @@ def test_a_slot_without_a_manifest_of_its_own_is_listed_with_what_is_wrong(
     assert words in slot.trouble
     with pytest.raises(ValueError, match="manifest"):
         _ = slot.photo_path
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Tell whether a process waits for a lock that another has: `/proc/locks` shows it with an arrow."""
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any(line[1:3] == ["->", "FLOCK"] and line[5] == str(pid) for line in lines)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_a_slot_that_is_made_or_removed_at_this_moment_is_listed_as_it_is_afterwards(
+    held: Nas, *, undone: bool
+) -> None:
+    slot = held.place / held.slot().name
+    manifest = (slot / "manifest.json").read_bytes()
+    photo = held.slot().photo_path
+    (slot / "manifest.json").unlink()
+    listed = [sys.executable, "-c", "import sys; from pathlib import Path; from twinwatch.quarantine import listing\n"
+              "print([slot.trouble for slot in listing(Path(sys.argv[1]))])", str(held.place)]  # fmt: skip
+    with opened_place(held.place):
+        asking = subprocess.Popen(listed, stdout=subprocess.PIPE, text=True)
+        until(lambda: waits_for_a_lock(asking.pid), "it did not wait")
+        if undone:
+            photo.rename(held.root.path / "in/b.jpg")
+            slot.rmdir()
+        else:
+            (slot / "manifest.json").write_bytes(manifest)
+    assert asking.communicate()[0] == f"{[] if undone else ['']}\n"
 
 
 def test_a_photo_taken_out_of_its_slot_is_not_present(held: Nas) -> None:

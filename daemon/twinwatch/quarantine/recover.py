@@ -23,10 +23,10 @@ from twinwatch.quarantine.slots import (
     entry,
     is_placeholder,
     journal_row,
-    listing,
     move_exclusively,
     opened_place,
     opened_slot,
+    read_slots,
     remove_empty,
     remove_placeholder,
     remove_slot,
@@ -63,7 +63,7 @@ def recover(root: Root, index: Index) -> list[Recovered]:
             # From the first look to the last, so that nobody begins, ends or undoes a move meanwhile.
             with _opened_place(root.quarantine) as place_fd:
                 if place_fd is not None:
-                    for slot in listing(root.quarantine):
+                    for slot in read_slots(root.quarantine, place_fd):
                         if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
                             found.extend(_recover_slot(slot, slot.manifest, root, place_fd, root_fd, index))
                         elif slot.manifest is None:

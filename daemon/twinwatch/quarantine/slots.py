@@ -188,14 +188,27 @@ def remove_slot(place_fd: int, name: str) -> None:
 
 
 def listing(place: Path) -> list[Slot]:
-    """Read every slot of a quarantine folder, oldest first; an absent folder has none."""
+    """Read every slot of a quarantine folder, oldest first; an absent folder has none.
+
+    A slot without its manifest may be one that is made or removed at this moment: all are read once more when that is
+    over. Raises OSError.
+    """
     try:
         with _opened(place) as place_fd:
-            with os.scandir(place_fd) as entries:
-                names = sorted(found.name for found in entries if found.is_dir(follow_symlinks=False))
-            return [_look(place, place_fd, name) for name in names]
+            slots = read_slots(place, place_fd)
+        if any(slot.manifest is None for slot in slots):
+            with opened_place(place) as place_fd:
+                slots = read_slots(place, place_fd)
     except FileNotFoundError:
         return []
+    return slots
+
+
+def read_slots(place: Path, place_fd: int) -> list[Slot]:
+    """Read every slot of an open quarantine folder as it is at this moment, oldest first; raise OSError."""
+    with os.scandir(place_fd) as entries:
+        names = sorted(found.name for found in entries if found.is_dir(follow_symlinks=False))
+    return [_look(place, place_fd, name) for name in names]
 
 
 def journal_row(manifest: Manifest, place: Path, state: MoveState) -> MoveRow:
