@@ -123,10 +123,12 @@ def test_restore_works_from_the_manifests_alone(mirror: Path, tmp_path: Path, ph
 
 
 def test_purge_asks_and_refuses_when_the_keeper_is_gone(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    (mirror / "IMG_1 (1).jpg.xmp").write_bytes(bytes(3 << 20))
     ask("scan", mirror, "--quarantine")
     state = ("--state", tmp_path / "state")
     unanswered = twinwatch("quarantine", "purge", "--all", *state, check=False, stdin=-3)
     assert (unanswered.returncode != 0, len(ask("quarantine", "list"))) == (True, 3)
+    assert re.search(r"3 photos with 1 file beside them, [345]\.\d MiB, will be deleted", unanswered.stderr)
     (mirror / "IMG_1.jpg").rename(mirror / "moved.jpg")
     (mirror / "moved.jpg").write_bytes(b"edited")
     refused = twinwatch("quarantine", "purge", "--all", "--yes", *state, check=False)

@@ -12,7 +12,7 @@ from tests.mounting import as_root, tmpfs
 from tests.nas import Nas
 from twinwatch.photo import ContentDigest
 from twinwatch.quarantine import Finding, verify
-from twinwatch.quarantine.restore import has_bytes
+from twinwatch.quarantine.keepers import has_bytes
 from twinwatch.roots import MARKER, accepted_identity, mark
 
 PICTURE, OTHER = b"picture" * 3000, b"other" * 3000
@@ -48,6 +48,24 @@ def test_a_keeper_that_was_moved_is_found_by_its_bytes(held: Nas) -> None:
     found = looked(held, held.root.path / "nowhere.jpg", there)
     assert (found.keeper, found.keeper_at, found.ok) == ("moved", there, True)
     assert looked(held).keeper == "gone"
+
+
+@pytest.mark.parametrize("missing", [["mov"], ["dng"], ["dng", "mov"]])
+def test_a_clip_or_raw_that_is_not_beside_the_keeper_is_told_with_the_way_back(nas: Nas, missing: list[str]) -> None:
+    for folder in ("keep", "in"):
+        for kind in ("jpg", "mov", "dng"):
+            nas.put(f"{folder}/IMG_1.{kind}", kind.encode() * 3000)
+    nas.hold("in/IMG_1.jpg", "keep/IMG_1.jpg")
+    assert looked(nas).ok
+    for kind in missing:
+        (nas.root.path / f"keep/IMG_1.{kind}").unlink()
+    found = looked(nas)
+    assert (found.keeper, found.keeper_at) == ("stands", nas.root.path / "keep/IMG_1.jpg")
+    (words,) = found.wrong
+    assert [kind for kind in ("dng", "jpg", "mov") if f"IMG_1.{kind}" in words.partition("keeper")[0]] == missing
+    assert (
+        found.advice == f"this may be the last copy; put it back with: twinwatch quarantine restore {nas.slot().name}"
+    )
 
 
 @pytest.mark.parametrize("how", ["deleted", "edited", "held itself", "a link to the held one"])

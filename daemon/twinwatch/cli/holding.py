@@ -151,10 +151,8 @@ def purge(
         if not wanted:
             click.echo("nothing to purge", err=True)
             return
-        sizes = [slot.manifest.photo.bytes for slot in wanted if slot.manifest is not None]
         if not yes:
-            total = output.size(sum(sizes))
-            click.echo(f"{output.counted(len(sizes), 'photo')}, {total}, will be deleted for good.", err=True)
+            click.echo(f"{_amount(wanted)}, will be deleted for good.", err=True)
             _confirm()
 
         _each(wanted, lambda slot: held.purge(slot, known, lambda digest: _known(known, digest)), "purged", as_json)
@@ -199,6 +197,18 @@ def _known(index: Index | None, digest: ContentDigest) -> list[Path]:
         return []
     roots = {record.id: Path(record.path) for record in index.roots()}
     return [roots[photo.root] / photo.path for photo in index.photos.with_digest(digest)]
+
+
+def _amount(slots: Sequence[Slot]) -> str:
+    """Say what is held in these slots: photos, what was held beside them, and the bytes of it all."""
+    manifests = [slot.manifest for slot in slots if slot.manifest is not None]
+    files = [held for manifest in manifests for held in manifest.files]
+    beside = len(files) - len(manifests)
+    words = output.counted(len(manifests), "photo")
+    words += (
+        f" with {output.counted(beside, 'file')} beside {'it' if len(manifests) == 1 else 'them'}" if beside else ""
+    )
+    return f"{words}, {output.size(sum(held.bytes for held in files))}"
 
 
 def _confirm() -> None:

@@ -6,6 +6,7 @@ place/<slot>/<original name>     the photo itself, and its companions
 manifest    the value in the JSON file
 slots       the folders of a quarantine: make, list, remove; all by descriptor
 hold        the move protocol, step by step
+keepers     does a keeper stand, with its clip and RAW? read in full
 restore     the way back; purge, for a person only
 recover     after a crash: look at the disk, finish or undo
 verify      read everything held again, and the keepers; say what to do

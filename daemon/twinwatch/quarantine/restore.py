@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from twinwatch.content import digest_of
 from twinwatch.errors import MoveRefusedError, PhotoError, RootError
 from twinwatch.index import Index, MoveState
-from twinwatch.photo import ContentDigest, FileStat
+from twinwatch.photo import ContentDigest
+from twinwatch.quarantine.keepers import Search, held_in, places_of
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.slots import (
     Slot,
@@ -29,7 +30,7 @@ from twinwatch.quarantine.slots import (
     taken,
 )
 from twinwatch.roots import identity_of, open_file, opened
-from twinwatch.syscalls import file_stat, open_beneath, sync_directory
+from twinwatch.syscalls import open_beneath, sync_directory
 
 
 def restore(slot: Slot, index: Index | None, now: float) -> Path:
@@ -72,35 +73,48 @@ def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path
 
     First everything in the slot is read in full, it must be what was held, and so is a file with the keeper's very
     bytes: the recorded keeper, or one of `keepers`; neither a file in quarantine nor another name of the held one
-    counts. What was read may be in memory only: it is synced to its disk first, as a power cut would take the last
-    copy. Raises MoveRefusedError when any of this fails, with nothing deleted.
+    counts. A clip or RAW that is deleted along must be beside that keeper, as it was when it was held. What was read
+    may be in memory only: it is synced to its disk first, as a power cut would take the last copy. Without its photo
+    nothing of it is deleted. Raises MoveRefusedError when any of this fails, with nothing deleted.
     """
     manifest = _manifest(slot)
     recorded = manifest.keeper_root / manifest.keeper
-    places = [slot.place, *(Path(record.quarantine) for record in index.roots() if record.quarantine is not None)]
+    search = Search(manifest, keepers, places_of(slot, index))
     try:
         with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
             if not _is_still(slot_fd, manifest):
                 raise MoveRefusedError(f"slot {slot.name} changed a moment ago", "list the quarantine again")
-            held = [found for file in manifest.files if (found := entry(slot_fd, file.name)) is not None]
+            held = held_in(manifest, slot_fd)
+            if manifest.photo.name not in held and _is_parted(slot, index, left=bool(held)):
+                words = f"{manifest.path} is not in slot {slot.name}: its move was cut short, or somebody took it out"
+                raise MoveRefusedError(words, "the next start or scan of its folder brings together what was parted")
+            hint = f"put it back with: twinwatch quarantine restore {slot.name}"
             if wrong := [words for file in manifest.files if (words := changed(file, slot_fd, missing=""))]:
                 # A program that still had it open, or a person, wrote into it: no keeper has that.
-                hint = f"put it back with: twinwatch quarantine restore {slot.name}"
                 raise MoveRefusedError(f"{'; '.join(wrong)}; nothing else may have that", hint)
-            if not any(
-                has_bytes(path, manifest.keeper_digest, held, places, durable=True)
-                for path in (recorded, *keepers(manifest.keeper_digest))
-            ):
-                raise MoveRefusedError(
-                    f"the keeper {recorded} is gone, has changed or cannot be read: this may be the last copy",
-                    f"put it back with: twinwatch quarantine restore {slot.name}",
-                )
+            keeper, lacking = search.find(held, durable=True)
+            if keeper is None:
+                words = f"the keeper {recorded} is gone, has changed or cannot be read: this may be the last copy"
+                raise MoveRefusedError(words, hint)
+            if lacking:
+                words = f"{', '.join(lacking)} of {manifest.path} is not beside the keeper {keeper} any more"
+                raise MoveRefusedError(f"{words}: this may be the last copy", hint)
             index.journal.set_state(slot.name, MoveState.PURGED)
             freed = _delete(manifest, slot_fd, lambda: index.journal.set_state(slot.name, MoveState.HELD))
             remove_slot(place_fd, slot.name)
     except OSError as error:
         raise _refused(manifest, error) from error
     return freed
+
+
+def _is_parted(slot: Slot, index: Index, *, left: bool) -> bool:
+    """Tell whether a slot without its photo must not be purged: what is `left` in it would be deleted without it.
+
+    A move was cut short, or somebody took the photo out; after a purge only what belonged to it was left.
+    """
+    row = index.journal.get(slot.name)
+    state = None if row is None else row.state
+    return state is MoveState.MOVING or (left and state is not MoveState.PURGED)
 
 
 def _delete(manifest: Manifest, slot_fd: int, undone: Callable[[], None]) -> int:
@@ -226,48 +240,6 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
         yield here
     finally:
         os.close(here)
-
-
-def has_bytes(
-    path: Path, digest: ContentDigest, held: list[FileStat], places: list[Path], *, durable: bool = False
-) -> bool:
-    """Tell whether a file has these very bytes, is no other name of a `held` one, and lies in none of `places`.
-
-    With `durable` its bytes and names are made to reach the disk too, or it does not count.
-    """
-    real = Path(os.path.realpath(path.parent))  # a folder on the way may have become a symlink into quarantine
-    if any(Path(os.path.realpath(place)) in (real, *real.parents) for place in places):
-        return False
-    try:
-        with opened(real) as folder_fd:
-            fd = open_file(folder_fd, PurePosixPath(path.name))
-    except (RootError, PhotoError):
-        return False
-    try:
-        stat = file_stat(os.fstat(fd))
-        if any(stat.may_be_same_file(other) for other in held) or digest_of(fd) != digest:
-            return False
-        if durable:
-            _make_durable(fd, real)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
-
-
-def _make_durable(fd: int, folder: Path) -> None:
-    """Sync a file and the names that lead to it, as far as its file system reaches; raise OSError."""
-    sync_directory(fd)
-    device = os.fstat(fd).st_dev
-    for above in (folder, *folder.parents):
-        try:
-            with opened(above) as above_fd:
-                if os.fstat(above_fd).st_dev != device:
-                    return
-                sync_directory(above_fd)
-        except RootError:  # a folder above the root that we may not list: its name is none of the sync client's
-            return
 
 
 def _refused(manifest: Manifest, error: OSError) -> MoveRefusedError:

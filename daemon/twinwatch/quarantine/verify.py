@@ -10,9 +10,10 @@ from typing import Literal
 from twinwatch.errors import RootError
 from twinwatch.index import Index
 from twinwatch.photo import ContentDigest
+from twinwatch.quarantine.keepers import Search, held_in, places_of
 from twinwatch.quarantine.manifest import Manifest
-from twinwatch.quarantine.restore import changed_in_quarantine, has_bytes
-from twinwatch.quarantine.slots import Slot, entry, opened_place, opened_slot
+from twinwatch.quarantine.restore import changed_in_quarantine
+from twinwatch.quarantine.slots import Slot, opened_place, opened_slot
 from twinwatch.roots import Health, identity_of, opened, recognised
 
 Keeper = Literal["stands", "moved", "gone", "unknown"]
@@ -38,7 +39,7 @@ def verify(slot: Slot, index: Index | None, keepers: Callable[[ContentDigest], l
     """Read what is held in a slot, and its keeper, in full; nothing is changed.
 
     The keeper counts while a file in a watched folder has the very bytes of the proof: the recorded one, or one of
-    `keepers`. Raises OSError when the disk cannot be read.
+    `keepers`; a clip or RAW that is held must be beside it too. Raises OSError when the disk cannot be read.
     """
     manifest = slot.manifest
     if manifest is None:
@@ -49,7 +50,7 @@ def verify(slot: Slot, index: Index | None, keepers: Callable[[ContentDigest], l
     if not slot.present:
         home = manifest.root / manifest.path
         return Finding(tuple(wrong), None, None, f"somebody took it out; if it is not in {home}, look in your backup")
-    keeper, where = _keeper(slot, manifest, index, keepers)
+    keeper, where, lacking = _keeper(slot, manifest, index, keepers)
     if wrong:
         advice = f"the disk or a program changed it: compare it with your backup; as it is it goes back by: {undo}"
     elif keeper == "gone":
@@ -58,6 +59,9 @@ def verify(slot: Slot, index: Index | None, keepers: Callable[[ContentDigest], l
         advice = f"this may be the last copy; put it back with: {undo}"
     elif keeper == "unknown":
         advice = f"{manifest.keeper_root} cannot be seen just now: verify again when it is back"
+    elif lacking:
+        wrong = [f"{', '.join(lacking)} is not beside the keeper {where} any more"]
+        advice = f"this may be the last copy; put it back with: {undo}"
     else:
         advice = ""
     return Finding(tuple(wrong), keeper, where, advice)
@@ -65,18 +69,14 @@ def verify(slot: Slot, index: Index | None, keepers: Callable[[ContentDigest], l
 
 def _keeper(
     slot: Slot, manifest: Manifest, index: Index | None, keepers: Callable[[ContentDigest], list[Path]]
-) -> tuple[Keeper, Path | None]:
-    recorded = manifest.keeper_root / manifest.keeper
-    roots = [] if index is None else index.roots()
-    places = [slot.place, *(Path(record.quarantine) for record in roots if record.quarantine is not None)]
+) -> tuple[Keeper, Path | None, list[str]]:
+    """Return how the keeper is, where, and which held clips and RAWs are not beside it."""
     with opened_place(slot.place) as place_fd, opened_slot(place_fd, slot.name) as slot_fd:
-        held = [found for file in manifest.files if (found := entry(slot_fd, file.name)) is not None]
-    if has_bytes(recorded, manifest.keeper_digest, held, places):
-        return "stands", recorded
-    for path in keepers(manifest.keeper_digest):
-        if has_bytes(path, manifest.keeper_digest, held, places):
-            return "moved", path
-    return ("gone" if _is_watched(manifest.keeper_root, index) else "unknown"), None
+        held = held_in(manifest, slot_fd)
+    found, lacking = Search(manifest, keepers, places_of(slot, index)).find(held)
+    if found is not None:
+        return ("stands" if found == manifest.keeper_root / manifest.keeper else "moved"), found, lacking
+    return ("gone" if _is_watched(manifest.keeper_root, index) else "unknown"), None, []
 
 
 def _is_watched(root: Path, index: Index | None) -> bool:
