@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -351,3 +352,20 @@ def test_importing_names_costs_no_other_room() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert all("naming" in module for module in out.strip("[]\n").split(", "))
+
+
+@pytest.mark.parametrize(
+    ("path", "excluded"),
+    [
+        ("a.jpg", False),
+        ("lib/a.jpg", False),
+        ("Private/a.jpg", True),
+        ("lib/private/2024/a.jpg", True),
+        ("thumbs/a.jpg", True),
+        ("thumbs", False),
+        ("lib/draft.jpg", True),
+        ("lib/@eaDir/a.jpg", True),
+    ],
+)
+def test_a_path_is_excluded_by_any_part_of_it(path: str, excluded: bool) -> None:
+    assert Exclusions(("Private", "thumbs/", "draft*")).path(PurePosixPath(path)) is excluded

@@ -176,8 +176,8 @@ class Line:
             same = known is not None and unchanged(known.stat, stat)
             if known is not None and same and not found.again and photos.judged(known.id) is Judged.DONE:
                 return None
-            if stat.is_placeholder:
-                return None  # reading would download it
+            if stat.is_placeholder or root.exclusions.path(found.path):
+                return None  # reading would download it; or it was excluded since it was found
             if known is not None and same and known.reading.trouble is None:
                 if found.again:
                     photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
@@ -251,7 +251,7 @@ class Line:
             return of_other_moments < MAX_OF_OTHER_MOMENTS or not taken_apart(photo.reading.header, header)
 
         for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, worth):
-            if memory.is_allowed(digest, candidate.reading.digest):
+            if memory.is_allowed(digest, candidate.reading.digest) or self._is_excluded(candidate):
                 continue
             if proofs == MAX_PROOFS:
                 break
@@ -309,6 +309,11 @@ class Line:
             ):
                 return False
         return True
+
+    def _is_excluded(self, photo: Photo) -> bool:
+        """Tell whether a person excluded this photo after it was read: it is still known, and looked at no more."""
+        root = self.roots.get(photo.root)
+        return root is not None and root.exclusions.path(photo.path)
 
     def _may_move(self, photo: Photo) -> bool:
         return not photo.reference and (photo.arrived or self._move_residents)

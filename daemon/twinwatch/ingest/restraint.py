@@ -1,4 +1,4 @@
-"""What holds a move back: a person's word, a copy that keeps coming back, a pause, the brake.
+"""What holds a move back: a person's word (also during the proof), a copy that keeps coming back, a pause, the brake.
 
 All of it is remembered in the index, so a restart forgets nothing.
 """
@@ -29,6 +29,10 @@ def held_back(index: Index, move: Move, root: Root, limits: Limits, now: float) 
     memory, digest = index.memory, move.duplicate.reading.digest
     if memory.is_allowed(digest, digest):
         return "a person put this back"
+    if memory.is_allowed(digest, move.keeper.reading.digest):
+        return "a person said meanwhile that both may stay"
+    if root.exclusions.path(move.duplicate.path):
+        return "it is excluded by now"
     if came_back(index, move.duplicate, root) and (memory.returns(digest) or 0) >= limits.max_returns:
         return "it was set aside before and came back each time; it is left alone now (brake.max_returns)"
     paused = memory.setting(PAUSED)

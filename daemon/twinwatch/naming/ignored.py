@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from twinwatch.naming.kinds import fold
 
@@ -32,6 +33,10 @@ class Exclusions:
         return is_temporary(name) or any(
             _matches(name, pattern) for pattern in self.patterns if not pattern.endswith("/")
         )
+
+    def path(self, path: PurePosixPath) -> bool:
+        """Tell whether a file at this path beneath its root is never looked at, by its own name or a folder's."""
+        return self.file(path.name) or any(self.dir(part) for part in path.parts[:-1])
 
 
 def is_excluded_dir(name: str) -> bool:
