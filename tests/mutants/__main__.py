@@ -50,7 +50,7 @@ QUICK = (
     "tests/test_quarantine_descriptors.py", "tests/test_quarantine_slots.py", "tests/test_quarantine_verify.py",
     "tests/test_quarantine_details.py", "tests/test_quarantine_numbering.py", "tests/test_quarantine_hidden.py",
     "tests/test_orphans.py", "tests/test_ingest.py", "tests/test_photo.py", "tests/test_syscalls.py",
-    "tests/test_survey.py", "tests/test_restraint.py",
+    "tests/test_survey.py", "tests/test_restraint.py", "tests/test_quarantine_former.py",
 )  # fmt: skip
 QUICK_ALSO = (
     "tests/test_quarantine_crash.py::test_recovery_believes_nothing_of_a_root_that_lost_its_marker",

@@ -53,25 +53,47 @@ class Recovered:
 def recover(root: Root, index: Index) -> list[Recovered]:
     """Bring the quarantine of a root and the journal level with the disk; return what was not already so.
 
-    Raises RootError when the root is not healthy: then nothing was looked at, and nothing is believed.
+    Also where the configuration names another quarantine by now: moves into the former one are finished or undone
+    there. Raises RootError when the root is not healthy: then nothing was looked at, and nothing is believed.
     """
     if root.quarantine is None:
         return []
     found: list[Recovered] = []
     with root.opened() as root_fd:
         try:
-            # From the first look to the last, so that nobody begins, ends or undoes a move meanwhile.
-            with _opened_place(root.quarantine) as place_fd:
-                if place_fd is not None:
-                    for slot in read_slots(root.quarantine, place_fd):
-                        if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
-                            found.extend(_recover_slot(slot, slot.manifest, root, place_fd, root_fd, index))
-                        elif slot.manifest is None:
-                            found.extend(_without_manifest(slot, place_fd, index))
-                found.extend(_without_slot(root, root.quarantine, place_fd, root_fd, index))
+            found.extend(_recover_place(root, root.quarantine, root_fd, index))
         except OSError as error:
             raise RootError(f"{root.quarantine} cannot be put right: {error.strerror}", "check the disk") from error
+        for place in _former_places(root, index):
+            try:
+                found.extend(_recover_place(root, place, root_fd, index, former=True))
+            except OSError as error:  # no reason to stop the root: nothing more is moved there
+                words = f"its quarantine was {place}, which cannot be looked into: {error.strerror}"
+                found.extend(
+                    Recovered(row.slot, root.path / row.path, row.state, words)
+                    for row in index.journal.rows(MoveState.MOVING)
+                    if (row.root_path, row.place) == (root.path, place)
+                )
     return found
+
+
+def _former_places(root: Root, index: Index) -> list[Path]:
+    """Return the other quarantines that the journal has of this root, where a move or a restore may be half done."""
+    rows = index.journal.rows(MoveState.MOVING, MoveState.HELD)
+    return sorted({row.place for row in rows if row.root_path == root.path} - {root.quarantine})
+
+
+def _recover_place(root: Root, place: Path, root_fd: int, index: Index, *, former: bool = False) -> Iterator[Recovered]:
+    """Put one quarantine right; raise OSError, also when a `former` one is not there: what was in it is unknown."""
+    # From the first look to the last, so that nobody begins, ends or undoes a move meanwhile.
+    with opened_place(place) if former else _opened_place(place) as place_fd:
+        if place_fd is not None:
+            for slot in read_slots(place, place_fd):
+                if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
+                    yield from _recover_slot(slot, slot.manifest, root, place_fd, root_fd, index)
+                elif slot.manifest is None:
+                    yield from _without_manifest(slot, place_fd, index)
+        yield from _without_slot(root, place, place_fd, root_fd, index)
 
 
 def _recover_slot(
