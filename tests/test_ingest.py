@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import PurePosixPath
 
@@ -20,6 +20,7 @@ from twinwatch.errors import PhotoError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
 from twinwatch.ingest.line import MAX_KILLED, MAX_OF_OTHER_MOMENTS
+from twinwatch.ingest.orphans import WatchedRoots
 from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
 from twinwatch.roots import Root
@@ -92,8 +93,8 @@ class House:
             self.belt.add(Found(self.nas.root.id, PurePosixPath(path)))
         self.run()
 
-    def survey(self) -> Survey:
-        made = Survey(self.nas.root, self.nas.index, Limits(), lambda: NOW)
+    def survey(self, watched: Callable[[], WatchedRoots] = lambda: None) -> Survey:
+        made = Survey(self.nas.root, self.nas.index, Limits(), lambda: NOW, watched=watched)
         self.belt.add_bulk(made.files())
         self.run()
         return made

@@ -94,6 +94,37 @@ def test_a_keeper_behind_a_closed_door_or_held_itself_is_not_gone(house: House) 
     assert {first.name, second.name}.isdisjoint(offers(house))
 
 
+def unwatched(house: House) -> None:
+    """Let the index have the keeper's bytes in a root that nobody watches any more."""
+    nas = house.nas
+    other = nas.other_root("other")
+    nas.put("keeper.jpg", PICTURE, other)
+    photo = nas.photo("keeper.jpg", other)
+    nas.index.photos.record(other.id, photo.path, photo.stat, photo.reading, arrived=False)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_what_is_known_of_a_root_that_nobody_watches_is_no_keeper(house: House, away: bool) -> None:
+    """One that is only away is watched: its photos count."""
+    unwatched(house)
+    nas = house.nas
+    watched = {root.id for root in nas.roots} if away else {nas.root.id}
+    (nas.root.path / "keeper.jpg").unlink()
+    orphaned = house.survey(lambda: watched).orphaned
+    assert orphaned == offers(house) == ([] if away else [nas.slot().name])
+    # and when it went while nobody looked
+    assert house.survey(lambda: {nas.root.id}).orphaned == ([nas.slot().name] if away else [])
+    assert offers(house) == [nas.slot().name]
+
+
+def test_an_edited_keeper_is_told_though_a_root_that_nobody_watches_had_it(house: House) -> None:
+    unwatched(house)
+    house.line.watched = {house.nas.root.id}
+    house.nas.put("keeper.jpg", OTHER, mtime_ns=10**18 + 99)
+    house.take("keeper.jpg")
+    assert offers(house) == [house.nas.slot().name]
+
+
 def moves(house: House, count: int) -> int:
     """Let copies arrive; return how many are held then."""
     for number in range(count):

@@ -120,6 +120,21 @@ def test_a_copy_whose_keeper_goes_is_offered_back_and_not_purged(daemon: Daemon,
     daemon.stop()
 
 
+def test_a_keeper_is_gone_also_when_a_scan_of_its_folder_alone_knew_it(daemon: Daemon, photos: list[bytes]) -> None:
+    keeper = daemon.root / "sub/a.jpg"
+    keeper.parent.mkdir()
+    keeper.write_bytes(photos[0])
+    twinwatch("scan", keeper.parent, "--state", daemon.state)
+    daemon.start().wait_for("level")
+    _bring(daemon.root / "a (1).jpg", photos[0])
+    daemon.wait_held(1)
+    keeper.unlink()
+    daemon.wait_settled()
+    (held,) = daemon.held()
+    assert [row["slot"] for row in _logged(daemon, "--action", "review")] == [held["id"]]
+    daemon.stop()
+
+
 # The index breaks
 
 

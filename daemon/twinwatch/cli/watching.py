@@ -82,7 +82,15 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
     stop = _Stop()
     with (
         states.locked(folder),
-        Assembly(config, folder, report=teller.tell, failed=teller.failed, hold=move, move_residents=True) as assembly,
+        Assembly(
+            config,
+            folder,
+            report=teller.tell,
+            failed=teller.failed,
+            hold=move,
+            move_residents=True,
+            whole=not folders,  # who names some looks at these only
+        ) as assembly,
     ):
         ok = _pass(assembly, teller, stop, folder)
     if stop.wanted:

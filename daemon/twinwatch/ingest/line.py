@@ -18,7 +18,7 @@ from typing import Any
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
-from twinwatch.ingest.orphans import offer_back, why
+from twinwatch.ingest.orphans import WatchedRoots, offer_back, why
 from twinwatch.ingest.reading import read, read_anew
 from twinwatch.ingest.restraint import PAUSED, came_back, held_back
 from twinwatch.ingest.unseen import judged
@@ -115,6 +115,7 @@ class Line:
         self.roots: dict[RootId, Root] = {}  # the healthy ones; no decision uses another
         self.observed: frozenset[RootId] = frozenset()  # roots in which nothing is moved, only said
         self.unseen: frozenset[Path] = frozenset()  # the others, as configured: what is judged now is judged in part
+        self.watched: WatchedRoots = None  # where a photo may be a keeper
         self.policy = policy
         self.limits = limits
         self.radius = radius
@@ -215,7 +216,7 @@ class Line:
     def _edited(self, root: Root, before: Photo) -> None:
         """Offer back the copies held for what this photo was before it was edited or replaced."""
         where = root.path / before.path
-        for row in offer_back(self._index, before.reading.digest, where, self._clock()):
+        for row in offer_back(self._index, before.reading.digest, where, self._clock(), self.watched):
             path = row.root_path / row.path
             self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from twinwatch.index import DecisionRow, Index, MoveRow, MoveState
-from twinwatch.photo import ContentDigest
+from twinwatch.photo import ContentDigest, RootId
 from twinwatch.roots import Root
 
+WatchedRoots = Collection[RootId] | None
+"""The roots that are watched, also while they are away: what is known of others may be gone. None: all known ones."""
 
-def offer_back(index: Index, digest: ContentDigest, where: Path, now: float) -> list[MoveRow]:
-    """Offer back the copies that are held for a keeper that was `where`, unless another photo has its bytes.
+
+def offer_back(
+    index: Index, digest: ContentDigest, where: Path, now: float, watched: WatchedRoots = None
+) -> list[MoveRow]:
+    """Offer back the copies that are held for a keeper that was `where`, unless another watched photo has its bytes.
 
     Each is told by one line of the audit log; `now` is in seconds since the epoch. Returns the moves offered back.
     """
-    if index.photos.with_digest(digest):
+    if _is_watched(index, digest, watched):
         return []
     return _offer(index, index.journal.held_for(digest), where, now)
 
 
-def without_keeper(index: Index, root: Root, now: float) -> list[MoveRow]:
-    """Offer back what is held for a photo of this root that is no longer known anywhere, each once.
+def without_keeper(index: Index, root: Root, now: float, watched: WatchedRoots = None) -> list[MoveRow]:
+    """Offer back what is held for a photo of this root that is no longer known in any watched one, each once.
 
     For a root that was just walked to its end. This finds what `offer_back` cannot: the keeper went, or was edited,
     while nobody looked or before the index was begun anew. A keeper that is held itself is not gone.
@@ -33,11 +38,16 @@ def without_keeper(index: Index, root: Root, now: float) -> list[MoveRow]:
         for row in held
         if row.keeper_root == root.path
         and (row.keeper_root, row.keeper, row.keeper_digest) not in away
-        and not index.photos.with_digest(row.keeper_digest)
+        and not _is_watched(index, row.keeper_digest, watched)
         and not index.memory.was_offered(row.slot)
         and _is_known_gone(index, root, row)
     ]
     return [row for each in lost for row in _offer(index, [each], root.path / each.keeper, now)]
+
+
+def _is_watched(index: Index, digest: ContentDigest, watched: WatchedRoots) -> bool:
+    """Tell whether a photo with these bytes is known where it would be noticed if it went."""
+    return any(watched is None or photo.root in watched for photo in index.photos.with_digest(digest))
 
 
 def _is_known_gone(index: Index, root: Root, row: MoveRow) -> bool:

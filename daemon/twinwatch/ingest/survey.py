@@ -14,7 +14,7 @@ from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
 from twinwatch.index import Index, Judged
 from twinwatch.ingest.line import Found, Pace
-from twinwatch.ingest.orphans import offer_back, without_keeper
+from twinwatch.ingest.orphans import WatchedRoots, offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
@@ -36,6 +36,7 @@ class Survey:
     again: bool = False  # take what was only reported before once more
     unsettled: Callable[[Found, FileStat], bool] = lambda _found, _stat: False  # takes over what may still change
     done: Callable[[Survey], None] = lambda _: None
+    watched: Callable[[], WatchedRoots] = lambda: None  # where a photo may be a keeper
     folders: int = 0
     pictures: int = 0
     bytes: int = 0
@@ -141,14 +142,15 @@ class Survey:
                 Health.EMPTIED,
             )
         for photo in gone:
-            self.orphaned.extend(forget(self.index, self.root, photo, self.clock()))
+            self.orphaned.extend(forget(self.index, self.root, photo, self.clock(), self.watched()))
         self.vanished = len(gone)
         if self.below == TOP:
-            self.orphaned.extend(row.slot for row in without_keeper(self.index, self.root, self.clock()))
+            lost = without_keeper(self.index, self.root, self.clock(), self.watched())
+            self.orphaned.extend(row.slot for row in lost)
         self.index.commit()
 
 
-def forget(index: Index, root: Root, photo: Photo, now: float) -> list[str]:
+def forget(index: Index, root: Root, photo: Photo, now: float, watched: WatchedRoots = None) -> list[str]:
     """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
-    return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now)]
+    return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now, watched)]

@@ -17,7 +17,7 @@ from twinwatch.errors import RootError, TwinwatchError
 from twinwatch.index import Index, MoveRow
 from twinwatch.ingest import Belt, Found, Line, Outcome, Survey, seen_again
 from twinwatch.naming import Exclusions
-from twinwatch.photo import RootRecord
+from twinwatch.photo import RootId, RootRecord
 from twinwatch.quarantine import Holder, Recovered, recover
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
 from twinwatch.verdict import Move
@@ -32,6 +32,8 @@ class Watched:
     root: Root | None = None  # None until it was there for the first time
     health: Health = Health.MISSING
     words: str = ""
+    id: RootId | None = None  # of what is recorded of it, also while it is away
+    looked: bool = False  # for that record
 
 
 class Assembly:
@@ -47,15 +49,18 @@ class Assembly:
         wake: Callable[[], None] = lambda: None,
         hold: bool = True,
         move_residents: bool = False,
+        whole: bool = True,
         left_alone: frozenset[Path] = frozenset(),
     ) -> None:
         """Open the state and set everything up; without `hold` nothing is moved, only said.
 
+        The configuration is the `whole` of what is watched, or other roots that are recorded may be watched too.
         `left_alone` are roots, as configured, whose disk does not answer: nothing of them is looked at.
 
         Raises IndexUnusableError when the index cannot be used.
         """
         self.config = config
+        self._whole = whole
         self.left_alone = left_alone
         self.looking: Watched | None = None  # the root that is looked at: its path may lead over other disks
         self.index = Index(state)
@@ -127,9 +132,12 @@ class Assembly:
         except OSError as error:
             watched.health, watched.words = Health.UNREADABLE, f"{watched.config.path}: {error.strerror}"
         else:
-            watched.root = root
+            watched.root, watched.id, watched.looked = root, root.id, True
             watched.health = root.check()
             watched.words = _words(root, watched.health)
+        if not watched.looked:
+            known = self.index.root_at(Path(os.path.realpath(watched.config.path)))
+            watched.id, watched.looked = None if known is None else known.id, True
         return self._admit(watched, before)
 
     def stop_root(self, watched: Watched, health: Health, words: str) -> None:
@@ -161,7 +169,7 @@ class Assembly:
         """Return a walk over a healthy root."""
         if watched.root is None:
             raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
-        return Survey(watched.root, self.index, self.config.brake, time.time)
+        return Survey(watched.root, self.index, self.config.brake, time.time, watched=lambda: self.line.watched)
 
     def accept(self, root_config: RootConfig) -> RootRecord:
         """Record the folder that is there now as this root, because a person said so; raise RootError."""
@@ -221,6 +229,8 @@ class Assembly:
             for watched in self.watched
             if watched.root is not None and (watched.config.observe or self.config.observe)
         )
+        known = self._whole and all(watched.looked for watched in self.watched)
+        self.line.watched = frozenset(one.id for one in self.watched if one.id is not None) if known else None
 
     def _hold(self, move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
         if duplicate_root.id in self.line.observed:

@@ -249,7 +249,7 @@ class Daemon:
         except RootError:
             self._rounds.soon()
             return
-        for slot in forget(self._assembly.index, root, photo, time.time()):
+        for slot in forget(self._assembly.index, root, photo, time.time(), self._assembly.line.watched):
             back = told.command(f"quarantine restore {slot}", self._folder)
             log.warning("%s is gone; its held copy can be put back: %s", root.path / path, back)
 

@@ -1,0 +1,77 @@
+"""Which roots are watched: those of the configuration, also while they are away; of others nothing is counted on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinwatch.config import Config, defaults
+from twinwatch.index import Index
+from twinwatch.photo import RootId
+from twinwatch.service.assembly import Assembly
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    made = [tmp_path / name for name in ("one", "other", "former")]
+    for folder in made:
+        folder.mkdir()
+    (tmp_path / "state").mkdir()
+    looked_at(tmp_path, defaults(made))
+    return made
+
+
+def looked_at(tmp_path: Path, config: Config, *left_alone: Path, whole: bool = True) -> set[Path] | None:
+    """Look at every root; return the paths of those that count as watched, None when all do that are known."""
+
+    def ignored(*_: object) -> None:
+        return None
+
+    alone = frozenset(left_alone)
+    with Assembly(
+        config, tmp_path / "state", report=ignored, failed=ignored, whole=whole, left_alone=alone
+    ) as assembly:
+        before = assembly.line.watched
+        for watched in assembly.watched:
+            assembly.look(watched)
+        found = assembly.line.watched
+    assert before is None, "which they are is not known before they were looked at"
+    return None if found is None else {paths(tmp_path)[root] for root in found}
+
+
+def paths(tmp_path: Path) -> dict[RootId, Path]:
+    index = Index(tmp_path / "state")
+    try:
+        return {record.id: Path(record.path) for record in index.roots()}
+    finally:
+        index.close()
+
+
+def test_a_root_that_is_not_configured_any_more_is_not_watched(tmp_path: Path, folders: list[Path]) -> None:
+    one, other, _ = folders
+    assert looked_at(tmp_path, defaults([one, other])) == {one, other}
+
+
+def test_a_root_that_is_away_is_watched(tmp_path: Path, folders: list[Path]) -> None:
+    one, other, _ = folders
+    other.rename(tmp_path / "unplugged")
+    assert looked_at(tmp_path, defaults([one, other])) == {one, other}
+
+
+def test_a_root_that_is_away_is_known_by_the_link_that_leads_to_it(tmp_path: Path, folders: list[Path]) -> None:
+    one, other, _ = folders
+    link = tmp_path / "link"
+    link.symlink_to(other)
+    other.rename(tmp_path / "unplugged")
+    assert looked_at(tmp_path, defaults([one, link])) == {one, other}
+
+
+def test_while_a_disk_hangs_every_root_that_is_known_counts(tmp_path: Path, folders: list[Path]) -> None:
+    """Links are not followed then, so it is not known which root it is."""
+    one, other, _ = folders
+    assert looked_at(tmp_path, defaults([one, other]), other) is None
+
+
+def test_of_a_scan_of_some_folders_others_may_be_watched_too(tmp_path: Path, folders: list[Path]) -> None:
+    assert looked_at(tmp_path, defaults(folders[:1]), whole=False) is None
