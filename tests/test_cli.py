@@ -171,6 +171,29 @@ def test_a_quarantine_that_cannot_be_read_is_said_in_one_line(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert f"{place} cannot be read: Not a directory" in done.stderr
+    assert ("nothing in quarantine is called 'x'" in done.stderr) == bool(ids)
+
+
+@pytest.mark.parametrize("command", [("list",), ("verify",), ("restore", "--all"), ("purge", "--all", "--yes")])
+def test_what_other_quarantines_hold_is_there_although_one_cannot_be_read(
+    tmp_path: Path, photo: bytes, ask: Ask, command: tuple[str, ...]
+) -> None:
+    for name, picture in (("one", photo), ("other", as_photo(scene(7, 480, 360), 7))):
+        (tmp_path / name).mkdir()
+        for file in ("IMG_1.jpg", "IMG_1 (1).jpg"):
+            (tmp_path / name / file).write_bytes(picture)
+    ask("scan", tmp_path / "one", tmp_path / "other", "--quarantine")
+    (whole,) = (row for row in ask("quarantine", "list") if "/other/" in str(row["path"]))
+    broken = tmp_path / ".twinwatch-one-quarantine"
+    broken.rename(tmp_path / "aside")
+    broken.symlink_to("aside")
+    done = twinwatch("quarantine", *command, "--json", "--state", tmp_path / "state", check=False)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [whole["id"]]
+    assert (done.returncode, done.stderr.count(f"{broken} cannot be read: it is a symlink")) == (1, 1)
+    assert len(list((tmp_path / "aside").iterdir())) == 1
+    looked = twinwatch("quarantine", "verify", "--state", tmp_path / "state", check=False)
+    left = len(ask("quarantine", "list"))
+    assert (looked.returncode, looked.stdout) == (1, f"{left} looked at, 0 with something to do\n")
 
 
 def test_compare_pairs_answers_line_by_line_in_order(mirror: Path, tmp_path: Path) -> None:
@@ -412,6 +435,32 @@ def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: A
     twinwatch("index", "rebuild", "--state", tmp_path / "state")
     assert ask("log") == log, "the log is taken over"
     assert len([row for row in ask("scan", mirror) if row["action"] != "none"]) == 4
+
+
+@pytest.mark.parametrize("odd", ["a symlink", "a file", "missing"])
+def test_a_quarantine_that_nothing_can_be_moved_to_is_told_before_it_is_needed(
+    mirror: Path, tmp_path: Path, ask: Ask, odd: str
+) -> None:
+    place = tmp_path / "new/held" if odd == "missing" else tmp_path / "held"
+    file = tmp_path / "config.yaml"
+    file.write_text(f"roots: [{{path: {mirror}, quarantine: {place}}}]\n")
+    if odd == "a symlink":
+        (tmp_path / "real").mkdir()
+        place.symlink_to(tmp_path / "real")
+    elif odd == "a file":
+        place.touch()
+    words = f"{place.parent} is not there" if odd == "missing" else f"it is {odd}"
+    checked = twinwatch("config", "check", file).stdout
+    assert f"{place}: nothing can be moved there" in checked
+    assert words in checked
+    (found,) = (row for row in ask("doctor", "--config", file) if str(row["check"]).endswith("quarantine"))
+    assert (found["ok"], words in str(found["found"])) == (False, True)
+    if odd != "missing":
+        place.unlink()
+    else:
+        assert found["mend"] == f"mkdir -p {place.parent}"
+        place.parent.mkdir()
+    assert "nothing can be moved" not in twinwatch("config", "check", file).stdout
 
 
 def test_doctor_counts_no_folders_of_a_root_that_is_polled(mirror: Path, tmp_path: Path, ask: Ask) -> None:

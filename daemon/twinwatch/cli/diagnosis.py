@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinwatch import mounts
-from twinwatch.config import Config, RootConfig
+from twinwatch.config import Config, RootConfig, unusable
 from twinwatch.errors import TwinwatchError
 from twinwatch.naming import Exclusions
 from twinwatch.service import told
@@ -134,6 +134,10 @@ def _quarantine(root: RootConfig, config: Config, name: str) -> Iterator[Finding
         yield Finding(f"{name}, quarantine", False, "the folder cannot be written, so nothing can be moved", mend)
         return
     place = root.quarantine or quarantine_place(root.path.resolve(), others)
+    if root.quarantine is not None and (why := unusable(place)):
+        mend = "" if os.path.lexists(place) else f"mkdir -p {told.word(place.parent)}"
+        yield Finding(f"{name}, quarantine", False, f"{place}: {why}", mend)
+        return
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     if os.stat(there).st_dev != os.stat(root.path).st_dev:
         mend = f"set `quarantine` of this root to a folder beside {root.path}"

@@ -46,20 +46,27 @@ def list_(state: Path | None, places: tuple[Path, ...], as_json: bool) -> None:
     """List what is in quarantine, oldest first."""
     with _Quarantine(state, places) as (slots, index):
         rows = [_row(slot, index) for slot in slots]
-    if as_json:
-        for row in rows:
-            output.json_line(row)
-        return
-    shown = [
-        (row["id"], output.when(row["held_at"]), row["verdict"], output.size(row["bytes"]), row["path"], row["keeper"])
-        if row["state"] == "held"
-        else (row["id"], "", row["state"], "", row["path"] or row["held_as"], row["trouble"])
-        for row in rows
-    ]
-    if output.on_terminal():
-        _show_list(shown, state)
-    else:
-        output.table((), shown, empty="")
+        if as_json:
+            for row in rows:
+                output.json_line(row)
+            return
+        shown = [
+            (
+                row["id"],
+                output.when(row["held_at"]),
+                row["verdict"],
+                output.size(row["bytes"]),
+                row["path"],
+                row["keeper"],
+            )
+            if row["state"] == "held"
+            else (row["id"], "", row["state"], "", row["path"] or row["held_as"], row["trouble"])
+            for row in rows
+        ]
+        if output.on_terminal():
+            _show_list(shown, state)
+        else:
+            output.table((), shown, empty="")
 
 
 def _show_list(rows: Sequence[tuple[Any, ...]], state: Path | None) -> None:
@@ -186,9 +193,9 @@ def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], 
             elif not found.ok:
                 words = "; ".join((*found.wrong, found.advice))
                 click.echo(f"{slot.name}: {output.clean(words)}")
-    if not as_json:
-        click.echo(f"{len(chosen)} looked at, {to_do} with something to do")
-    sys.exit(1 if to_do else 0)
+        if not as_json:
+            click.echo(f"{len(chosen)} looked at, {to_do} with something to do")
+        sys.exit(1 if to_do else 0)
 
 
 def _known(index: Index | None, digest: ContentDigest) -> list[Path]:
@@ -222,27 +229,39 @@ def _confirm() -> None:
 
 
 class _Quarantine:
-    """Every slot that is known, and the index, if there is one."""
+    """Every slot that is known, and the index, if there is one.
+
+    What cannot be read is said at the beginning; the command goes on with the rest, and ends with exit code 1.
+    """
 
     def __init__(self, state: Path | None, places: Sequence[Path]) -> None:
         self._state = state
         self._places = [place.expanduser().absolute() for place in places]
         self._index: Index | None = None
+        self._unread = False
 
     def __enter__(self) -> tuple[list[Slot], Index | None]:
-        from twinwatch.cli.selection import all_slots, open_index, slots_in
+        from twinwatch.cli.selection import all_slots, open_index, places
 
         try:
             self._index = open_index(self._state)
         except click.UsageError:
             if not self._places:
                 raise
-            return [slot for place in self._places for slot in slots_in(place)], None
-        return all_slots(self._index, self._places), self._index
+        known = set() if self._index is None else places(self._index)
+        slots, errors = all_slots(known | set(self._places))
+        for error in errors:
+            click.echo(f"twinwatch: {output.clean(error)}", err=True)
+        self._unread = bool(errors)
+        return slots, self._index
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._index is not None:
             self._index.close()
+        if self._unread and isinstance(error, click.UsageError):
+            raise TwinwatchError(error.format_message())  # it may well be in what cannot be read
+        if self._unread and (error is None or (isinstance(error, SystemExit) and not error.code)):
+            sys.exit(1)
 
 
 def _wanted(slots: Sequence[Slot], ids: Sequence[str], *, everything: bool) -> list[Slot]:

@@ -25,7 +25,7 @@ def config() -> None:
 @_CONFIG
 def check_(file: Path) -> None:
     """Check FILE; every problem is one line `file:line:column: key: what is wrong` (exit code 78)."""
-    from twinwatch.config import load
+    from twinwatch.config import load, unusable
 
     loaded = load(file)
     count = len(loaded.roots)
@@ -33,6 +33,8 @@ def check_(file: Path) -> None:
     for root in loaded.roots:
         if not root.path.is_dir():
             click.echo(f"  {output.clean(root.path)} is not there now; it is waited for")
+        elif root.quarantine is not None and (why := unusable(root.quarantine)):
+            click.echo(f"  {output.clean(root.quarantine)}: nothing can be moved there; {output.clean(why)}")
 
 
 @config.command("show", short_help="Show what FILE makes, defaults filled in.")

@@ -70,21 +70,26 @@ def without_index(folder: Path) -> str:
     return "run `twinwatch scan DIR` or `twinwatch run DIR` first, or give the --state DIR that they were given"
 
 
-def all_slots(index: Index, more: Iterable[Path] = ()) -> list[Slot]:
-    """Return every slot of every quarantine that is known, oldest first; the disk decides, not the index."""
-    places = {Path(record.quarantine) for record in index.roots() if record.quarantine is not None}
-    places |= {row.place for row in index.journal.rows()} | set(more)
-    return sorted((slot for place in sorted(places) for slot in slots_in(place)), key=lambda slot: slot.name)
+def places(index: Index) -> set[Path]:
+    """Return every quarantine that is known: those of the roots, and where anything was ever moved to."""
+    known = {Path(record.quarantine) for record in index.roots() if record.quarantine is not None}
+    return known | {row.place for row in index.journal.rows()}
 
 
-def slots_in(place: Path) -> list[Slot]:
-    """Return the slots of one quarantine, oldest first; raise TwinwatchError when its folder cannot be read."""
-    try:
-        return listing(place)
-    except OSError as error:
-        raise TwinwatchError(
-            f"{place} cannot be read: {error.strerror}", "check its permissions and the disk"
-        ) from error
+def all_slots(places: Iterable[Path]) -> tuple[list[Slot], list[TwinwatchError]]:
+    """Return every slot of these quarantines, oldest first, and an error for each quarantine that cannot be read.
+
+    The disk decides, not the index; and one that is broken keeps nobody from what the others hold.
+    """
+    found: list[Slot] = []
+    errors = []
+    for place in sorted(set(places)):
+        try:
+            found.extend(listing(place))
+        except OSError as error:
+            what = "it is a symlink" if place.is_symlink() else error.strerror
+            errors.append(TwinwatchError(f"{place} cannot be read: {what}", "check its permissions and the disk"))
+    return sorted(found, key=lambda slot: slot.name), errors
 
 
 def chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from twinwatch.config import placement
 from twinwatch.config.changes import diff, needs_restart
 from twinwatch.config.page import example, show
-from twinwatch.config.placement import with_state
+from twinwatch.config.placement import unusable, with_state
 from twinwatch.config.values import (
     Config,
     Log,
@@ -50,6 +50,7 @@ __all__ = [
     "load",
     "needs_restart",
     "show",
+    "unusable",
     "with_state",
 ]
 

@@ -51,6 +51,21 @@ def problems(roots: Mapping[int, RootConfig], state: Path | None) -> list[tuple[
     return [*_between_roots(roots), *_quarantines(roots), *_state(roots, state)]
 
 
+def unusable(quarantine: Path) -> str:
+    """Say why nothing can be moved into this folder, as its place on disk is now, or nothing.
+
+    No problem of the configuration: its disk may come later, and what is held is safe meanwhile.
+    """
+    if os.path.islink(quarantine):
+        return "it is a symlink, which is never followed: name the folder itself"
+    if os.path.isdir(quarantine):
+        return "" if os.access(quarantine, os.R_OK | os.W_OK | os.X_OK) else "it cannot be read and written"
+    if os.path.lexists(quarantine):
+        return "it is a file: name a folder"
+    parent = quarantine.parent
+    return "" if os.path.isdir(parent) else f"{parent} is not there, and only the last folder is made"
+
+
 def _between_roots(roots: Mapping[int, RootConfig]) -> Iterator[tuple[Place, str]]:
     for number, root in roots.items():
         if root.path == Path("/"):
