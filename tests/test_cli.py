@@ -95,6 +95,32 @@ def test_scan_reports_first_and_moves_only_when_told(mirror: Path, tmp_path: Pat
     assert [row["action"] for row in again] == ["review"], "nothing else is looked at twice"
 
 
+@pytest.mark.parametrize(
+    ("setting", "told", "not_told"),
+    [
+        ("observe: true", ("0 set aside, 3 only reported", "`observe: true`"), "set them aside with"),
+        ("brake: {max_moves: 1}", ("1 set aside", "moving is paused", "go on with: "), "only reported"),
+    ],
+)
+def test_a_scan_that_may_not_move_says_what_keeps_it(
+    mirror: Path, tmp_path: Path, setting: str, told: tuple[str, ...], not_told: str
+) -> None:
+    config, state = tmp_path / "config.yaml", tmp_path / "state"
+    config.write_text(f"roots: [{{path: {mirror}}}]\n{setting}\n")
+    said = twinwatch("scan", "--quarantine", "--config", config, "--state", state).stdout
+    assert [words in said for words in (*told, not_told)] == [True] * len(told) + [False], said
+    if "resume" in said.splitlines()[-1]:
+        assert "moving goes on" in pasted(said.splitlines()[-1], tmp_path).stdout
+
+
+def test_a_scan_of_a_folder_that_lost_its_marker_names_the_command_for_it(mirror: Path, tmp_path: Path) -> None:
+    twinwatch("scan", mirror, "--state", tmp_path / "state")
+    (mirror / ".twinwatch/root.json").unlink()
+    said = twinwatch("scan", mirror, "--state", tmp_path / "state", check=False).stderr
+    assert "is the right folder" in pasted(said.splitlines()[0], tmp_path).stdout
+    twinwatch("scan", mirror, "--state", tmp_path / "state")
+
+
 def test_restore_by_id_by_its_end_and_by_path_and_what_is_restored_stays(
     mirror: Path, tmp_path: Path, ask: Ask
 ) -> None:
@@ -414,6 +440,18 @@ def test_a_configuration_for_which_there_is_no_room_leaves_nothing_behind(tmp_pa
     assert (done.returncode, f"{file}: File too large; nothing was written" in done.stderr) == (1, True), done.stderr
     assert not file.exists()
     twinwatch("config", "init", file)
+
+
+def test_a_configuration_that_cannot_be_written_takes_nothing_away_that_was_there(tmp_path: Path) -> None:
+    """A link to a device stands for the device, which only root could lose."""
+    device, empty = tmp_path / "device", tmp_path / "empty"
+    device.symlink_to("/dev/full")
+    empty.touch()
+    done = twinwatch("config", "init", device, check=False)
+    assert (done.returncode, "No space left" in done.stderr, device.is_symlink()) == (1, True, True)
+    command = ["prlimit", "--fsize=4096", sys.executable, "-m", "twinwatch", "config", "init", str(empty)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 1
+    assert empty.stat().st_size == 0
 
 
 def test_doctor_and_config_and_index_answer(mirror: Path, tmp_path: Path, ask: Ask) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from tests.migrating import configuration, migrate
+from tests.mounting import as_root, mounted
 from tests.nas import NOW, run_child
 from tests.statements import hear
 from twinwatch.errors import AbandonedError, IndexUnusableError
@@ -369,6 +371,21 @@ def test_a_backup_is_whole_and_never_overwrites(index: Index, tmp_path: Path) ->
     copy = Index(tmp_path / "copy")
     assert (copy.photos.count(), copy.verify()) == (1, [])
     copy.close()
+
+
+@as_root
+def test_a_backup_for_which_there_is_no_room_leaves_nothing_and_can_be_made_again(index: Index, tmp_path: Path) -> None:
+    enter(index, 5)
+    index.commit()
+    small = tmp_path / "small"
+    small.mkdir()
+    with mounted(small, "-t", "tmpfs", "-o", "size=16k", "tmpfs"):
+        with pytest.raises(IndexUnusableError, match=r"copy\.db: .*full.*free some space"):
+            index.backup(small / "copy.db")
+        assert list(small.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=16m", str(small)], check=True)
+        index.backup(small / "copy.db")
+        assert (small / "copy.db").stat().st_size > 16384
 
 
 def test_a_write_that_is_cut_short_leaves_nothing_to_be_committed_later(index: Index, tmp_path: Path) -> None:

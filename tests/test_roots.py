@@ -366,7 +366,7 @@ def test_what_may_not_be_read_is_said_to_be_so_and_is_not_gone() -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Nas(Path(folder))) as nas:
         nas.folder.chmod(0o755)
         nas.put("a.jpg", b"x").chmod(0)
-        with as_plain_user(), pytest.raises(PhotoError, match="cannot be read") as raised:
+        with as_plain_user(), pytest.raises(PhotoError, match=f"^{nas.root.path}/a.jpg cannot be read") as raised:
             nas.root.opened_file(PurePosixPath("a.jpg")).__enter__()
         assert not isinstance(raised.value, PhotoChangedError)
 

@@ -104,7 +104,7 @@ class Root:
         RootError when the root is not healthy.
         """
         with self.opened() as root_fd:
-            fd = open_file(root_fd, path)
+            fd = open_file(root_fd, path, self.path)
         try:
             yield fd, file_stat(os.fstat(fd))
         finally:
@@ -255,8 +255,8 @@ def quarantine_place(path: Path, watched: tuple[Path, ...]) -> Path:
     return sibling
 
 
-def open_file(root_fd: int, path: PurePosixPath) -> int:
-    """Open a regular file beneath `root_fd` for reading, without blocking on a FIFO.
+def open_file(root_fd: int, path: PurePosixPath, root: Path = Path()) -> int:
+    """Open a regular file beneath `root_fd` for reading, without blocking on a FIFO; `root` is for the message.
 
     Raises PhotoChangedError when it is gone or no regular file, PhotoError when it cannot be read.
     """
@@ -267,7 +267,8 @@ def open_file(root_fd: int, path: PurePosixPath) -> int:
             raise PhotoChangedError(
                 f"{path} is gone or no regular file", "it is looked at again when it changes"
             ) from error
-        raise PhotoError(f"{path} cannot be read: {error.strerror}", "check its permissions and the disk") from error
+        what = f"{root / path} cannot be read: {error.strerror}"
+        raise PhotoError(what, "check its permissions and the disk") from error
     if not is_regular(os.fstat(fd)):
         os.close(fd)
         raise PhotoChangedError(f"{path} is no regular file", "it is left alone")

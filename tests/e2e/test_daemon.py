@@ -186,6 +186,8 @@ def test_a_root_that_goes_away_and_comes_back_loses_nothing(daemon: Daemon, phot
     assert daemon.wait_for("degraded")["roots"][0]["state"] == "missing"
     root.mkdir()
     until(lambda: daemon.status()["roots"][0]["state"] == "unmarked", daemon.tail)
+    (problem,) = daemon.status()["roots"][0]["problems"]
+    assert f"resume --root {root} --state {daemon.state}" in problem
     root.rmdir()
     shutil.copy2(away / "3.jpg", away / "3 (1).jpg")
     away.rename(root)

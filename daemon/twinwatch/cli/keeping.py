@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -67,14 +68,21 @@ def init(file: Path | None) -> None:
 
 def _write_new(file: Path, text: str) -> None:
     """Write a file that is not there, or is empty, as a crash in here leaves it; raise FileExistsError for another."""
-    with file.open("a", encoding="utf-8") as out:
-        if os.fstat(out.fileno()).st_size:
+    made = not os.path.lexists(file)
+    with file.open("ab", buffering=0) as out:
+        found = os.fstat(out.fileno())
+        if found.st_size:
             raise FileExistsError
+        left = text.encode()
         try:
-            out.write(text)
-            out.flush()
+            while left:
+                left = left[out.write(left) :]
         except OSError:
-            file.unlink()  # half a configuration would stand in the way of the next
+            # Half a configuration would stand in the way of the next; a device is not ours to take away.
+            if stat.S_ISREG(found.st_mode):
+                out.truncate(0)
+                if made:
+                    file.unlink()
             raise
 
 

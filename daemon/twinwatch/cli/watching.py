@@ -72,6 +72,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
     What was read is remembered: a second scan reads only what is new. Give --quarantine to set the proven copies aside.
     """
     from twinwatch.cli.selection import configuration, state_for
+    from twinwatch.ingest import PAUSED
     from twinwatch.service import state as states
     from twinwatch.service import told
     from twinwatch.service.assembly import Assembly
@@ -93,6 +94,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
         ) as assembly,
     ):
         ok = _pass(assembly, teller, stop, folder)
+        paused = assembly.index.memory.setting(PAUSED) if move else None
     if stop.wanted:
         click.echo("stopped: nothing is half done, and what was read is remembered; scan again to go on", err=True)
     if not as_json and (ok or teller.done):
@@ -100,6 +102,8 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
         which += [told.word(root.expanduser().absolute()) for root in folders]
         again = told.command(" ".join(["scan", "--quarantine", *which]), folder)
         teller.sum_up(again, told.command("quarantine list", folder), moved=move)
+        if paused is not None:
+            click.echo(f"moving is paused: {output.clean(paused)}\n  go on with: {told.command('resume', folder)}")
     sys.exit(0 if ok and not stop.wanted else 1)
 
 
@@ -126,7 +130,8 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
     for watched in assembly.watched:
         assembly.look(watched)
         if watched.words:
-            click.echo(f"twinwatch: {output.clean(told.completed(watched.words, folder))}", err=True)
+            words = told.completed(watched.words, folder, watched.config.path)
+            click.echo(f"twinwatch: {output.clean(words)}", err=True)
             ok = False
             continue
         for recovered in assembly.recover(watched):
@@ -151,7 +156,8 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         if survey.placeholders:
             click.echo(f"{survey.placeholders} online-only files skipped, 0 bytes downloaded", err=True)
         if survey.failure is not None:
-            click.echo(f"twinwatch: {output.clean(survey.failure)}", err=True)
+            words = told.completed(str(survey.failure), folder, survey.root.path)
+            click.echo(f"twinwatch: {output.clean(words)}", err=True)
         teller.pictures += survey.pictures
         teller.taken += survey.taken
         ok = ok and survey.failure is None and not survey.troubles
@@ -199,10 +205,13 @@ class _Teller:
         held, would, review = (came.count(action) for action in ("held", "would-hold", "review"))
         words = [output.counted(self.pictures, "picture"), f"{self.taken} looked at"]
         words += [f"{held} set aside"] if moved else [output.counted(would, "proven copy", "proven copies")]
+        words += [f"{would} only reported"] if moved and would else []
         words += [f"{review} for review"]
         words += [f"{self._failed} could not be judged"] if self._failed else []
         click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
-        if would:
+        if would and moved:
+            click.echo("nothing is moved where the configuration says `observe: true`")
+        elif would:
             click.echo(f"set them aside with: {again}")
         if held:
             click.echo(f"see them, and how to put one back: {listing}")

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from twinwatch.index.database import Database
+from twinwatch.index.database import Database, is_damage, unusable
 from twinwatch.index.memory import Journal, Memory
 from twinwatch.index.photos import Photos
 from twinwatch.index.salvage import Salvaged, salvage
@@ -115,11 +115,20 @@ class Index:
         return [line for (line,) in said if line != "ok"] + [f"row without its root: {row}" for row in broken]
 
     def backup(self, target: Path) -> None:
-        """Copy the database, also while the daemon runs; raise FileExistsError rather than overwrite."""
+        """Copy the database, also while the daemon runs; raise FileExistsError rather than overwrite.
+
+        Raises OSError when the target cannot be made, IndexUnusableError when the copy fails; nothing is left then.
+        """
         with open(target, "xb"):
             pass
-        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
+        try:
+            with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
+                source.backup(copy)
+        except BaseException as error:
+            target.unlink()
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise unusable(self.path if is_damage(error) else target, error) from error
 
     def salvage(self, damaged: Path) -> Salvaged:
         """Take over the memory of an old database, as far as it can be read, into this new one.

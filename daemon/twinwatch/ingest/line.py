@@ -210,7 +210,8 @@ class Line:
         restart.
         """
         if reading.trouble is Trouble.KILLED and tries + 1 < MAX_KILLED:
-            raise WorkerError(f"{found.path}: {reading.detail}", "it is tried again", trouble=reading.trouble)
+            where = self._root(found.root).path / found.path
+            raise WorkerError(f"{where}: {reading.detail}", "it is tried again", trouble=reading.trouble)
         return reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries)
 
     def _edited(self, root: Root, before: Photo) -> None:

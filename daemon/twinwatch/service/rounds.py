@@ -162,7 +162,7 @@ class Rounds:
             seen = None if root is None else health.get(os.fsencode(root.path))
             problems = life.problems + ([] if seen is None else list(seen.problems))
             if life.watched.words:
-                problems.append(life.watched.words)
+                problems.append(self._pasteable(life.watched, life.watched.words))
             rows.append(
                 {
                     "path": str(config.path),
@@ -224,9 +224,7 @@ class Rounds:
 
     def _pasteable(self, watched: Watched, words: str) -> str:
         """Return a message whose command to accept a root names this root and this state."""
-        accept = f"resume --root {told.word(watched.config.path)}"
-        command = told.command(accept, self._assembly.index.path.parent)
-        return words.replace("twinwatch resume --root DIR", command)
+        return told.completed(words, self._assembly.index.path.parent, watched.config.path)
 
     def _stop(self, life: Life, error: RootError) -> None:
         log.error("%s", self._pasteable(life.watched, str(error)))

@@ -20,9 +20,10 @@ def command(arguments: str, folder: Path) -> str:
     return f"{_program()} {arguments}{state}"
 
 
-def completed(text: str, folder: Path) -> str:
-    """Return a message in which the commands that mend something are told for this state folder."""
-    return _MENDING.sub(lambda found: command(found[1], folder), text)
+def completed(text: str, folder: Path, root: Path | None = None) -> str:
+    """Return a message in which the commands that mend something are told for this state folder, and this root."""
+    name = "DIR" if root is None else word(root)
+    return _MENDING.sub(lambda found: command(found[1].replace("DIR", name), folder), text)
 
 
 _MENDING = re.compile(r"(?<![\w/])twinwatch (index rebuild|resume(?: --root DIR)?|quarantine (?:list|restore [\w-]+))")
