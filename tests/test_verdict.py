@@ -30,9 +30,9 @@ from twinwatch.verdict import Duplicate, Match, Policy, Undecided, Unique, decid
 
 def photo(
     number: int = 1, *, path: str = "IMG_1.jpg", root: int = 1, pixels: int = 100, mtime: int = 0, arrived: bool = True,
-    reference: bool = False, readable: bool = True, gps: bool = False, kind: str = "JPEG",
+    reference: bool = False, readable: bool = True, gps: bool = False, xmp: bool = False, kind: str = "JPEG",
 ) -> Photo:  # fmt: skip
-    header = Header(kind, pixels, 100, 1, "RGB", 8, False, 1, Metadata(gps=gps)) if readable else None
+    header = Header(kind, pixels, 100, 1, "RGB", 8, False, 1, Metadata(gps=gps, xmp=xmp)) if readable else None
     reading = Reading(ContentDigest(bytes([number]) * 32), header, None, None if readable else Trouble.BROKEN)
     stat = FileStat(1, number, 100, mtime, mtime, 8, 1)
     return Photo(PhotoId(number), RootId(root), PurePosixPath(path), stat, reading, arrived, reference)
@@ -209,7 +209,7 @@ def test_the_rules_are_asked_in_their_order(one: dict[str, Any], other: dict[str
     ("a", False, {"pixels": 50}, "a.jpg"), ("b", False, {"pixels": 200}, "bb.jpg"),
     ("a", True, {}, "a.jpg"), ("b", True, {}, "bb.jpg"),
     ("a", True, {"pixels": 50}, "bb.jpg"), ("b", True, {"pixels": 200}, "a.jpg"), ("b", True, {"gps": True}, "a.jpg"),
-    ("a", True, {"pixels": 200}, "a.jpg"),
+    ("a", True, {"pixels": 200}, "a.jpg"), ("b", True, {"xmp": True}, "bb.jpg"),
 ])  # fmt: skip
 def test_a_proved_original_stays_and_a_likely_one_unless_something_speaks_against_it(
     original: Side, likely: bool, one: dict[str, Any], stays: str

@@ -139,10 +139,14 @@ class Metadata:
     gain_map: bool = False
 
     @property
+    def taken(self) -> int:
+        """Count what is written as the picture is taken, and that no editor adds: place, date, clip, gain map."""
+        return sum((self.gps, self.captured_at is not None, self.motion_video, self.gain_map))
+
+    @property
     def richness(self) -> int:
         """Weigh what would be lost with this file: location, date and embedded parts before mere tags."""
-        parts = (self.gps, self.captured_at is not None, self.motion_video, self.gain_map, self.xmp)
-        return 100 * sum(parts) + 50 * (self.profile is not None) + min(self.exif_tags, 49)
+        return 100 * (self.taken + self.xmp) + 50 * (self.profile is not None) + min(self.exif_tags, 49)
 
 
 @dataclass(frozen=True, slots=True)
