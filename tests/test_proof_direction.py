@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageCms, ImageFilter
 
-from tests.drawing import descriptor, scene, stored
+from tests.drawing import descriptor, scene, stored, wide_profile
 from twinwatch.photo import Evidence, Verdict
 from twinwatch.proof import prove
 from twinwatch.proof.picking import picked
@@ -161,3 +163,44 @@ def test_a_photo_that_was_saved_coarser_later_is_the_original(grain: float) -> N
 def test_a_cameras_coarse_photo_is_the_original_of_what_was_saved_finer() -> None:
     original = stored(SEEN, quality=75, exif=CAMERA)
     assert_original(original, stored(decoded(original), quality=95))
+
+
+def sixteen_bits(picture: Image.Image, finer: int = 0) -> bytes:
+    """Write a PNG of 16 bits a channel, as converters do by default; Pillow writes none (PNG, 11.2.2).
+
+    `finer` is how far the lower eight bits go beyond what the upper ones say.
+    """
+    own = np.random.default_rng(5).integers(0, finer + 1, (picture.height, picture.width, 3))
+    values = (np.asarray(picture).astype(np.int64) * 257 + own).clip(0, 65535)
+    raw = b"".join(b"\0" + row.tobytes() for row in values.astype(">u2"))
+    size = struct.pack(">IIBBBBB", *picture.size, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", size), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    body = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def test_more_bits_than_the_photo_had_are_no_gain() -> None:
+    assert_original(SMALL, sixteen_bits(SEEN))
+
+
+def test_a_jpeg_of_a_deep_picture_is_the_copy() -> None:
+    deep = sixteen_bits(scene(45, (640, 480)), finer=100)
+    assert_original(deep, stored(Image.open(io.BytesIO(deep)).convert("RGB"), quality=80))
+
+
+@pytest.mark.parametrize("format_", ["PNG", "BMP"])
+def test_of_two_lossless_ones_the_deeper_is_the_original(format_: str) -> None:
+    deep = sixteen_bits(scene(46, (640, 480)), finer=100)
+    assert_original(deep, stored(Image.open(io.BytesIO(deep)).convert("RGB"), format_))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_wider_profile_than_the_photo_had_is_no_gain(share: float) -> None:
+    photo = stored(scene(47, (800, 600)), quality=92, exif=CAMERA)
+    seen = decoded(photo).resize((round(800 * share), round(600 * share)), R.LANCZOS)
+    srgb = ImageCms.createProfile("sRGB")
+    wide = ImageCms.profileToProfile(seen, srgb, ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())))
+    assert wide is not None
+    assert_original(photo, stored(wide, quality=80, icc_profile=wide_profile()))

@@ -201,12 +201,11 @@ def _rescaled(a: Picture, b: Picture) -> bool:
 
 
 def _may_be_made(source: Picture, target: Picture) -> bool:
-    """Tell whether the target could have been made from the source: not with more depth, nor alpha out of nothing."""
-    if target.header.bits > max(8, source.header.bits):
-        return False
+    """Tell whether the target could have been made from the source: not with alpha out of nothing.
+
+    More bits or a wider profile than the source has are no gain: programs write both by default.
+    """
     if source.see_through() != target.see_through():
         return False
-    if source.lossless and source.header.bits <= 8 and _keeps_all(source, target):
-        return False  # their pixels were compared: two lossless files of one size are equal or are two pictures
-    colour_gained = target.profile is not None and source.profile is None
-    return not colour_gained
+    # Else their pixels were compared: two lossless files of one size are equal or are two pictures.
+    return not (source.lossless and source.header.bits <= 8 and _keeps_all(source, target))
