@@ -8,10 +8,10 @@ In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` i
 `glance` compares two and refuses; `exposure` tells two shots by their grain; `resaved` knows what was only stored again
 by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other, in the
 `order` that the files speak for (`requantised`: coefficients that keep another file's steps);
-`recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`, `recoding`);
+`recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`), `hidden` stores
+what was made again for a codec that hides what it did (`recoding`, `recoded`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
-out, `judge` decides: with `paletted` and `octrees` for 256 colours or fewer, with `recoded` for codecs that hide what
-they did.
+out, `judge` decides: with `paletted` and `octrees` for 256 colours or fewer.
 `comparators` stand apart: other scripts' numbers.
 
 Runs in a child without a file system: call `warm` before it goes away.

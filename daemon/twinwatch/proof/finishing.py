@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -13,12 +12,9 @@ from PIL import Image
 
 from twinwatch.proof.picture import JpegTables, as_rgb
 
-_STAND_INS = {"WEBP": "WEBP", "AVIF": "AVIF", "HEIF": "AVIF", "JXL": "AVIF"}
-"""The encoder of ours, by a file's format, that loses what the file's own lost. x265 would cost twelve times
-as much; for HEIF of quality 35 and 60 libaom's loss stands as near as for AVIF itself (`recoded.Noise`)."""
-
-_STRIP = 512  # rows encoded at a time: libaom would want gigabytes for a whole one of 48 megapixels
-_OPTIONS: dict[str, dict[str, int]] = {"WEBP": {"method": 0}, "AVIF": {"speed": 10, "max_threads": 1}}
+_STEPS = (34.0, 81.0)  # luma and chroma at quality 50: the mean of the middle frequencies in IJG's tables
+_FINER = {0: 4.0, 1: 2.0, 2: 1.4}  # by how much, by the sum of both frequencies
+_ACROSS = 4  # pixels that the blocks of a `StandIn` lie beside the tiles
 
 
 _MPEG_INTRA = (
@@ -94,33 +90,31 @@ class Resaving:
 
 
 @dataclass(frozen=True, slots=True)
-class Recoding:
-    """A codec that does not say what it did, at a quality of ours (1-100) that loses about as much."""
+class StandIn:
+    """A JPEG in place of a codec that does not say what it did; `quality` 1-100, as IJG scales its tables.
 
-    codec: str  # Pillow's name
+    Its steps are alike but for the lowest frequencies: these are finer, as larger transforms leave smooth ground alone.
+    Its blocks lie across the tiles that are judged: else what a tile loses of its detail could not move its mean.
+    Chroma is halved both ways, as other codecs have it by themselves.
+    """
+
     quality: int
 
     @property
     def words(self) -> str:
-        """Name the recoding for a person."""
-        return f"{self.codec} of quality {self.quality}"
+        """Name it for a person."""
+        return f"a JPEG of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
         """Store the picture so and decode it again; returns RGB."""
+        width, height = image.size
+        wide = Image.new("RGB", (width + _ACROSS, height + _ACROSS))
+        wide.paste(image, (_ACROSS, _ACROSS))
+        wide.paste(image.crop((0, 0, _ACROSS, height)), (0, _ACROSS))
+        wide.paste(wide.crop((0, _ACROSS, width + _ACROSS, 2 * _ACROSS)), (0, 0))
         stored = io.BytesIO()
-        image.save(stored, self.codec, quality=self.quality, **_OPTIONS[self.codec])
-        return as_rgb(Image.open(stored, formats=(self.codec,)))
-
-    def strips(self, image: Image.Image) -> Iterator[Image.Image]:
-        """Store the picture so, strip by strip from its top, and decode each again; gives RGB."""
-        for top in range(0, image.height, _STRIP):
-            yield self.applied(image.crop((0, top, image.width, min(top + _STRIP, image.height))))
-
-
-def stand_in(format_: str) -> str | None:
-    """Return the codec (Pillow's name) that makes what this format's encoder left out; None when none is there."""
-    codec = _STAND_INS.get(format_)
-    return codec if codec in Image.SAVE else None
+        wide.save(stored, "JPEG", qtables=_even_tables(self.quality), subsampling=2)
+        return _decoded(stored).crop((_ACROSS, _ACROSS, width + _ACROSS, height + _ACROSS))
 
 
 def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
@@ -151,6 +145,14 @@ def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image
 def own_palette(image: Image.Image, like: Image.Image) -> Image.Image:
     """Give the picture a palette made for it, with as many colours as `like` (a mode P image) uses; returns RGB."""
     return image.quantize(len(like.getcolors(256) or ()) or 256).convert("RGB")
+
+
+@lru_cache(maxsize=128)
+def _even_tables(quality: int) -> list[list[int]]:
+    """Return the steps of luma and of chroma of a `StandIn`, natural order."""
+    scale = 50 / quality if quality < 50 else 2 - quality / 50  # as libjpeg's jpeg_quality_scaling, for 1
+    lowest = [_FINER.get(row + column, 1.0) for row in range(8) for column in range(8)]
+    return [[min(255, max(1, round(step * scale / finer))) for finer in lowest] for step in _STEPS]
 
 
 @lru_cache(maxsize=128)

@@ -109,7 +109,7 @@ _GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, wh
 _NO_CORRELATION = 0.05
 _EQUAL = 0.05  # grey levels
 _MOSTLY_EXACT, _ALL_BUT_EXACT = 0.5, 0.9
-_STRAY, _STRAY_ROUNDED = 1.7, 2.0
+_STRAY, _STRAY_ROUNDED = 1.7, 2.3
 """Times what two decoders differ by: more in one place is an edit. Measured: five savings of other qualities leave up
 to 1.6 in a picture that comes out equal but for a hundredth, faint stamps 3.1 and more."""
 
@@ -201,7 +201,6 @@ def judge(
     moved, tone = areas(signed), tone_change(left)
     costs = wide(more[:, :, :2])
     scores = {name: float(part.max()) for name, part in parts.items()}
-    made = _exact_share(left) if scaled else max(_exact_share(left), _equal_share(left))
     if window is None:
         scores["area"] = float((moved / (np.array(bounds.wide) * loosened + costs)).max())
         scores["tone"] = tone[0] / bounds.tone[0]
@@ -211,16 +210,14 @@ def judge(
         scores["grain"] = _strangeness(left, bounds.grain)
         if bounds.calibrated:
             scores["detail"] = max(scores["detail"], _outlier(left))
-        if made <= _MOSTLY_EXACT:
+        if _exact_share(left) <= _MOSTLY_EXACT:
             parts["text"] = standing_out(left, explained) / bounds.outlier
             if bounds.text:
                 parts["text"] = np.maximum(parts["text"], missing_contrast(left, _USUAL, explained) / _TEXT)
             scores["text"] = float(parts["text"].max())
     found = summed_up(left, parts, scores, float(moved.max()), max(tone), window or (0, 0))
-    stray = _stray(left, bounds, explained)
-    # Where less of it came out equal, the other encoder's rounding differs more.
-    edited = made > _MOSTLY_EXACT and stray > (_STRAY if made > _ALL_BUT_EXACT else _STRAY_ROUNDED)
-    return replace(found, stray=stray, edited=edited)
+    stray = _stray(left, bounds, more, explained)
+    return replace(found, stray=round(float(stray.max()), 3), edited=_is_edited(left, stray, scaled=scaled))
 
 
 def summed_up(
@@ -287,12 +284,46 @@ def recoloured(left: Residual) -> float:
     return round(max(scores), 3)
 
 
-def _stray(left: Residual, bounds: Bounds, explained: NDArray[np.bool_] | None) -> float:
-    """Return by how much more than decoders and rounding differ the worst tile differs: up to 1 they explain it."""
+def _stray(
+    left: Residual, bounds: Bounds, more: NDArray[np.float32], explained: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """Return by how much more than decoders, rounding and a palette (`more`) differ each tile does: up to 1 they do."""
     luma, chroma = left.rough[:, :, 0], np.abs(left.signed[:, :, 1:]).max(axis=2)
     if explained is not None:
         luma = np.where(explained, 0, luma)
-    return round(max(float(luma.max()) / bounds.flip[0], float(chroma.max()) / bounds.flip[1]), 3)
+    return np.asarray(np.maximum(luma / (bounds.flip[0] + more[:, :, 2]), chroma / (bounds.flip[1] + more[:, :, 1])))
+
+
+def _is_edited(left: Residual, stray: NDArray[np.float32], *, scaled: bool) -> bool:
+    """Tell whether most tiles came out equal and one strays: the mark of a local edit.
+
+    Flat ground comes out equal by any encoder, and a chart or a page is flat for the most part: so it tells of flat
+    ground only, and tiles with detail tell of such tiles and those beside them. Any scaler leaves flat ground equal.
+    """
+    equal, detailed = left.rough.max(axis=2) < _EQUAL, left.spread >= _INFORMATIVE_SPREAD
+    if scaled:
+        asked = [(detailed, np.ones_like(detailed))]
+    else:
+        beside = _beside(detailed)
+        asked = [(detailed, beside), (~beside, ~beside)]
+    for kind, tiles in asked:
+        share = float((equal & kind).sum()) / max(1.0, float(kind.sum()))
+        worst = float(stray.max(where=tiles, initial=0))
+        # Where less of it came out equal, the other encoder's rounding differs more.
+        if share > _MOSTLY_EXACT and worst > (_STRAY if share > _ALL_BUT_EXACT else _STRAY_ROUNDED):
+            return True
+    return False
+
+
+def _beside(tiles: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return these tiles and the eight around each."""
+    across = tiles.copy()
+    across[:, 1:] |= tiles[:, :-1]
+    across[:, :-1] |= tiles[:, 1:]
+    found = across.copy()
+    found[1:] |= across[:-1]
+    found[:-1] |= across[1:]
+    return found
 
 
 def _outlier(left: Residual) -> float:

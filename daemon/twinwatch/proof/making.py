@@ -6,27 +6,25 @@ tells. It judges nothing beyond saying how far its result stays from the target.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageChops
 
-from twinwatch.proof import judge, paletted, recoded, recoding, recreate
-from twinwatch.proof.finishing import Recoding, quantise, stand_in
+from twinwatch.proof import judge, paletted, recoded, recreate
+from twinwatch.proof.finishing import quantise
 from twinwatch.proof.ground import Ground
+from twinwatch.proof.hidden import Hidden
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
 from twinwatch.proof.quantised import excused_at_edges, explained
-from twinwatch.proof.residual import Levels, joined, levels, residual
+from twinwatch.proof.residual import joined, residual
 
 _MOST_RECOLOURED = 9.0
 """Grey levels that a dropped profile may have stood for: Display P3 2-5. With more it shows another picture."""
 
 _CHAIN_HOPE = 3.0  # times the allowance: what earlier generations can leave (measured: up to 2.5)
-_RECODING_HOPE = 4.0
-"""Times the allowance without recoding: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
 _QUIET, _QUIET_SCALED = 0.9, 1.6
 """Grey levels of unexplained noise in the calmest windows, at the same size and scaled by a scaler that is only
 approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generations up to 2.4; the same scene taken again
@@ -63,7 +61,6 @@ class Way:
         self._dropped = dropped
         self.shrunk = shrunk
         self._bounds = _bounds(source, target)
-        self._codec = stand_in(target.header.format) if self._bounds is judge.HIDDEN_TABLES else None
         self._backgrounds = (0, 255) if source.see_through() or target.see_through() else (None,)
         self._recipes: list[list[recreate.Recipe]] = []
         self._opaque: tuple[Ground, recreate.Target] | None = None
@@ -116,11 +113,14 @@ class Way:
             coloured = partial(with_profile, source=source.profile, target=target.profile)
         palette = None if target.palette is None or target.see_through() else paletted.in_use(target.palette)
         shown = target.rgb(background)
-        return Ground(stored, turn, coloured), recreate.Target(shown, target.tables, palette, self._codec is not None)
+        return Ground(stored, turn, coloured), recreate.Target(
+            shown, target.tables, palette, hidden=self._bounds is judge.HIDDEN_TABLES
+        )
 
     def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
-        if self._codec is not None:
-            return self._through(self._codec, ready, target, found)
+        if target.hidden:
+            noise = recoded.OF_JXL if self.target.header.format == "JXL" else recoded.USUAL
+            return Made(*Hidden(ready, target, self._bounds, noise).nearest(found))
         best = self._nearest(ready, target, found, closely=closely)
         strange = self._strangeness(ready, target, found[0], best)
         if max(best.judgement.score, strange) > 1 and found[0].sampler is None:
@@ -185,59 +185,6 @@ class Way:
         if self.shrunk > 1 or ready.size == target.image.size or target.hidden or target.palette is not None:
             return None
         return recreate.learned_recipe(ready, target)
-
-    def _through(self, codec: str, ready: Ground, target: recreate.Target, found: list[recreate.Recipe]) -> Made:
-        """Make the whole through a codec of ours: by the scaler that comes nearest through it, then by a filter."""
-        aims = [target.image.crop(box) for box in target.windows]
-
-        @cache
-        def ours(recipe: recreate.Recipe) -> list[Image.Image]:
-            return [window for _, window in recreate.made_windows(ready, target, recipe)]
-
-        @cache
-        def stored(recipe: recreate.Recipe) -> Recoding:
-            return recoding.fitted(ours(recipe), aims, codec)
-
-        plain = [recipe for recipe in found if recipe.kernel is None]
-        best = plain[0]
-        if len(plain) > 1:
-            best = min(plain, key=lambda recipe: recoding.apart(ours(recipe), aims, stored(plain[0])))
-        theirs = levels(target.image.size, [target.image])
-        tried: list[Made] = []
-        for recipe in dict.fromkeys((best, found[0])):
-            tried.append(self._recoded(ready, target, theirs, recipe, stored))
-            if tried[-1].judgement.proved:
-                break
-        return min(tried, key=lambda made: made.judgement.score)
-
-    def _recoded(
-        self,
-        ready: Ground,
-        target: recreate.Target,
-        theirs: Levels,
-        recipe: recreate.Recipe,
-        stored: Callable[[recreate.Recipe], Recoding],
-    ) -> Made:
-        """Make the whole, store it by a codec that loses as much, and judge by what that loses.
-
-        `theirs` are the levels of the target, `stored` tells how it is stored. What came out equal for the most part,
-        or not nearly, is judged as it is.
-        """
-        made = recreate.made(ready, target, recipe)
-        if same(target.image, made):
-            return Made(recipe.words, judge.NOTHING_LEFT)
-        before = levels(made.size, [made])
-        plain = judge.judge(residual(theirs, before), self._bounds, scaled=ready.size != target.image.size)
-        if plain.mostly_exact or plain.score > _RECODING_HOPE:
-            return Made(recipe.words, plain)
-        codec = stored(recipe)
-        again = levels(made.size, codec.strips(made))
-        bounds = recoded.OF_ANOTHER if self.target.header.format == "JXL" else recoded.OF_STAND_IN
-        found = recoded.judge(residual(theirs, again), residual(again, before, spreads=False), bounds)
-        # Whose grain it is shows better without our own noise in it.
-        if plain.limit == "grain" and plain.score > max(1.0, found.score):
-            found = replace(found, score=plain.score, limit="grain")
-        return Made(f"{recipe.words}, losing as much as {codec.words}", found)
 
     def _picked(self, ready: Ground, target: recreate.Target, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""

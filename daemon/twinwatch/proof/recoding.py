@@ -1,7 +1,7 @@
-"""How much did a codec lose that does not say so? The quality of ours that leaves as much noise, found by trying.
+"""How much did a codec lose that does not say so? The quality of a JPEG that leaves as much noise, found by trying.
 
-Not the noise itself: another encoder of the same codec decides otherwise where it may lose something. How much it loses
-in a place depends on the picture there, and that is what a re-creation tells.
+Not the noise itself: another encoder decides otherwise where it may lose something. How much it loses in a place
+depends on the picture there, and that is what a re-creation tells, in whatever codec it is stored.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinwatch.proof.finishing import Recoding
+from twinwatch.proof.finishing import StandIn
 
 _WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
 _TILE = 8  # pixels
+_MANY = 0.2  # of the tiles: more than a small edit in a few windows changes
 _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has something to leave out of
 
 
-def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], codec: str) -> Recoding:
-    """Return the recoding of our windows (RGB) that differs from them as much as theirs do, in the median tile."""
+def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandIn:
+    """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile."""
     before = [_luma(image) for image in ours]
-    asked = _detailed(before)
-    aim = _noise(before, [_luma(image) for image in theirs], asked)
+    after = [_luma(image) for image in theirs]
+    asked = _detailed(before) & _differing(before, after)
+    aim = _noise(before, after, asked)
 
     def more(quality: int) -> float:
         """Return how much more than theirs is lost at a quality, as a logarithm."""
-        after = [_luma(Recoding(codec, quality).applied(image)) for image in ours]
+        after = [_luma(StandIn(quality).applied(image)) for image in ours]
         return math.log((_noise(before, after, asked) + _NO_NOISE) / (aim + _NO_NOISE))
 
     worst, best = _WORST, _BEST  # the better the quality the less is lost
@@ -41,12 +43,12 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], codec: st
             worst = middle + 1
         else:
             best = middle
-    return Recoding(codec, min(seen, key=lambda quality: abs(seen[quality])))
+    return StandIn(min(seen, key=lambda quality: abs(seen[quality])))
 
 
-def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], recoding: Recoding) -> float:
+def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], stored: StandIn) -> float:
     """Return how far our windows stay from theirs when they are stored as well: mean absolute, grey levels of luma."""
-    pairs = [(_luma(recoding.applied(one)), _luma(other)) for one, other in zip(ours, theirs, strict=True)]
+    pairs = [(_luma(stored.applied(one)), _luma(other)) for one, other in zip(ours, theirs, strict=True)]
     return float(np.mean([np.abs(one - other).mean() for one, other in pairs]))
 
 
@@ -63,10 +65,16 @@ def _detailed(windows: Sequence[NDArray[np.int16]]) -> NDArray[np.bool_]:
     return np.asarray(detailed if detailed.any() else ~detailed)
 
 
+def _differing(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]]) -> NDArray[np.bool_]:
+    """Tell which tiles of all windows a codec changed: all of them where it kept most, as an edit is small."""
+    apart = np.concatenate([_tiles(np.abs(one - other)).any(axis=1) for one, other in zip(before, after, strict=True)])
+    return np.asarray(apart if apart.mean() >= _MANY else np.ones_like(apart))
+
+
 def _noise(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]], asked: NDArray[np.bool_]) -> float:
     """Return the mean absolute difference, in grey levels, of the median tile among those `asked` for."""
     apart = np.concatenate([_tiles(np.abs(one - other)).mean(axis=1) for one, other in zip(before, after, strict=True)])
-    return float(np.median(apart[asked])) if apart.size else 0.0
+    return float(np.median(apart[asked])) if asked.any() else 0.0
 
 
 def _tiles(plane: NDArray[np.int16]) -> NDArray[np.int16]:

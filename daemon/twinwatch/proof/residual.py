@@ -37,72 +37,88 @@ class Residual:
     rest: Plane
 
 
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Y, Cb and Cr of a picture, each of shape (height, width): made once of what is subtracted more than once."""
-
-    planes: tuple[NDArray[np.uint8], ...]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        height, width = self.planes[0].shape
-        return width, height
-
-    def rows(self, low: int, high: int) -> tuple[NDArray[np.uint8], ...]:
-        """Return these rows of each plane."""
-        return tuple(plane[low:high] for plane in self.planes)
+def residual(target: Image.Image, made: Image.Image) -> Residual:
+    """Subtract two pictures of one size, RGB."""
+    return residuals([(target, made)], [Asked(0, 1)])[0]
 
 
-def levels(size: tuple[int, int], strips: Iterable[Image.Image]) -> Levels:
-    """Take an RGB picture of this size apart, handed out in strips from its top to its bottom, or as one."""
-    planes = tuple(np.empty(size[::-1], dtype=np.uint8) for _ in range(3))
-    top = 0
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which of several pictures is subtracted from which, by their places, and what of it is asked for.
+
+    Without `colour` the maps of Cb and Cr are left at 0, without `spreads` `spread`, `target_spread` and `rest`.
+    """
+
+    target: int
+    made: int
+    colour: bool = True
+    spreads: bool = True
+
+
+def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -> list[Residual]:
+    """Subtract pictures of one size from each other, RGB, handed out in strips from their top to their bottom.
+
+    Each strip has the same part of every picture; all but the last are a multiple of eight rows high. Each is taken
+    apart once, whatever is asked of it.
+    """
+    parts: list[list[_Part]] = [[] for _ in asked]
     for strip in strips:
-        for low in range(0, strip.height, _STRIP):
-            high = min(low + _STRIP, strip.height)
-            for plane, part in zip(planes, _rows(strip, low, high), strict=True):
-                plane[top + low : top + high] = part
-        top += strip.height
-    return Levels(planes)
+        columns, rows = (_covering(length) for length in strip[0].size)
+        for top in range(0, len(rows), _STRIP):
+            wanted = rows[top : top + _STRIP]
+            low, high = int(wanted.min()), int(wanted.max()) + 1
+            bands = [picture.crop((0, low, picture.width, high)).convert("YCbCr").split() for picture in strip]
+            new = [_Part((len(wanted) // TILE, len(columns) // TILE)) for _ in asked]
+            for channel in range(3):
+                planes = [_take(np.asarray(each[channel]), wanted - low, columns).astype(np.int16) for each in bands]
+                for part, each in zip(new, asked, strict=True):
+                    if each.colour or channel == 0:
+                        part.fill(channel, planes[each.target], planes[each.made], spreads=each.spreads)
+            for found, part in zip(parts, new, strict=True):
+                found.append(part)
+    return [_put_together(found) for found in parts]
 
 
-def residual(target: Image.Image | Levels, made: Image.Image | Levels, *, spreads: bool = True) -> Residual:
-    """Subtract two pictures of one size, RGB or taken apart; without `spreads` those three maps are left at 0."""
-    width, height = target.size
-    columns, rows = _covering(width), _covering(height)
-    shape = (len(rows) // TILE, len(columns) // TILE)
-    # Plane by plane in memory: whatever looks at one channel, or at the most of two, reads in one go.
-    signed, rough, level = (np.zeros((3, *shape), dtype=np.float32).transpose(1, 2, 0) for _ in range(3))
-    spread, target_spread, rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-    for top in range(0, len(rows), _STRIP):
-        wanted = rows[top : top + _STRIP]
-        low, high = int(wanted.min()), int(wanted.max()) + 1
-        strip = slice(top // TILE, top // TILE + len(wanted) // TILE)
-        parts = (_rows(picture, low, high) for picture in (target, made))
-        for channel, both in enumerate(zip(*parts, strict=True)):
-            theirs, ours = (_take(plane, wanted - low, columns).astype(np.int16) for plane in both)
-            level[strip, :, channel] = _tile_mean(ours)
-            if channel == 0 and spreads:
-                spread[strip] = target_spread[strip] = _spread(ours, level[strip, :, 0])
-            if np.array_equal(theirs, ours):  # a right re-creation leaves nothing
-                continue
-            if channel == 0 and spreads:
-                target_spread[strip] = _spread(theirs, _tile_mean(theirs))
-            difference = np.subtract(theirs, ours, out=theirs)
-            signed[strip, :, channel] = _tile_mean(difference)
-            if channel == 0 and spreads:
-                rest[strip] = _spread(difference, signed[strip, :, 0])
-            rough[strip, :, channel] = _tile_mean(np.abs(difference, out=difference))
-    return Residual(signed, rough, level, spread, target_spread, rest)
+class _Part:
+    """The maps of some rows of tiles, those of three channels plane by plane."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.signed, self.rough, self.level = (np.zeros((3, *shape), dtype=np.float32) for _ in range(3))
+        self.spread, self.target_spread, self.rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+
+    def fill(self, channel: int, theirs: NDArray[np.int16], ours: NDArray[np.int16], *, spreads: bool) -> None:
+        """Subtract `ours` from `theirs`; `spreads` are those of luma."""
+        spreads = spreads and channel == 0
+        self.level[channel] = _tile_mean(ours)
+        if spreads:
+            self.spread = self.target_spread = _spread(ours, self.level[0])
+        if np.array_equal(theirs, ours):  # a right re-creation leaves nothing
+            return
+        if spreads:
+            self.target_spread = _spread(theirs, _tile_mean(theirs))
+        difference = theirs - ours
+        self.signed[channel] = _tile_mean(difference)
+        if spreads:
+            self.rest = _spread(difference, self.signed[0])
+        self.rough[channel] = _tile_mean(np.abs(difference, out=difference))
 
 
-def _rows(picture: Image.Image | Levels, low: int, high: int) -> tuple[NDArray[np.uint8], ...]:
-    """Return Y, Cb and Cr of these rows."""
-    if isinstance(picture, Levels):
-        return picture.rows(low, high)
-    part = picture.crop((0, low, picture.width, high)).convert("YCbCr")
-    return tuple(np.asarray(band) for band in part.split())
+def _put_together(parts: Sequence[_Part]) -> Residual:
+    """Put parts below each other; planes stay planes: whatever looks at one channel reads in one go."""
+    found = [np.concatenate([getattr(part, one.name) for part in parts], axis=-2) for one in fields(Residual)]
+    return Residual(*(each.transpose(1, 2, 0) if each.ndim == 3 else each for each in found))
+
+
+def unstored(left: Residual, lost: Residual, luma: Residual) -> Residual:
+    """Return what is left without storing the re-creation, as far as it follows.
+
+    Of what is left with it, what storing lost, and what is left of luma without it. Means add up; the mean of a
+    difference stands for its mean amount in Cb and Cr.
+    """
+    signed = left.signed + lost.signed
+    rough = np.abs(signed)
+    rough[:, :, 0] = luma.rough[:, :, 0]
+    return Residual(signed, rough, lost.level, luma.spread, luma.target_spread, luma.rest)
 
 
 def joined(parts: Sequence[Residual]) -> Residual:

@@ -1,0 +1,86 @@
+"""The whole stored again by a codec of ours, for a copy whose codec does not say what it did, and judged by its loss.
+
+That codec is JPEG, whatever the copy's is: at a quality at which it loses as much, it loses it in much the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from PIL import Image
+
+from twinwatch.proof import judge, recoded, recoding, recreate
+from twinwatch.proof.finishing import StandIn
+from twinwatch.proof.ground import Ground
+from twinwatch.proof.picture import same
+from twinwatch.proof.residual import TILE, Asked, residuals, unstored
+
+_HOPE = 4.0
+"""Times the allowance without storing: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
+
+_STRIP = 512  # rows stored at a time
+_LEFT, _LOST, _LUMA = Asked(0, 1), Asked(1, 2, spreads=False), Asked(0, 2, colour=False)
+
+
+class Hidden:
+    """Makes `target` from `ready` and stores it again.
+
+    `bounds` are for what is left without that, `noise` tells what may be left with it.
+    """
+
+    def __init__(self, ready: Ground, target: recreate.Target, bounds: judge.Bounds, noise: recoded.Noise) -> None:
+        self._ready, self._target, self._bounds, self._noise = ready, target, bounds, noise
+        self._aims = [target.image.crop(box) for box in target.windows]
+        self._windows = lru_cache(self._make_windows)
+        self._stored = lru_cache(self._fit)
+
+    def nearest(self, found: Sequence[recreate.Recipe]) -> tuple[str, judge.Judgement]:
+        """Make it by the scaler that comes nearest once stored, then by a filter: how, and what was left."""
+        plain = [recipe for recipe in found if recipe.kernel is None]
+        best = plain[0]
+        if len(plain) > 1:
+            stored = self._stored(best)
+            best = min(plain, key=lambda recipe: recoding.apart(self._windows(recipe), self._aims, stored))
+        tried: list[tuple[str, judge.Judgement]] = []
+        for recipe in dict.fromkeys((best, found[0])):
+            tried.append(self._by(recipe))
+            if tried[-1][1].proved:
+                break
+        return min(tried, key=lambda told: told[1].score)
+
+    def _by(self, recipe: recreate.Recipe) -> tuple[str, judge.Judgement]:
+        """Judge the whole by what storing it loses; what came out equal for the most part, or not nearly, as it is.
+
+        Of a chart most comes out equal through a codec that loses much elsewhere: that is no edit.
+        """
+        made = recreate.made(self._ready, self._target, recipe)
+        if same(self._target.image, made):
+            return recipe.words, judge.NOTHING_LEFT
+        stored = self._stored(recipe)
+        left, lost, luma = residuals(self._strips(made, stored), [_LEFT, _LOST, _LUMA])
+        plain = judge.judge(unstored(left, lost, luma), self._bounds, scaled=self._ready.size != made.size)
+        if (plain.mostly_exact and plain.proved) or plain.score > _HOPE:
+            return recipe.words, plain
+        found = recoded.judge(left, lost, self._noise)
+        # Whose grain it is shows better without our own noise in it.
+        if plain.limit == "grain" and plain.score > max(1.0, found.score):
+            found = replace(found, score=plain.score, limit="grain")
+        return f"{recipe.words}, losing as much as {stored.words}", found
+
+    def _strips(self, made: Image.Image, stored: StandIn) -> Iterator[tuple[Image.Image, ...]]:
+        """Yield the target, the re-creation stored, and the re-creation; strip by strip."""
+        top = 0
+        while top < made.height:
+            rest = made.height - top
+            box = (0, top, made.width, top + (_STRIP if rest >= _STRIP + TILE else rest))
+            part = made.crop(box)
+            yield self._target.image.crop(box), stored.applied(part), part
+            top = box[3]
+
+    def _make_windows(self, recipe: recreate.Recipe) -> list[Image.Image]:
+        return [window for _, window in recreate.made_windows(self._ready, self._target, recipe)]
+
+    def _fit(self, recipe: recreate.Recipe) -> StandIn:
+        return recoding.fitted(self._windows(recipe), self._aims)
