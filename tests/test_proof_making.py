@@ -341,6 +341,48 @@ def test_another_colour_of_the_eyes_is_another_picture(quality: int) -> None:
         assert evidence.verdict not in COPY_VERDICTS, evidence
 
 
+def chart(seed: int, title: str = "Temperature of the cellar") -> Image.Image:
+    """Draw three lines, a grid and its numbers on white: nearly all of it is flat."""
+    dice = np.random.default_rng(seed)
+    drawn = Image.new("RGB", (1000, 700), "white")
+    pen = ImageDraw.Draw(drawn)
+    for y in range(100, 650, 90):
+        pen.line((80, y, 960, y), fill=(225, 225, 225))
+        pen.text((30, y - 8), str(700 - y), font=ImageFont.load_default(16), fill=(60, 60, 60))
+    for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)):
+        heights = np.clip(350 + np.cumsum(dice.normal(0, 14, 60)), 100, 640)
+        pen.line([(80 + 15 * at, float(height)) for at, height in enumerate(heights)], colour, 3, "curve")
+    pen.text((300, 40), f"{title} {seed}", font=ImageFont.load_default(28), fill=(20, 20, 20))
+    return drawn
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_white_ground_that_comes_out_equal_makes_no_edit_of_what_another_program_stored(
+    seed: int, quality: int
+) -> None:
+    rounded = chart(seed).convert("YCbCr").convert("RGB")  # as another program hands it to its encoder
+    evidence = prove(stored(chart(seed), "PNG"), stored(rounded, quality=quality))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+@pytest.mark.parametrize(
+    "title", ["Temperature of the collar", "Temperature of the cellar.", "Temperature 0f the cellar"]
+)
+def test_another_letter_on_white_ground_is_an_edit(title: str) -> None:
+    edit = chart(2, title).convert("YCbCr").convert("RGB")
+    for data in (stored(edit, quality=75), stored(edit, "WEBP", quality=75), stored(edit.quantize(64), "PNG")):
+        evidence = prove(stored(chart(2), "PNG"), data)
+        assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def test_a_faint_mark_on_white_ground_is_an_edit() -> None:
+    marked = chart(2)
+    ImageDraw.Draw(marked).text((820, 660), "copy", font=ImageFont.load_default(24), fill=(245, 245, 245))
+    evidence = prove(stored(chart(2), "PNG"), stored(marked, quality=92))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
 def test_two_lossless_files_of_one_size_are_equal_or_two_pictures() -> None:
     faint = Image.fromarray((np.asarray(SEEN).astype(int) + np.array((1, 0, -1))).clip(0, 255).astype(np.uint8))
     evidence = prove(stored(SEEN, "PNG"), stored(faint, "BMP"))

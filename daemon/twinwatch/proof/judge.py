@@ -109,7 +109,7 @@ _GRAIN_KEPT = 0.5  # less than half the energy: the encoder smoothed it away, wh
 _NO_CORRELATION = 0.05
 _EQUAL = 0.05  # grey levels
 _MOSTLY_EXACT, _ALL_BUT_EXACT = 0.5, 0.9
-_STRAY, _STRAY_ROUNDED = 1.7, 2.3
+_STRAY, _STRAY_ROUNDED = 1.7, 2.8
 """Times what two decoders differ by: more in one place is an edit. Measured: five savings of other qualities leave up
 to 1.6 in a picture that comes out equal but for a hundredth, faint stamps 3.1 and more."""
 
