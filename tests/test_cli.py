@@ -391,9 +391,11 @@ def test_a_scan_that_is_told_to_stop_ends_between_two_photos(tmp_path: Path, pho
     root = tmp_path / "mirror"
     root.mkdir()
     for number in range(200):
-        (root / f"{number}.jpg").write_bytes(photo)
+        (root / f"{number:0200}.jpg").write_bytes(photo)
     command = [sys.executable, "-m", "twinwatch", "scan", str(root), "--quarantine", "--state", str(tmp_path / "state")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as scan:
+    pipe = subprocess.PIPE
+    # What it says is far more than fits the pipe: it cannot end before we have read it.
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, bufsize=1, pipesize=4096) as scan:
         assert scan.stdout is not None
         scan.stdout.readline()
         scan.send_signal(signal.SIGUSR1)  # what `resume` sends

@@ -52,17 +52,17 @@ if what == "answers":
     tell("answers", *sorted(map(str, start.line.receive().roots)))
     hang_if_so()
 elif what == "stubborn":
-    signal.signal(signal.SIGTERM, lambda *_: hang(fifos / "stubborn"))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     tell("ready")
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    hang(fifos / "stubborn")
 elif what in ("signals", "late"):
-    seen = []
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
-        signal.signal(number, lambda number, _: seen.append(number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING)
+    seen, heeded = [], {*WAITING, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, heeded)  # one that came between a look and a pause would be waited for
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     tell("listens")
     while signal.SIGTERM not in seen:
-        signal.pause()
+        seen.append(signal.sigwait(heeded))
     tell(*(signal.Signals(number).name for number in seen))
     sys.exit(5)
 else:

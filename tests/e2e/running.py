@@ -152,8 +152,9 @@ class Daemon:
         return {json.loads(line)["path"] for line in done.stdout.splitlines()}
 
     def held(self) -> list[dict[str, Any]]:
+        """List what is held; a slot whose photo is on its way at this moment is not yet among it."""
         done = twinwatch("quarantine", "list", "--state", self.state, "--json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [row for row in map(json.loads, done.stdout.splitlines()) if row["state"] == "held"]
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]

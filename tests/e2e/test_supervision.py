@@ -60,7 +60,7 @@ def test_the_brake_pauses_and_resume_goes_on(daemon: Daemon, photos: list[bytes]
     assert "brake.max_moves" in status["paused"]
     assert (len(daemon.held()), len(list(daemon.root.glob("*.jpg")))) == (2, 3)
     twinwatch("resume", "--state", daemon.state)
-    until(lambda: len(daemon.held()) == 4, daemon.tail)
+    daemon.wait_held(4)
     assert [path.name for path in daemon.root.glob("*.jpg")] == ["a.jpg"]
     daemon.stop()
 
