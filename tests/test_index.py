@@ -552,3 +552,18 @@ def test_a_migration_that_fails_leaves_the_old_index_as_it_was(tmp_path: Path) -
     with pytest.raises(IndexUnusableError, match="shared already exists"):
         Index(tmp_path)
     assert told(path) == before
+
+
+def test_a_root_that_is_another_folder_is_not_level_and_one_that_got_a_marker_stays_so(tmp_path: Path) -> None:
+    place = tmp_path / "quarantine"
+    with closing(Index(tmp_path)) as index:
+        for number, (before, now, stays) in enumerate((
+            (Identity("a", 1, 2), Identity("a", 1, 2), True),
+            (Identity("", 1, 2), Identity("a", 1, 2), True),
+            (Identity("a", 1, 2), Identity("a", 1, 3), False),
+            (Identity("a", 1, 2), Identity("a", 2, 2), False),
+            (Identity("a", 1, 2), Identity("b", 1, 2), False),
+        )):  # fmt: skip
+            path = tmp_path / str(number)
+            index.set_level(index.record_root(path, before, place).id, 5.0)
+            assert index.record_root(path, now, place).level_at == (5.0 if stays else None)

@@ -16,7 +16,7 @@ from tests.e2e.running import until
 from tests.hostile_jobs import BEGUN, SLOW
 from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
-from twinwatch.errors import PhotoError, TwinwatchError
+from twinwatch.errors import PhotoError, RootError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
 from twinwatch.ingest.line import MAX_KILLED, MAX_OF_OTHER_MOMENTS
@@ -309,6 +309,41 @@ def test_residents_are_reported_and_stay(house: House) -> None:
     house.survey()
     assert len(house.nas.tree()) == 2
     assert Action.REVIEW in house.actions()
+
+
+def test_a_resident_that_could_not_be_read_at_first_stays_when_it_can(house: House) -> None:
+    nas, marker = house.nas, house.nas.root.path / ".twinwatch"
+    nas.index.set_level(nas.root.id, None)
+    nas.put("b.jpg", PICTURE)
+    marker.rename(nas.folder / "away")
+    house.take("b.jpg")
+    assert len(house.failures) == 1
+    (nas.folder / "away").rename(marker)
+    nas.index.set_level(nas.root.id, 1.0)
+    nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    house.take("b.jpg")
+    assert (nas.held(), house.actions()[-1]) == ([], Action.REVIEW)
+    nas.put("c.jpg", OTHER)
+    house.take("c.jpg")
+    nas.put("b.jpg", OTHER)
+    house.take("b.jpg")
+    assert nas.held() == [OTHER], "what it was replaced by has come since"
+
+
+def test_a_photo_whose_root_goes_while_it_is_read_is_not_judged_without_its_twins(house: House) -> None:
+    nas, root = house.nas, house.nas.root
+    nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    nas.put("b.jpg", PICTURE + b"x")
+    take = house.line.take(Found(root.id, PurePosixPath("b.jpg")))
+    reading = next(take)
+    del house.line.roots[root.id]
+    with pytest.raises(RootError):
+        take.send(reading.result(60))
+    photo = nas.index.photos.at(root.id, PurePosixPath("b.jpg"))
+    assert photo is not None
+    assert nas.index.photos.judged(photo.id) is Judged.NOT_YET
 
 
 def test_the_brake_pauses_and_after_resume_the_rest_is_moved(nas: Nas, workers: Counting) -> None:

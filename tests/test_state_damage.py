@@ -95,7 +95,7 @@ def test_of_an_index_that_was_cut_off_what_lies_before_the_cut_is_kept(folder: P
     aside, taken = rebuild(folder)
     assert len(aside.read_bytes()) < len(data)
     assert taken.damaged == ("decision",)
-    assert LINES * 0.2 < logged(folder) < LINES
+    assert LINES * 0.1 < logged(folder) < LINES
     assert read_all(folder) == logged(folder)
 
 

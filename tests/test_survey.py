@@ -150,6 +150,44 @@ def test_a_root_is_level_once_it_was_walked_to_its_end(nas: Nas) -> None:
     assert [record.level_at for record in nas.index.roots()] == [NOW]
 
 
+def test_of_a_root_that_was_let_go_of_meanwhile_nothing_is_believed(nas: Nas) -> None:
+    for path in ("a.jpg", "b/c.jpg"):
+        nas.put(path, path.encode())
+    know(nas, "a.jpg")
+    (nas.root.path / "a.jpg").unlink()
+    ends: list[Survey] = []
+    survey = Survey(nas.root, nas.index, Limits(), lambda: NOW, done=ends.append, left=lambda: True)
+    took(survey)
+    assert (ends, survey.failure, survey.vanished) == ([survey], None, 0)
+    assert known(nas) == ["a.jpg"]
+    assert not nas.index.is_level(nas.root.id)
+
+
+def test_what_is_not_downloaded_before_a_root_is_level_is_no_arrival_later(cloud: Nas) -> None:
+    walk(cloud)
+    assert not cloud.index.is_arrival(cloud.root.id, PurePosixPath("cloud.jpg"))
+    assert cloud.index.is_arrival(cloud.root.id, PurePosixPath("new.jpg"))
+    with (cloud.root.path / "later.jpg").open("wb") as file:
+        file.truncate(5000)
+    walk(cloud)
+    assert cloud.index.is_arrival(cloud.root.id, PurePosixPath("later.jpg")), "it came when the root was level"
+
+
+@as_root
+def test_what_a_mount_hid_is_no_arrival_until_it_was_walked_once(nas: Nas) -> None:
+    nas.put("b/c/d.jpg", b"x")
+    with tmpfs(nas.root.path / "b"):
+        walk(nas)
+    hidden = PurePosixPath("b/c/d.jpg")
+    assert nas.index.is_level(nas.root.id)
+    assert not nas.index.is_arrival(nas.root.id, hidden)
+    seen = Survey(nas.root, nas.index, Limits(), lambda: NOW)
+    for found in seen.files():
+        if isinstance(found, Found):
+            assert not nas.index.is_arrival(nas.root.id, found.path)
+    assert nas.index.is_arrival(nas.root.id, hidden)
+
+
 def test_who_waits_for_the_end_is_told_whatever_it_was(nas: Nas) -> None:
     ends: list[Survey] = []
     nas.put("a.jpg", b"x")

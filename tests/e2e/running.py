@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from twinwatch.service.state import published
 
@@ -45,6 +48,18 @@ def until(wanted: Callable[[], bool], what: Callable[[], str] | str, patience: f
         if begun > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
         time.sleep(max(0.02, time.monotonic() - begun))  # a command in a process of its own takes what it looks at
+
+
+def without_rights_of_root(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is started from here on obey the modes of files: root does not, unless it gives up that right."""
+    if os.geteuid() != 0:
+        return
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv")
+    humble = folder / "python"
+    humble.write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search {sys.executable} "$@"\n')
+    humble.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(humble))
 
 
 class Daemon:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from demo.scenes import as_photo, copies, scene
 
-from tests.e2e.running import CONFIG, Daemon, twinwatch, until
+from tests.e2e.running import CONFIG, Daemon, twinwatch, until, without_rights_of_root
 
 
 @pytest.fixture(scope="module")
@@ -188,15 +186,7 @@ def test_fingerprints_of_an_older_version_are_made_again_and_nothing_is_decided_
 def test_a_photo_that_may_not_be_read_is_told_once_and_keeps_nobody_busy(
     daemon: Daemon, photos: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if os.geteuid() == 0:  # root reads everything, unless it gives up the right to
-        if shutil.which("setpriv") is None:
-            pytest.skip("needs setpriv")
-        humble = tmp_path / "python"
-        humble.write_text(
-            f'#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search {sys.executable} "$@"\n'
-        )
-        humble.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(humble))
+    without_rights_of_root(tmp_path, monkeypatch)
     daemon.start().wait_for("level")
     (daemon.root / "a.jpg").write_bytes(photos[0])
     secret = daemon.root / "secret.jpg"

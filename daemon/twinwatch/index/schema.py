@@ -1,13 +1,13 @@
 """The tables. Every change here needs a migration beside it (`migrations/versions`), which a test compares.
 
 Paths are bytes (BLOB): a file name need not be text. Times are seconds since the epoch, UTC. The tables `photo`,
-`folder`, `shared` and `root` are a cache that a scan makes again; `move`, `decision`, `allowed` and `removed` are
-memory worth a backup, yet no photo and no way to restore is lost with them: the manifests in quarantine are enough.
+`folder`, `shared`, `resident` and `root` are a cache that a scan makes again; `move`, `decision`, `allowed` and
+`removed` are memory worth a backup, yet no photo and no way to restore is lost with them: the manifests are enough.
 """
 
 from __future__ import annotations
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest migration; a test keeps it equal to alembic's head."""
 
 STATEMENTS = (
@@ -30,6 +30,13 @@ STATEMENTS = (
         path BLOB NOT NULL, -- relative to the root, empty for the root itself
         CONSTRAINT folder_place UNIQUE (root_id, path)
     )""",
+    """
+    CREATE TABLE resident ( -- what was there before its root was level, and could not be looked at then
+        root_id INTEGER NOT NULL REFERENCES root (id),
+        path BLOB NOT NULL, -- of a file, or of a folder and all that is in it; relative to the root
+        folder BOOLEAN NOT NULL,
+        PRIMARY KEY (root_id, path)
+    ) WITHOUT ROWID""",
     """
     CREATE TABLE shared ( -- texts that many photos have in common
         id INTEGER NOT NULL PRIMARY KEY,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.index.database import Database, is_damage, unusable
 from twinwatch.index.memory import Journal, Memory
 from twinwatch.index.photos import Photos
 from twinwatch.index.salvage import Salvaged, salvage
-from twinwatch.photo import Identity, RootId, RootRecord
+from twinwatch.photo import TOP, Identity, RootId, RootRecord
 
 FILE_NAME = "index.db"
 
+_ARRIVAL = """
+    SELECT 1 FROM root WHERE id = ? AND level_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM resident WHERE root_id = root.id AND path IN ({}))"""
 _ROOTS = "SELECT id, path, marker, fsid, inode, reference, quarantine, level_at FROM root "
 
 
@@ -40,7 +43,10 @@ class Index:
         return _record(rows[0]) if rows else None
 
     def record_root(self, path: Path, identity: Identity, quarantine: Path | None) -> RootRecord:
-        """Record a root, or its new identity; without a quarantine it is a reference root."""
+        """Record a root, or its new identity; without a quarantine it is a reference root.
+
+        Where it is another folder than before it is not level: what is in it did not come while we watched.
+        """
         known = self.root_at(path)
         values = {
             "path": os.fsencode(path),
@@ -49,6 +55,7 @@ class Index:
             "inode": str(identity.inode),
             "reference": quarantine is None,
             "quarantine": None if quarantine is None else os.fsencode(quarantine),
+            "level_at": None if known is None or _is_another(known.identity, identity) else known.level_at,
         }
         with self._database.durably():
             if known is None:
@@ -60,7 +67,7 @@ class Index:
             else:
                 self._database.write(
                     "UPDATE root SET marker = :marker, fsid = :fsid, inode = :inode, reference = :reference,"
-                    " quarantine = :quarantine WHERE path = :path",
+                    " quarantine = :quarantine, level_at = :level_at WHERE path = :path",
                     values,
                 )
         recorded = self.root_at(path)
@@ -76,6 +83,28 @@ class Index:
         """Record when a root was first level; None makes everything in it a resident again."""
         with self._database.durably():
             self._database.write("UPDATE root SET level_at = ? WHERE id = ?", (at, root_id))
+
+    def is_arrival(self, root_id: RootId, path: PurePosixPath) -> bool:
+        """Tell whether a file that was never read came after its root was first level.
+
+        It did not where the root is not level yet, or it lies at, or below, a noted place.
+        """
+        places = [_bytes(path), *map(_bytes, path.parents)]
+        query = _ARRIVAL.format(", ".join("?" * len(places)))
+        return bool(self._database.run(query, (root_id, *places)))
+
+    def note_resident(self, root_id: RootId, path: PurePosixPath, *, folder: bool = False) -> None:
+        """Note a place that cannot be looked at: what is in it was there before the root was level."""
+        self._database.write("INSERT OR IGNORE INTO resident VALUES (?, ?, ?)", (root_id, _bytes(path), folder))
+
+    def noted_folders(self, root_id: RootId) -> list[PurePosixPath]:
+        """Return the folders that are noted, each with all that is below it."""
+        rows = self._database.run("SELECT path FROM resident WHERE root_id = ? AND folder", (root_id,))
+        return [PurePosixPath(os.fsdecode(path)) for (path,) in rows]
+
+    def forget_resident(self, root_id: RootId, path: PurePosixPath) -> None:
+        """Drop the note of a place: all in it is known, or gone, and what is new there from now on is an arrival."""
+        self._database.write("DELETE FROM resident WHERE root_id = ? AND path = ?", (root_id, _bytes(path)))
 
     def commit(self) -> None:
         """Make everything written so far durable."""
@@ -138,6 +167,15 @@ class Index:
         taken = salvage(damaged, self._database)
         self.commit()
         return taken
+
+
+def _is_another(before: Identity, now: Identity) -> bool:
+    """Tell whether this is another folder, and not the same with a marker that it had none of."""
+    return (before.fsid, before.inode) != (now.fsid, now.inode) or before.marker not in ("", now.marker)
+
+
+def _bytes(path: PurePosixPath) -> bytes:
+    return b"" if path == TOP else os.fsencode(path)
 
 
 def _record(row: tuple[Any, ...]) -> RootRecord:

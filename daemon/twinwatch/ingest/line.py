@@ -134,7 +134,7 @@ class Line:
         Raises PhotoError when this file cannot be judged this time, RootError when its root is not healthy; disk and
         index are then as they were, and the file is taken again.
         """
-        photo = yield from self._read(found)
+        photo = yield from self._read_or_noted(found)
         if photo is None:
             return
         before = self._index.photos.judged(photo.id)
@@ -169,6 +169,14 @@ class Line:
         else:  # of a first scan's hundred thousand residents the log says only what is worth saying
             self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
 
+    def _read_or_noted(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
+        try:
+            return (yield from self._read(found))
+        except (PhotoError, RootError):
+            if not self._index.is_arrival(found.root, found.path):  # nor is it one when it can be read at last
+                self._index.note_resident(found.root, found.path)
+            raise
+
     def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
         root = self._root(found.root)
         photos = self._index.photos
@@ -189,9 +197,8 @@ class Line:
             reading = yield from read(self._workers, photos, fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
-        level = self._index.is_level(root.id)
         new = known is None or known.reading.digest != reading.digest
-        arrived = (known is not None and known.arrived) or (level and new)
+        arrived = self._has_arrived(found, known, new=new)
         tries = photos.tries(root.id, found.path) if same else 0
         photo = photos.record(root.id, found.path, stat, reading, arrived=arrived, tries=tries + 1)
         if known is not None and new:
@@ -202,6 +209,11 @@ class Line:
             return None
         self._undecodable(photo, reading)
         return photo if photos.with_digest(reading.digest)[1:] else None
+
+    def _has_arrived(self, found: Found, known: Photo | None, *, new: bool) -> bool:
+        if known is None:
+            return self._index.is_arrival(found.root, found.path)
+        return known.arrived or (new and self._index.is_level(found.root))
 
     def _read_later(self, found: Found, stat: FileStat, reading: Reading, tries: int) -> bool:
         """Tell whether it is not ready yet: judged when it has grown, or when the retries are used up.
@@ -242,6 +254,7 @@ class Line:
 
     def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool]]:
         """Return what the photo matches, and whether a job was waited for, so that the index may be another by now."""
+        self._root(photo.root)  # it may have gone while the photo was read: its twin in there would not be offered
         memory = self._index.memory
         digest = photo.reading.digest
         matches: list[Match] = []

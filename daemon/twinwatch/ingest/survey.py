@@ -37,6 +37,7 @@ class Survey:
     unsettled: Callable[[Found, FileStat], bool] = lambda _found, _stat: False  # takes over what may still change
     done: Callable[[Survey], None] = lambda _: None
     watched: Callable[[], WatchedRoots] = lambda: None  # where a photo may be a keeper
+    left: Callable[[], bool] = lambda: False  # the root was let go of meanwhile: files of it were passed over
     folders: int = 0
     pictures: int = 0
     bytes: int = 0
@@ -50,28 +51,40 @@ class Survey:
     failure: RootError | None = None
     _unlisted: list[PurePosixPath] = field(default_factory=list)
     _respelled: set[PurePosixPath] = field(default_factory=set)  # only another spelling of the name was listed
+    _walked: set[PurePosixPath] = field(default_factory=set)
     _names: Collection[str] = ()  # the photos known in the folder that is being compared
 
     def files(self) -> Iterator[Found | Pace]:
         """Yield every file to take, wait until they are taken, then forget what is gone.
 
-        When the root is not healthy or too much of it is missing nothing is forgotten, and `failure` says why.
+        When the root is not healthy or too much of it is missing nothing is forgotten, and `failure` says why. Of a
+        root that was `left` meanwhile nothing is believed either; it is to be walked again.
         """
         try:
-            walked: set[PurePosixPath] = set()
             missing: list[PurePosixPath] = []
             for folder in self.root.walk(self.below, self._known):
-                walked.add(folder.path)
+                self._walked.add(folder.path)
                 yield from self._compare(folder, missing)
                 yield Pace.BREATHE
-            missing.extend(self._in_lost_folders(walked))
+                if self.left():
+                    break
+            else:
+                missing.extend(self._in_lost_folders())
             yield Pace.WAIT
-            self._forget(missing)
-            if self.below == TOP and not self.index.is_level(self.root.id):
-                self.index.set_level(self.root.id, self.clock())
+            if not self.left():
+                self._conclude(missing)
         except RootError as error:
             self.failure = error
         self.done(self)
+
+    def _conclude(self, missing: list[PurePosixPath]) -> None:
+        """Believe what was seen, once all that was found is taken."""
+        self._forget(missing)
+        for place in self.index.noted_folders(self.root.id):
+            if place in self._walked and place not in self._unlisted:
+                self.index.forget_resident(self.root.id, place)
+        if self.below == TOP and not self.index.is_level(self.root.id):
+            self.index.set_level(self.root.id, self.clock())
 
     def ahead(self) -> tuple[int, int]:
         """Count the pictures that `files` is going to find, and their bytes; what changes meanwhile is not in it."""
@@ -95,6 +108,8 @@ class Survey:
         self.folders += 1
         if folder.trouble:
             self._unlisted.append(folder.path)
+            if not self.index.is_arrival(self.root.id, folder.path):
+                self.index.note_resident(self.root.id, folder.path, folder=True)
             self.troubles.append(f"{self.root.path / folder.path} cannot be listed: {folder.trouble}")
             return
         self._unlisted.extend(folder.path / name for name in folder.mounts)
@@ -104,6 +119,11 @@ class Survey:
         self.bytes += sum(stat.size for stat in found.values()) + folder.unchanged_bytes
         empty = {name for name, stat in found.items() if stat.is_placeholder}
         self.placeholders += len(empty)
+        if (empty or folder.mounts) and not self.index.is_arrival(self.root.id, folder.path):
+            for name in folder.mounts:
+                self.index.note_resident(self.root.id, folder.path / name, folder=True)
+            for name in empty:
+                self.index.note_resident(self.root.id, folder.path / name)
         # Gone is gone, also what was never judged: it would be offered as a candidate for ever.
         lost = []
         if len(folder.unchanged) < len(self._names):
@@ -122,10 +142,10 @@ class Survey:
                 self.taken_bytes += found[name].size
                 yield photo
 
-    def _in_lost_folders(self, walked: set[PurePosixPath]) -> Iterator[PurePosixPath]:
+    def _in_lost_folders(self) -> Iterator[PurePosixPath]:
         for known in list(self.index.photos.folders(self.root.id, self.below)):
             hidden = any(known == place or place in known.parents for place in self._unlisted)
-            if known not in walked and not hidden:
+            if known not in self._walked and not hidden:
                 for name in self.index.photos.in_folder(self.root.id, known, *Judged):
                     yield known / name
 
@@ -153,4 +173,5 @@ class Survey:
 def forget(index: Index, root: Root, photo: Photo, now: float, watched: WatchedRoots = None) -> list[str]:
     """Drop a photo that is gone from the index; return the slots of copies it was the keeper of, offered back now."""
     index.photos.forget(root.id, photo.path)
+    index.forget_resident(root.id, photo.path)
     return [row.slot for row in offer_back(index, photo.reading.digest, root.path / photo.path, now, watched)]

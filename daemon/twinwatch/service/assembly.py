@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from twinwatch.quarantine import Holder, Recovered, recover
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
+
+_EXCLUDED = "excluded:"
+"""Prefix of the setting, followed by a root's path, that lists what was excluded when that was last looked at."""
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Assembly:
         self.belt = Belt(self.line, 2 * count + 2, failed=failed, wake=wake)
         self.line.look_again = self.belt.add_again
         self.watched = [Watched(root) for root in config.roots]
+        self._left: Counter[RootId] = Counter()  # how often each root was let go of
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +154,7 @@ class Assembly:
     def leave(self, root: Root) -> None:
         """Use a root no longer, because it is not to be watched any more or is not there."""
         self.line.roots.pop(root.id, None)
+        self._left[root.id] += 1
         self.belt.drop_root(root.id)
 
     def adopt(self, config: Config, watched: list[Watched]) -> None:
@@ -169,7 +176,10 @@ class Assembly:
         """Return a walk over a healthy root."""
         if watched.root is None:
             raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
-        return Survey(watched.root, self.index, self.config.brake, time.time, watched=lambda: self.line.watched)
+        root, before = watched.root, self._left[watched.root.id]
+        survey = Survey(root, self.index, self.config.brake, time.time, watched=lambda: self.line.watched)
+        survey.left = lambda: self._left[root.id] != before
+        return survey
 
     def accept(self, root_config: RootConfig) -> RootRecord:
         """Record the folder that is there now as this root, because a person said so; raise RootError."""
@@ -187,10 +197,21 @@ class Assembly:
             known = self.accept(config)
         elif known.reference != config.reference or _moved_place(known, config):
             known = self._reconfigured(path, config, known)
+        self._heed_exclusions(known, self.config.excluded(config))
         mode = mounts.mode_for(path) if config.mode == "auto" else config.mode
         place = None if known.quarantine is None else Path(known.quarantine)
         exclusions = Exclusions(self.config.excluded(config))
         return Root(known.id, path, known.reference, mode, exclusions, known.identity, place)
+
+    def _heed_exclusions(self, known: RootRecord, patterns: tuple[str, ...]) -> None:
+        """Where something is no longer excluded, what comes to light was there before: the next walk is a first one."""
+        key, now = f"{_EXCLUDED}{known.path}", json.dumps(sorted(set(patterns)))
+        before = self.index.memory.setting(key)
+        if before == now:
+            return
+        if before is not None and not set(json.loads(before)) <= set(patterns):
+            self.index.set_level(known.id, None)
+        self.index.memory.set_setting(key, now)
 
     def _reconfigured(self, path: Path, config: RootConfig, known: RootRecord) -> RootRecord:
         """Record what the configuration changed of a known root; it must still be the folder that was recorded."""

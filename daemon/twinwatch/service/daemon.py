@@ -286,7 +286,7 @@ class Daemon:
     def _unsettled(self, found: Found, stat: FileStat) -> bool:
         """Let a file that a walk found, and that was written a moment ago, settle first."""
         root = self._assembly.line.roots.get(found.root)
-        if not self._assembly.index.is_level(found.root):
+        if not self._assembly.index.is_arrival(found.root, found.path):
             return False  # what is there at first is taken as it is: once it had settled it would be an arrival
         hint: SettleHint = "polled" if root is not None and root.mode == "polling" else "changed"
         age = time.time() - max(stat.mtime_ns, stat.ctime_ns) / 1e9

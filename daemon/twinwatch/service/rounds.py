@@ -125,7 +125,7 @@ class Rounds:
         survey.unsettled = self._unsettled
 
         def done(ended: Survey) -> None:
-            if ended.failure is not None or ended.troubles:
+            if ended.failure is not None or ended.troubles or ended.left():
                 self.survey_soon(life)  # whatever it was, the walk over the whole root says it
 
         survey.done = done
@@ -241,6 +241,9 @@ class Rounds:
 
         def done(ended: Survey) -> None:
             life.surveying = False
+            if ended.left():
+                life.next_survey = 0.0
+                return
             life.walked_at = time.monotonic()
             life.took_seconds = life.walked_at - began
             self._surveyed(life, ended)
