@@ -108,6 +108,38 @@ def test_a_polled_root_is_walked_and_a_missing_one_waited_for(
     daemon.stop()
 
 
+def test_a_link_that_leads_elsewhere_now_is_followed(daemon: Daemon, photos: list[bytes], tmp_path: Path) -> None:
+    one, two, other = daemon.root, tmp_path / "two", tmp_path / "other"
+    link, next_link = tmp_path / "link", tmp_path / "next"
+    for folder in (two, other):
+        folder.mkdir()
+    (one / "a.jpg").write_bytes(photos[0])
+    for name in ("b.jpg", "b (1).jpg"):
+        (two / name).write_bytes(photos[1])
+    link.symlink_to(one)
+    roots = json.dumps([{"path": str(link)}, {"path": str(other)}])
+    daemon.config.write_text(CONFIG.format(root="HERE").replace("[{path: HERE}]", roots))
+    daemon.start().wait_for("level")
+
+    def lead(to: Path) -> None:
+        next_link.symlink_to(to)
+        next_link.rename(link)
+
+    lead(two)
+    until(lambda: f"{two} is level" in daemon.tail(), daemon.tail)
+    (two / "b (2).jpg").write_bytes(photos[1])
+    (one / "a (1).jpg").write_bytes(photos[0])
+    daemon.wait_held(1)
+    assert [Path(row["path"]).name for row in daemon.held()] == ["b (2).jpg"], "residents stay, and what is left"
+    lead(other)
+    until(lambda: f"{other} is watched already" in daemon.tail(), daemon.tail)
+    assert [root["state"] for root in daemon.wait_for("degraded")["roots"]] == ["unreadable", "healthy"]
+    lead(one)
+    daemon.wait_held(2)
+    assert {Path(row["path"]).name for row in daemon.held()} == {"b (2).jpg", "a (1).jpg"}
+    daemon.stop()
+
+
 @pytest.mark.parametrize("by_link", [False, True])
 def test_many_vanished_photos_stop_the_root_until_a_person_agrees(
     daemon: Daemon, photos: list[bytes], *, by_link: bool

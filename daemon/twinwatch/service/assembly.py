@@ -192,6 +192,7 @@ class Assembly:
 
     def _recognised(self, config: RootConfig) -> Root:
         path = _resolved(config.path)
+        self._refuse_twice(config, path)
         known = self.index.root_at(path)
         if known is None:
             known = self.accept(config)
@@ -202,6 +203,14 @@ class Assembly:
         place = None if known.quarantine is None else Path(known.quarantine)
         exclusions = Exclusions(self.config.excluded(config))
         return Root(known.id, path, known.reference, mode, exclusions, known.identity, place)
+
+    def _refuse_twice(self, config: RootConfig, path: Path) -> None:
+        """Raise RootError where a link leads by now to what is watched already: links may change at any time."""
+        for other in self.watched:
+            place = None if other.root is None or other.config == config else other.root.path
+            if place is not None and (path.is_relative_to(place) or place.is_relative_to(path)):
+                what = f"{config.path} leads to {path}, and {place} is watched already"
+                raise RootError(what, "give each folder once")
 
     def _heed_exclusions(self, known: RootRecord, patterns: tuple[str, ...]) -> None:
         """Where something is no longer excluded, what comes to light was there before: the next walk is a first one."""

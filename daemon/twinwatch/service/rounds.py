@@ -148,7 +148,7 @@ class Rounds:
             kept.append(life or Life(Watched(root)))
         for life in self._lives:
             if life not in kept:
-                self._leave(life)
+                self._leave(life, life.watched.root)
         self._lives = kept
         self._assembly.adopt(new, [life.watched for life in kept])
         self.soon()
@@ -177,18 +177,25 @@ class Rounds:
         return rows
 
     def _look_after(self, life: Life) -> None:
-        watched = life.watched
+        watched, led_to = life.watched, life.watched.root
         before, said = watched.health, watched.words
         if before is Health.EMPTIED and not self._accepted(watched):
             return  # only a person may say that this is right
         back = self._assembly.look(watched)
         self.changed = self.changed or (watched.health, watched.words) != (before, said)
+        if led_to is not None and watched.root is not None and watched.root.id != led_to.id:
+            log.warning(
+                "%s is a link: it leads to %s now, no longer to %s", watched.config.path, watched.root.path, led_to.path
+            )
+            self._leave(life, led_to)
+            life.level = False
+            back = watched.health is Health.HEALTHY
         if back:
             self._begin(life)
         elif watched.health is not Health.HEALTHY and (watched.words != said or before is Health.HEALTHY):
             log.error("%s", self._pasteable(watched, watched.words))
             life.level = False
-            self._leave(life)
+            self._leave(life, watched.root)
 
     def _begin(self, life: Life) -> None:
         """Recover, watch and walk a root that has just become healthy."""
@@ -213,8 +220,7 @@ class Rounds:
             log.info("%d pictures that were judged without %s are judged again", again, root.path)
             self.survey_all_soon()
 
-    def _leave(self, life: Life) -> None:
-        root = life.watched.root
+    def _leave(self, life: Life, root: Root | None) -> None:
         if root is None:
             return
         if life.watching:
