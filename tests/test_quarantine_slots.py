@@ -5,6 +5,7 @@ Most disks know an exclusive rename; here there is none, as on NFS, exFAT or a p
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -19,9 +20,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.running import until
-from tests.nas import PICTURE, Nas
+from tests.nas import PICTURE, Nas, start_child, state
 from twinwatch import syscalls
-from twinwatch.errors import MoveRefusedError
+from twinwatch.errors import MoveRefusedError, RootError
+from twinwatch.quarantine import recover, slots
 from twinwatch.quarantine.slots import (
     Slot,
     entry,
@@ -333,10 +335,13 @@ def test_a_slot_without_a_manifest_of_its_own_is_listed_with_what_is_wrong(
         _ = slot.photo_path
 
 
-def waits_for_a_lock(pid: int) -> bool:
-    """Tell whether a process waits for a lock that another has: `/proc/locks` shows it with an arrow."""
-    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return any(line[1:3] == ["->", "FLOCK"] and line[5] == str(pid) for line in lines)
+def waits_in(place: Path, pid: int) -> bool:
+    """Tell whether a process has a folder open and sleeps, as it does while another has the lock."""
+    opened = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            opened.add(os.readlink(link))
+    return str(place) in opened and state(pid) == "S"
 
 
 @pytest.mark.parametrize("undone", [False, True])
@@ -351,13 +356,41 @@ def test_a_slot_that_is_made_or_removed_at_this_moment_is_listed_as_it_is_afterw
               "print([slot.trouble for slot in listing(Path(sys.argv[1]))])", str(held.place)]  # fmt: skip
     with opened_place(held.place):
         asking = subprocess.Popen(listed, stdout=subprocess.PIPE, text=True)
-        until(lambda: waits_for_a_lock(asking.pid), "it did not wait")
+        until(lambda: waits_in(held.place, asking.pid), "it did not wait")
         if undone:
             photo.rename(held.root.path / "in/b.jpg")
             slot.rmdir()
         else:
             (slot / "manifest.json").write_bytes(manifest)
     assert asking.communicate()[0] == f"{[] if undone else ['']}\n"
+
+
+def test_a_quarantine_that_another_process_keeps_is_waited_for_and_then_named(
+    held: Nas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "PATIENCE", 0.05)
+    held.put("in/c.jpg", PICTURE)
+    before = held.tree()
+    keeping = start_child(
+        "import fcntl, os, sys\n"
+        "fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n"
+        "print('it has it', flush=True)\n"
+        "sys.stdin.read()",
+        str(held.place),
+    )
+    assert keeping.stdout is not None
+    keeping.stdout.readline()
+    who = f"process {keeping.pid} works in it"
+    with pytest.raises(BlockingIOError, match=who), opened_place(held.place):
+        pass
+    with pytest.raises(RootError, match=who):
+        recover(held.root, held.index)
+    with pytest.raises(RootError, match=who):
+        held.hold("in/c.jpg", "keep/a.jpg")
+    assert (held.tree(), len(held.slots())) == (before, 1)
+    keeping.communicate()
+    held.hold("in/c.jpg", "keep/a.jpg")
+    assert len(held.slots()) == 2
 
 
 def test_a_photo_taken_out_of_its_slot_is_not_present(held: Nas) -> None:

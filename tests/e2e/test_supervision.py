@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -138,6 +139,37 @@ def test_a_link_that_leads_elsewhere_now_is_followed(daemon: Daemon, photos: lis
     daemon.wait_held(2)
     assert {Path(row["path"]).name for row in daemon.held()} == {"b (2).jpg", "a (1).jpg"}
     daemon.stop()
+
+
+def test_a_quarantine_that_another_process_keeps_stops_its_root_alone(
+    daemon: Daemon, photos: list[bytes], tmp_path: Path
+) -> None:
+    other = tmp_path / "elsewhere" / "other"
+    other.mkdir(parents=True)
+    for root in (daemon.root, other):
+        (root / "a.jpg").write_bytes(photos[0 if root == other else 1])
+    roots = json.dumps([{"path": str(daemon.root)}, {"path": str(other)}])
+    daemon.config.write_text(CONFIG.format(root="HERE").replace("[{path: HERE}]", roots))
+    daemon.start().wait_for("level")
+    (daemon.root / "a (1).jpg").write_bytes(photos[1])
+    daemon.wait_held(1)
+    place = Path(daemon.held()[0]["held_as"]).parent.parent
+    kept = os.open(place, os.O_RDONLY)
+    fcntl.flock(kept, fcntl.LOCK_EX)
+    (daemon.root / "a (2).jpg").write_bytes(photos[1])
+    until(lambda: f"process {os.getpid()} works in it" in daemon.tail(), daemon.tail)
+    assert daemon.wait_for("degraded")["roots"][1]["state"] == "healthy"
+    (other / "a (3).jpg").write_bytes(photos[0])
+    daemon.wait_held(2)
+    os.close(kept)
+    daemon.wait_held(3)
+    daemon.wait_for("level")
+    kept = os.open(place, os.O_RDONLY)
+    fcntl.flock(kept, fcntl.LOCK_EX)
+    (daemon.root / "a (4).jpg").write_bytes(photos[1])
+    until(lambda: daemon.log.read_text().count(f"process {os.getpid()} works in it") == 2, daemon.tail)
+    daemon.stop()
+    os.close(kept)
 
 
 @pytest.mark.parametrize("by_link", [False, True])

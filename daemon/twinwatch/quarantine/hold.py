@@ -34,6 +34,7 @@ from twinwatch.photo import ContentDigest, FileStat, Photo, Verdict
 from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.slots import (
+    HINT_TAKEN,
     entry,
     journal_row,
     move_exclusively,
@@ -61,7 +62,8 @@ class Holder:
         """Move the duplicate into a new slot of its root's quarantine and return its journal row, `held`.
 
         Raises MoveRefusedError when a guard does not hold, PhotoChangedError when a file changed meanwhile, both with
-        everything as it was; RootError when a root is not healthy, or when the disk failed after the rename: then the
+        everything as it was; RootError when a root is not healthy, when another process has the quarantine and does not
+        end, both with everything as it was, or when the disk failed after the rename: then the
         journal says `moving` and `recover` must look.
         """
         place = duplicate_root.quarantine
@@ -77,6 +79,8 @@ class Holder:
                 place_fd = stack.enter_context(opened_place(place, create=True))
                 self._check_place(place_fd, folder_fd)
                 group = _group(move, folder_fd, pair, keeper_fd)
+            except BlockingIOError as error:
+                raise RootError(f"{place}: {error.strerror}", HINT_TAKEN) from error
             except OSError as error:
                 raise _refused(move, error) from error
             way = _Way(root_fd, keeper_fd, folder_fd, place_fd, group.stats)

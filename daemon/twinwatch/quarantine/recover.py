@@ -19,6 +19,7 @@ from twinwatch.quarantine import manifest as manifests
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.restore import changed
 from twinwatch.quarantine.slots import (
+    HINT_TAKEN,
     Slot,
     entry,
     is_placeholder,
@@ -50,23 +51,26 @@ class Recovered:
     words: str
 
 
-def recover(root: Root, index: Index) -> list[Recovered]:
+def recover(root: Root, index: Index, *, patient: bool = True) -> list[Recovered]:
     """Bring the quarantine of a root and the journal level with the disk; return what was not already so.
 
     Also where the configuration names another quarantine by now: moves into the former one are finished or undone
-    there. Raises RootError when the root is not healthy: then nothing was looked at, and nothing is believed.
+    there. Raises RootError when the root is not healthy, or when another process has its quarantine (one that is
+    `patient` waits for it first): then nothing was looked at, and nothing is believed.
     """
     if root.quarantine is None:
         return []
     found: list[Recovered] = []
     with root.opened() as root_fd:
         try:
-            found.extend(_recover_place(root, root.quarantine, root_fd, index))
+            found.extend(_recover_place(root, root.quarantine, root_fd, index, patient=patient))
+        except BlockingIOError as error:
+            raise RootError(f"{root.quarantine}: {error.strerror}", HINT_TAKEN) from error
         except OSError as error:
             raise RootError(f"{root.quarantine} cannot be put right: {error.strerror}", "check the disk") from error
         for place in _former_places(root, index):
             try:
-                found.extend(_recover_place(root, place, root_fd, index, former=True))
+                found.extend(_recover_place(root, place, root_fd, index, patient=patient, former=True))
             except OSError as error:  # no reason to stop the root: nothing more is moved there
                 words = f"its quarantine was {place}, which cannot be looked into: {error.strerror}"
                 found.extend(
@@ -83,10 +87,13 @@ def _former_places(root: Root, index: Index) -> list[Path]:
     return sorted({row.place for row in rows if row.root_path == root.path} - {root.quarantine})
 
 
-def _recover_place(root: Root, place: Path, root_fd: int, index: Index, *, former: bool = False) -> Iterator[Recovered]:
+def _recover_place(
+    root: Root, place: Path, root_fd: int, index: Index, *, patient: bool, former: bool = False
+) -> Iterator[Recovered]:
     """Put one quarantine right; raise OSError, also when a `former` one is not there: what was in it is unknown."""
     # From the first look to the last, so that nobody begins, ends or undoes a move meanwhile.
-    with opened_place(place) if former else _opened_place(place) as place_fd:
+    opening = opened_place if former else _opened_place
+    with opening(place, patient=patient) as place_fd:
         if place_fd is not None:
             for slot in read_slots(place, place_fd):
                 if slot.manifest is not None and slot.manifest.marker == root.identity.marker:
@@ -195,11 +202,11 @@ def _without_slot(root: Root, place: Path, place_fd: int | None, root_fd: int, i
 
 
 @contextlib.contextmanager
-def _opened_place(place: Path) -> Iterator[int | None]:
+def _opened_place(place: Path, *, patient: bool) -> Iterator[int | None]:
     """Hold the quarantine, alone, or None when there is none."""
     with contextlib.ExitStack() as stack:
         try:
-            place_fd = stack.enter_context(opened_place(place))
+            place_fd = stack.enter_context(opened_place(place, patient=patient))
         except FileNotFoundError:
             place_fd = None
         yield place_fd

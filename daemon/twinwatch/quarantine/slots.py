@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ from twinwatch.syscalls import file_stat, is_regular, rename_noreplace, sync_dir
 _PLACEHOLDER = 0o200  # its owner may write it, and nobody read it: how an empty file of ours is known again, ...
 _PLACEHOLDER_NS = 825_600_462 * 10**9  # ... or by a time in 1996, where no modes are kept; exFAT has it exactly
 _PROBE = ".twinwatch-"  # begins the name of an empty file of a moment
+PATIENCE = 10.0
+"""Seconds for which a process that wants a quarantine waits for one that works in it: a move takes far less."""
+
+HINT_TAKEN = "end that one if it hangs; the folder is used again when it is free"
+_LOOK = 0.01  # seconds
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # and closed on exec, as Python opens everything
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # of a name that nothing has, not even a symlink
 
@@ -45,10 +51,11 @@ class Slot:
 
 
 @contextlib.contextmanager
-def opened_place(place: Path, *, create: bool = False) -> Iterator[int]:
+def opened_place(place: Path, *, create: bool = False, patient: bool = True) -> Iterator[int]:
     """Hold a descriptor of a quarantine folder, alone: hold, restore, purge and recovery wait for each other.
 
-    Raises OSError; FileNotFoundError when it is not there and `create` is not asked for.
+    Raises OSError; FileNotFoundError when it is not there and `create` is not asked for, BlockingIOError when another
+    process has it, and for longer than `PATIENCE` where this is `patient`.
     """
     if create:
         # The parent of an inside place is the root's own state folder, which has the marker and so exists.
@@ -58,12 +65,36 @@ def opened_place(place: Path, *, create: bool = False) -> Iterator[int]:
                 sync_directory(parent)
     with _opened(place) as fd:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            _lock(fd, PATIENCE if patient else 0.0)
         except OSError as error:
             # Without locks on this file system the exclusive names below still keep two processes apart.
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
                 raise
         yield fd
+
+
+def _lock(fd: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise BlockingIOError(error.errno, f"{_holder(fd)} works in it") from None
+            time.sleep(_LOOK)
+        else:
+            return
+
+
+def _holder(fd: int) -> str:
+    """Name the process that has the lock on a folder, as far as proc(5) says: it may be on another machine."""
+    inode = os.fstat(fd).st_ino
+    with contextlib.suppress(OSError), open("/proc/locks") as locks:
+        for line in locks:
+            words = line.split()  # 1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF
+            if words[1] == "FLOCK" and words[5].endswith(f":{inode}") and words[4] != "0":
+                return f"process {words[4]}"
+    return "another process"
 
 
 @contextlib.contextmanager

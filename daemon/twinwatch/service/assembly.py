@@ -164,9 +164,12 @@ class Assembly:
         self.line.policy, self.line.limits, self.line.radius = config.policy, config.brake, config.match.radius
         self._tell_line()
 
-    def recover(self, watched: Watched) -> list[Recovered]:
-        """Finish or undo what a crash left half done in the quarantine of a root; raise RootError."""
-        return [] if watched.root is None else recover(watched.root, self.index)
+    def recover(self, watched: Watched, *, patient: bool = True) -> list[Recovered]:
+        """Finish or undo what a crash left half done in the quarantine of a root; raise RootError.
+
+        One that is not `patient` waits for no other process that works there.
+        """
+        return [] if watched.root is None else recover(watched.root, self.index, patient=patient)
 
     def seen_again(self, watched: Watched) -> int:
         """Let the next walks judge again what was judged without this root; return how many photos that may be."""

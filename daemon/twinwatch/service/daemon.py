@@ -88,6 +88,7 @@ class Daemon:
             self._pulse = Pulse(self._assembly, start.line, self._config.hang_seconds, self._disk_changed)
             self._listen()
             try:
+                self._publish({**self._status(), "state": "starting", "roots": []})  # not what one before it said
                 self._rounds.go(time.monotonic())
                 self._manager.ready()
                 while not self._stopping:

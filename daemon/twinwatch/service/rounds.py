@@ -44,6 +44,7 @@ class Life:
     walked_at: float = 0.0  # monotonic seconds
     placeholders: int = 0
     problems: list[str] = field(default_factory=list)
+    said: str = ""  # why it was stopped last, until it is level again: what lasts is told once
 
     @property
     def root(self) -> Root | None:
@@ -203,7 +204,8 @@ class Rounds:
         if root is None:
             return
         try:
-            for recovered in self._assembly.recover(life.watched):
+            # What could not be had for some seconds may be kept for ever: no other root waits for it again.
+            for recovered in self._assembly.recover(life.watched, patient=not life.said):
                 done = recovered.outcome in (MoveState.HELD, MoveState.CANCELLED, MoveState.RESTORED)
                 level = logging.INFO if done else logging.ERROR
                 log.log(level, "recovered slot %s, %s: %s", recovered.slot, recovered.path, recovered.words)
@@ -233,7 +235,9 @@ class Rounds:
         return told.completed(words, self._assembly.index.path.parent, watched.config.path)
 
     def _stop(self, life: Life, error: RootError) -> None:
-        log.error("%s", self._pasteable(life.watched, str(error)))
+        if str(error) != life.said:
+            log.error("%s", self._pasteable(life.watched, str(error)))
+        life.said = str(error)
         life.level = False
         self._assembly.stop_root(life.watched, Health(error.health), str(error))
 
@@ -271,7 +275,7 @@ class Rounds:
             log.warning("the keeper of slot %s is gone; put its copy back: twinwatch quarantine restore %s", slot, slot)
         if self._accepted(life.watched):
             self._assembly.index.memory.set_setting(_accepted_key(life.watched), None)
-        first, life.level = not life.level, True
+        first, life.level, life.said = not life.level, True, ""
         life.next_survey = 0.0 if life.again else time.monotonic() + self._period(life)
         log.log(
             logging.INFO if first else logging.DEBUG,
