@@ -51,6 +51,7 @@ def hidden(daemon: Daemon, photos: list[bytes], tmp_path: Path, monkeypatch: pyt
 
 def _come_to_light(daemon: Daemon, photo: bytes) -> None:
     (daemon.root / "locked").chmod(0o700)
+    (daemon.root / "locked/a (1).jpg").chmod(0o640)  # so that it looks as if it were still being written
     (daemon.root / "a (2).jpg").chmod(0o600)
     with (daemon.root / "a (3).jpg").open("r+b") as cloud:
         cloud.write(photo)

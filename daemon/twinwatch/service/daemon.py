@@ -287,12 +287,15 @@ class Daemon:
     def _unsettled(self, found: Found, stat: FileStat) -> bool:
         """Let a file that a walk found, and that was written a moment ago, settle first."""
         root = self._assembly.line.roots.get(found.root)
-        if not self._assembly.index.is_arrival(found.root, found.path):
+        index = self._assembly.index
+        if not index.is_level(found.root):
             return False  # what is there at first is taken as it is: once it had settled it would be an arrival
         hint: SettleHint = "polled" if root is not None and root.mode == "polling" else "changed"
         age = time.time() - max(stat.mtime_ns, stat.ctime_ns) / 1e9
         if not 0 <= age < self._config.settle.wait(hint):
             return False
+        if index.photos.at(found.root, found.path) is None and not index.is_arrival(found.root, found.path):
+            return False  # so is what was there, and comes to light now
         self._settler.saw((found.root, found.path), stat, time.monotonic(), hint)
         return True
 
