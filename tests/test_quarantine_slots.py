@@ -23,7 +23,7 @@ from tests.e2e.running import until
 from tests.nas import PICTURE, Nas, start_child, state
 from twinwatch import syscalls
 from twinwatch.errors import MoveRefusedError, RootError
-from twinwatch.quarantine import recover, slots
+from twinwatch.quarantine import recover, restore, slots
 from twinwatch.quarantine.slots import (
     Slot,
     entry,
@@ -387,6 +387,8 @@ def test_a_quarantine_that_another_process_keeps_is_waited_for_and_then_named(
         recover(held.root, held.index)
     with pytest.raises(RootError, match=who):
         held.hold("in/c.jpg", "keep/a.jpg")
+    with pytest.raises(MoveRefusedError, match=f"{who}.*end that one"):
+        restore(held.slot(), held.index, 0.0)
     assert (held.tree(), len(held.slots())) == (before, 1)
     keeping.communicate()
     held.hold("in/c.jpg", "keep/a.jpg")

@@ -16,10 +16,11 @@ from twinwatch.quarantine.hold import Holder
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.recover import Recovered, recover
 from twinwatch.quarantine.restore import changed_in_quarantine, purge, restore
-from twinwatch.quarantine.slots import Slot, listing
+from twinwatch.quarantine.slots import HINT_TAKEN, Slot, listing
 from twinwatch.quarantine.verify import Finding, verify
 
 __all__ = [
+    "HINT_TAKEN",
     "Finding",
     "HeldFile",
     "Holder",
