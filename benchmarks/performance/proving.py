@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from benchmarks.performance.figures import Figure
 from benchmarks.performance.pictures import plugins
+from twinwatch.workers.process import ENVIRONMENT
 
 _WORK = "proof, 12 megapixels"
 _BAR = 3.0
@@ -44,9 +45,9 @@ def measure(photos: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]
 
 def _proved(files: list[tuple[str, str]]) -> tuple[list[float], list[float], list[str]]:
     """Prove each pair once in a process of its own, which knows none of them: ratios, seconds and verdicts."""
-    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as a worker has it: idle ones would be counted
+    environment = {**os.environ, **ENVIRONMENT}  # a worker's: its memory, and no idle threads that would be counted
     script = [sys.executable, "-m", "benchmarks.performance.proving"]
-    done = subprocess.run(script, input=json.dumps(files), env=one_thread, capture_output=True, text=True, check=True)
+    done = subprocess.run(script, input=json.dumps(files), env=environment, capture_output=True, text=True, check=True)
     ratios, seconds, verdicts = json.loads(done.stdout)
     return ratios, seconds, verdicts
 
