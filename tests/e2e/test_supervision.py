@@ -14,6 +14,7 @@ import pytest
 from demo.scenes import as_photo, copies, scene
 
 from tests.e2e.running import CONFIG, Daemon, twinwatch, until, without_rights_of_root
+from twinwatch.service.state import published
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,23 @@ def test_a_bad_reload_keeps_the_old_configuration_and_a_good_one_takes_effect(
     assert len(daemon.held()) == 1
     lines = twinwatch("log", "--action", "would-hold", "--state", daemon.state, "--json").stdout.splitlines()
     assert [Path(json.loads(line)["path"]).name for line in lines] == ["a (2).jpg"]
+    daemon.stop()
+
+
+def test_a_file_that_arrives_is_work_and_no_new_start(daemon: Daemon, photos: list[bytes]) -> None:
+    settle = "settle: {quiet_seconds: 4, closed_seconds: 4}"
+    daemon.config.write_text(f"roots: [{{path: {json.dumps(str(daemon.root))}}}]\n{settle}\n")
+    daemon.start().wait_for("level")
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    seen: list[object] = []
+
+    def known() -> bool:
+        said = published(daemon.state) or {}
+        seen.append(said.get("state"))
+        return said.get("photos") == 1 and said.get("state") == "level"
+
+    until(known, daemon.tail)
+    assert set(seen) == {"level", "working"}
     daemon.stop()
 
 

@@ -97,10 +97,10 @@ def _show_decision(row: DecisionRow, state: Path | None, as_json: bool) -> None:
 @state_option
 @json_option
 def status(state: Path | None, as_json: bool) -> None:
-    """Say how the daemon is: level, starting, degraded, paused or stopped.
+    """Say how the daemon is: level, working, starting, degraded, paused or stopped.
 
-    Level means that every root is watched and reconciled and nothing is queued; starting, that it is on its way there.
-    Exit code 0 for these two, else 1.
+    Level means that every root is watched and reconciled and nothing is queued; working, that something arrived;
+    starting, that it is on its way there. Exit code 0 for these three, else 1.
     """
     from twinwatch.cli.selection import has_index, without_index
     from twinwatch.service import state as states
@@ -119,7 +119,7 @@ def status(state: Path | None, as_json: bool) -> None:
         _show_status(said, state)
         if not there:
             click.echo(f"no index in {output.clean(folder)}: {without_index(folder)}")
-    sys.exit(0 if said["state"] in ("level", "starting") else 1)
+    sys.exit(0 if said["state"] in ("level", "working", "starting") else 1)
 
 
 def _counted(state: Path | None) -> dict[str, Any]:

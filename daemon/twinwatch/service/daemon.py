@@ -380,10 +380,10 @@ class Daemon:
             word = "paused"
         elif any(root["problems"] or root["state"] != Health.HEALTHY for root in roots):
             word = "degraded"
-        elif queued == 0 and self._rounds.level:
-            word = "level"
-        else:
+        elif not self._rounds.level:
             word = "starting"
+        else:
+            word = "working" if queued else "level"
         return {
             "state": word,
             "paused": paused,
