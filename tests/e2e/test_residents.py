@@ -62,6 +62,7 @@ COPIES = {"a (1).jpg", "a (2).jpg", "a (3).jpg"}
 
 def test_what_could_not_be_read_at_first_is_no_arrival_once_it_can(hidden: Daemon, photos: list[bytes]) -> None:
     hidden.start().wait_for("degraded")
+    until(lambda: f"{hidden.root} is level" in hidden.tail(), hidden.tail)  # degraded already in its first walk
     hidden.wait_settled("degraded")
     _come_to_light(hidden, photos[0])
     twinwatch("resume", "--state", hidden.state)

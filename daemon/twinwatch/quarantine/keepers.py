@@ -30,7 +30,7 @@ class Search:
         """Return a file with the keeper's very bytes, and which of the `held` clips and RAWs are not beside it.
 
         A clip or RAW is content of its own: it was held because the keeper had it too, and must be there still. A
-        sidecar only describes. `durable` is as in `has_bytes`.
+        sidecar only describes. `durable` is as in `has_bytes`. Raises OSError when the keeper's folder cannot be read.
         """
         manifest = self.manifest
         stats = list(held.values())
@@ -51,13 +51,9 @@ class Search:
         return [recorded, *(path for path in self.keepers(self.manifest.keeper_digest) if path != recorded)]
 
     def _is_beside(self, keeper: Path, file: HeldFile, held: list[FileStat], *, durable: bool) -> bool:
-        try:
-            names = os.listdir(keeper.parent)
-        except OSError:
-            return False
         return any(
             has_bytes(keeper.parent / other.name, file.digest, held, self.places, durable=durable)
-            for other in companions(keeper.name, names)
+            for other in companions(keeper.name, os.listdir(keeper.parent))
         )
 
 
