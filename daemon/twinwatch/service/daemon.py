@@ -355,7 +355,9 @@ class Daemon:
         log.info("%s", " ".join(words))
 
     def _tell(self, now: float) -> None:
-        if now < self._next_status or not (self._changed or self._rounds.changed):
+        # That something arrived is said at once: whoever reads "level" may believe it.
+        arrived = self._last_status.get("state") == "level" and bool(self._queued)
+        if not arrived and (now < self._next_status or not (self._changed or self._rounds.changed)):
             return
         self._next_status = now + STATUS_SECONDS
         self._changed = self._rounds.changed = False
@@ -371,10 +373,14 @@ class Daemon:
             log.error("the status cannot be written: %s", error)
         self._manager.status(f"{status['state']}: {status.get('photos', 0)} photos, {status.get('held', 0)} held")
 
+    @property
+    def _queued(self) -> int:
+        return len(self._settler) + len(self._assembly.belt)
+
     def _status(self) -> dict[str, Any]:
         index = self._assembly.index
         roots = self._rounds.status()
-        queued = len(self._settler) + len(self._assembly.belt)
+        queued = self._queued
         paused = index.memory.setting(PAUSED)
         if paused is not None:
             word = "paused"
