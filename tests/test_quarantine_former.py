@@ -8,18 +8,25 @@ from pathlib import Path
 import pytest
 
 from tests.nas import Nas
-from tests.test_quarantine_recover import CANCELLED, COPY, HELD, MOVING, PICTURE, here, home, inside, outcomes, say
+from tests.test_quarantine_recover import (
+    CANCELLED,
+    COPY,
+    HELD,
+    MOVING,
+    here,
+    home,
+    inside,
+    outcomes,
+    say,
+    with_copy_held,
+)
 from twinwatch.index import MoveState
 from twinwatch.quarantine import recover
 
 
 @pytest.fixture
 def held(nas: Nas) -> Nas:
-    nas.put("keep/a.jpg", PICTURE)
-    for path, content in COPY.items():
-        nas.put(path.removeprefix("photos/"), content)
-    nas.hold("in/b.jpg", "keep/a.jpg")
-    return nas
+    return with_copy_held(nas)
 
 
 def elsewhere(nas: Nas) -> Path:

@@ -25,6 +25,11 @@ EVERY = [HELD, MOVING, RESTORED, CANCELLED, PURGED, MISSING, None]
 
 @pytest.fixture
 def held(nas: Nas) -> Nas:
+    return with_copy_held(nas)
+
+
+def with_copy_held(nas: Nas) -> Nas:
+    """Hold a copy with its sidecars."""
     nas.put("keep/a.jpg", PICTURE)
     for path, content in COPY.items():
         nas.put(path.removeprefix("photos/"), content)

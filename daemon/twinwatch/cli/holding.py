@@ -175,7 +175,7 @@ def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], 
 
     Each finding says what to do. Exit code 1 when there is one.
     """
-    from twinwatch.quarantine import HINT_TAKEN, verify
+    from twinwatch.quarantine import advice, verify
 
     to_do = 0
     with _Quarantine(state, places) as (slots, index):
@@ -184,7 +184,7 @@ def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], 
             try:
                 found = verify(slot, index, lambda digest: _known(index, digest))
             except OSError as error:
-                hint = HINT_TAKEN if isinstance(error, BlockingIOError) else "check the disk"
+                hint = advice(error, "check the disk")
                 raise TwinwatchError(f"slot {slot.name}: {error.strerror or error}", hint) from error
             to_do += not found.ok
             where = None if found.keeper_at is None else str(found.keeper_at)

@@ -14,7 +14,7 @@ import click
 from twinwatch.config import Config, defaults, load, with_state
 from twinwatch.errors import TwinwatchError
 from twinwatch.index import FILE_NAME, Index
-from twinwatch.quarantine import HINT_TAKEN, Slot, listing
+from twinwatch.quarantine import Slot, advice, listing
 from twinwatch.service import state as states
 from twinwatch.service import told
 
@@ -88,7 +88,7 @@ def all_slots(places: Iterable[Path]) -> tuple[list[Slot], list[TwinwatchError]]
             found.extend(listing(place))
         except OSError as error:
             what = "it is a symlink" if place.is_symlink() else error.strerror
-            hint = HINT_TAKEN if isinstance(error, BlockingIOError) else "check its permissions and the disk"
+            hint = advice(error, "check its permissions and the disk")
             errors.append(TwinwatchError(f"{place} cannot be read: {what}", hint))
     return sorted(found, key=lambda slot: slot.name), errors
 

@@ -98,7 +98,7 @@ class Photos:
 
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
-        rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
+        rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
         return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if judged in states}
 
     def marks(
@@ -108,7 +108,7 @@ class Photos:
 
         The cheapest that tells unchanged files: a mark that does not fit a column is folded and never found equal.
         """
-        rows = self._database.run(_IN_FOLDER, (root_id, _bytes(folder)))
+        rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
         known = {name.decode("utf-8", "surrogateescape"): (i, s, m, c) for name, i, s, m, c, j in rows if j in states}
         if len(known) == len(rows):
             return known.keys(), known
@@ -116,7 +116,7 @@ class Photos:
 
     def folders(self, root_id: RootId, below: PurePosixPath = TOP) -> Iterator[PurePosixPath]:
         """Yield every folder of a root, from `below` down, in which a photo is known."""
-        top = _bytes(below)
+        top = path_bytes(below)
         known = "SELECT path FROM folder WHERE root_id = ? AND EXISTS (SELECT 1 FROM photo WHERE folder_id = folder.id)"
         for (path,) in self._database.run(known, (root_id,)):
             if not top or path == top or path.startswith(top + b"/"):
@@ -293,7 +293,7 @@ class Photos:
             "SELECT folder.id, reference FROM folder JOIN root ON root.id = root_id"
             " WHERE root_id = ? AND folder.path = ?"
         )
-        place = (root_id, _bytes(folder))
+        place = (root_id, path_bytes(folder))
         rows = self._database.run(query, place)
         if not rows:
             self._database.write("INSERT INTO folder (root_id, path) VALUES (?, ?)", place)
@@ -340,10 +340,11 @@ def _by_distance(print_: Fingerprint, stored: Iterable[int]) -> Iterator[tuple[b
 
 
 def _place(root_id: RootId, path: PurePosixPath) -> tuple[int, bytes, bytes]:
-    return root_id, _bytes(path.parent), os.fsencode(path.name)
+    return root_id, path_bytes(path.parent), os.fsencode(path.name)
 
 
-def _bytes(path: PurePosixPath) -> bytes:
+def path_bytes(path: PurePosixPath) -> bytes:
+    """Return a path beneath a root as the tables have it: the root itself is empty."""
     return b"" if path == TOP else os.fsencode(path)
 
 

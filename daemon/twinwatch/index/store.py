@@ -10,9 +10,9 @@ from typing import Any
 
 from twinwatch.index.database import Database, is_damage, unusable
 from twinwatch.index.memory import Journal, Memory
-from twinwatch.index.photos import Photos
+from twinwatch.index.photos import Photos, path_bytes
 from twinwatch.index.salvage import Salvaged, salvage
-from twinwatch.photo import TOP, Identity, RootId, RootRecord
+from twinwatch.photo import Identity, RootId, RootRecord
 
 FILE_NAME = "index.db"
 
@@ -89,13 +89,13 @@ class Index:
 
         It did not where the root is not level yet, or it lies at, or below, a noted place.
         """
-        places = [_bytes(path), *map(_bytes, path.parents)]
+        places = [path_bytes(path), *map(path_bytes, path.parents)]
         query = _ARRIVAL.format(", ".join("?" * len(places)))
         return bool(self._database.run(query, (root_id, *places)))
 
     def note_resident(self, root_id: RootId, path: PurePosixPath, *, folder: bool = False) -> None:
         """Note a place that cannot be looked at: what is in it was there before the root was level."""
-        self._database.write("INSERT OR IGNORE INTO resident VALUES (?, ?, ?)", (root_id, _bytes(path), folder))
+        self._database.write("INSERT OR IGNORE INTO resident VALUES (?, ?, ?)", (root_id, path_bytes(path), folder))
 
     def noted_folders(self, root_id: RootId) -> list[PurePosixPath]:
         """Return the folders that are noted, each with all that is below it."""
@@ -104,7 +104,7 @@ class Index:
 
     def forget_resident(self, root_id: RootId, path: PurePosixPath) -> None:
         """Drop the note of a place: all in it is known, or gone, and what is new there from now on is an arrival."""
-        self._database.write("DELETE FROM resident WHERE root_id = ? AND path = ?", (root_id, _bytes(path)))
+        self._database.write("DELETE FROM resident WHERE root_id = ? AND path = ?", (root_id, path_bytes(path)))
 
     def commit(self) -> None:
         """Make everything written so far durable."""
@@ -172,10 +172,6 @@ class Index:
 def _is_another(before: Identity, now: Identity) -> bool:
     """Tell whether this is another folder, and not the same with a marker that it had none of."""
     return (before.fsid, before.inode) != (now.fsid, now.inode) or before.marker not in ("", now.marker)
-
-
-def _bytes(path: PurePosixPath) -> bytes:
-    return b"" if path == TOP else os.fsencode(path)
 
 
 def _record(row: tuple[Any, ...]) -> RootRecord:

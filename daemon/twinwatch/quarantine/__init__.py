@@ -16,17 +16,17 @@ from twinwatch.quarantine.hold import Holder
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.recover import Recovered, recover
 from twinwatch.quarantine.restore import changed_in_quarantine, purge, restore
-from twinwatch.quarantine.slots import HINT_TAKEN, Slot, listing
+from twinwatch.quarantine.slots import Slot, advice, listing
 from twinwatch.quarantine.verify import Finding, verify
 
 __all__ = [
-    "HINT_TAKEN",
     "Finding",
     "HeldFile",
     "Holder",
     "Manifest",
     "Recovered",
     "Slot",
+    "advice",
     "changed_in_quarantine",
     "listing",
     "purge",

@@ -18,8 +18,8 @@ from twinwatch.photo import ContentDigest
 from twinwatch.quarantine.keepers import Search, held_in, places_of
 from twinwatch.quarantine.manifest import HeldFile, Manifest
 from twinwatch.quarantine.slots import (
-    HINT_TAKEN,
     Slot,
+    advice,
     entry,
     journal_row,
     move_exclusively,
@@ -246,5 +246,5 @@ def _made_folder(root_fd: int, folder: PurePosixPath) -> Iterator[int]:
 def _refused(manifest: Manifest, error: OSError) -> MoveRefusedError:
     if error.errno == errno.EXDEV:
         return MoveRefusedError(f"{manifest.path} is on another file system by now", "move it back by hand")
-    hint = HINT_TAKEN if isinstance(error, BlockingIOError) else "nothing was overwritten; check the disk"
+    hint = advice(error, "nothing was overwritten; check the disk")
     return MoveRefusedError(f"{manifest.path}: {error.strerror or error}", hint)

@@ -32,6 +32,11 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # and closed on exec, as
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # of a name that nothing has, not even a symlink
 
 
+def advice(error: OSError, otherwise: str) -> str:
+    """Say what to do about an error of a quarantine: what is asked of it waits for whoever works in it too long."""
+    return HINT_TAKEN if isinstance(error, BlockingIOError) else otherwise
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One folder in quarantine, as found on disk."""
