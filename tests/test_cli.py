@@ -263,6 +263,15 @@ def test_keep_lets_both_stay_and_forget_undoes_it(mirror: Path, tmp_path: Path, 
     assert held == ["IMG_1.png"]
 
 
+def test_keep_says_what_was_set_aside_before(mirror: Path, tmp_path: Path, ask: Ask) -> None:
+    small = tmp_path / "small.jpg"
+    small.write_bytes((mirror / "IMG_1_half.jpg").read_bytes())
+    held = [row for row in ask("scan", mirror, "--quarantine") if row["path"] == str(mirror / "IMG_1_half.jpg")]
+    said = twinwatch("keep", small, mirror / "IMG_1.jpg", "--state", tmp_path / "state").stdout
+    assert "IMG_1_half.jpg was set aside before that; put it back" in said
+    assert f"quarantine restore {held[0]['slot']}" in said
+
+
 def test_log_filters_by_folder_verdict_action_and_time(scanned: Path) -> None:
     ask = partial(asked, scanned / "state")
     assert len(ask("log", scanned / "mirror")) == 4

@@ -318,7 +318,7 @@ def test_a_flat_picture_is_offered_by_equal_size_and_hash_only(index: Index) -> 
 
 def test_the_journal_is_durable_at_once_and_counts_what_was_moved(index: Index, tmp_path: Path) -> None:
     for number, state in enumerate((MoveState.MOVING, MoveState.HELD, MoveState.CANCELLED), 1):
-        index.journal.intend(row(f"s{number}", state, float(number)))
+        index.journal.enter(row(f"s{number}", state, float(number)))
     with closing(sqlite3.connect(tmp_path / "index.db")) as other:  # as another process sees it
         assert other.execute("SELECT slot FROM move ORDER BY slot").fetchall() == [("s1",), ("s2",), ("s3",)]
     assert index.journal.count_held() == 1
@@ -326,7 +326,7 @@ def test_the_journal_is_durable_at_once_and_counts_what_was_moved(index: Index, 
     assert [one.slot for one in index.journal.held_for(B)] == ["s2"]
     index.journal.set_state("s2", MoveState.RESTORED)
     assert index.journal.held_for(B) == []
-    index.journal.intend(row("s1", MoveState.HELD))
+    index.journal.enter(row("s1", MoveState.HELD))
     assert index.journal.get("s1") == row("s1", MoveState.HELD)
 
 
@@ -337,11 +337,11 @@ def test_a_full_disk_is_said_and_the_index_goes_on_when_there_is_room_again(inde
     resource.setrlimit(resource.RLIMIT_FSIZE, (sum(f.stat().st_size for f in tmp_path.glob("index.db*")) // 8, hard))
     try:
         with pytest.raises(IndexUnusableError):
-            index.journal.intend(row("s1", MoveState.MOVING))
+            index.journal.enter(row("s1", MoveState.MOVING))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert index.journal.rows() == []
-    index.journal.intend(row("s1", MoveState.MOVING))
+    index.journal.enter(row("s1", MoveState.MOVING))
     assert [one.slot for one in index.journal.rows()] == ["s1"]
 
 

@@ -334,6 +334,26 @@ class DuringHold(Holder):
         super().__init__(index, clock, min_free_mib=0)
 
 
+@pytest.mark.parametrize("about", ["the pair", "what was put back"])
+def test_a_person_is_heeded_up_to_the_intent(nas: Nas, about: str) -> None:
+    """Said while both are read for the last time, by another process: it has an index of its own."""
+    twins(nas)
+    move = nas.move("b/IMG_1 (1).jpg", "a/IMG_1.jpg")
+    duplicate, keeper = move.duplicate.reading.digest, move.keeper.reading.digest
+    said: list[str] = []
+
+    def keep() -> None:
+        other = Index(nas.index.path.parent)
+        other.memory.allow(duplicate, keeper if about == "the pair" else duplicate, NOW)
+        other.close()
+        said.append(about)
+
+    before = nas.tree()
+    with pytest.raises(MoveRefusedError, match="a person said meanwhile"):
+        DuringHold(nas.index, keep).hold(move, nas.root, nas.root)
+    assert (nas.tree(), nas.slots(), nas.index.journal.rows(), said) == (before, [], [], [about])
+
+
 @pytest.mark.parametrize("accident", ACCIDENTS)
 @pytest.mark.parametrize("victim", ["a/IMG_1.jpg", "b/IMG_1 (1).jpg"])
 def test_a_file_that_changes_after_it_was_read_again_is_not_moved_nor_a_keeper(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -14,11 +15,13 @@ from tests.nas import NOW
 from tests.torture import state
 from tests.torture.profile import Profile
 from twinwatch.errors import IndexUnusableError
-from twinwatch.index import DAMAGED, DecisionRow, Index
+from twinwatch.index import DAMAGED, DecisionRow, Index, alone, database
+from twinwatch.photo import ContentDigest
 from twinwatch.roots import mark
 from twinwatch.service.rebuilding import healed, rebuild
 
 LINES = 800
+ONE, OTHER = ContentDigest(b"1" * 32), ContentDigest(b"2" * 32)
 
 
 def test_whatever_is_damaged_nothing_is_lost_and_everything_goes_back(tmp_path: Path) -> None:
@@ -114,6 +117,34 @@ def test_what_was_found_damaged_is_begun_anew_at_the_next_start(folder: Path) ->
     assert healed(folder) is not None
     assert read_all(folder) == 0
     assert len(list(folder.glob("index.db.*"))) >= 2, "every old one is kept"
+
+
+def test_no_index_is_put_aside_while_a_command_has_it_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what that command remembers for a person would go into a file that nobody reads any more."""
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    restoring = Index(folder)
+    with pytest.raises(IndexUnusableError, match=f"process {os.getpid()} works in it"):
+        rebuild(folder)
+    restoring.memory.allow(ONE, OTHER, NOW)
+    restoring.close()
+    rebuild(folder)
+    after = Index(folder)
+    assert after.memory.is_allowed(ONE, OTHER)
+    after.close()
+
+
+def test_no_index_is_opened_while_it_is_put_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 50)
+    with alone(folder), pytest.raises(IndexUnusableError, match=f"process {os.getpid()} works in it"):
+        Index(folder)
+    Index(folder).close()
+
+
+def test_an_index_that_was_abandoned_keeps_nobody_from_a_new_one(folder: Path) -> None:
+    hanging = Index(folder)
+    assert hanging.abandon()
+    rebuild(folder)
+    assert logged(folder) == LINES
 
 
 def test_an_index_of_a_newer_version_is_no_damaged_one(folder: Path) -> None:

@@ -76,10 +76,14 @@ def keep(a: Path, b: Path, state: Path | None) -> None:
     index = open_index(state)
     try:
         index.memory.allow(digests[0], digests[1], time.time())
+        aside = index.journal.held_among(digests[0], digests[1])  # looked for afterwards: no later move is made
     finally:
         index.close()
     undo = command(f"forget {told.word(a)}", state)
     click.echo(f"{output.clean(a)} and {output.clean(b)} may both stay; undo: {undo}")
+    for row in aside:
+        back = command(f"quarantine restore {row.slot}", state)
+        click.echo(f"{output.clean(row.root_path / row.path)} was set aside before that; put it back: {back}")
 
 
 @click.command(short_help="Forget what was decided about a picture.")

@@ -3,10 +3,10 @@
 Deleting it loses no photo and no way to restore: the photos are on disk, and every slot in quarantine has its manifest.
 """
 
-from twinwatch.index.database import DAMAGED
+from twinwatch.index.database import DAMAGED, alone
 from twinwatch.index.memory import DecisionRow, MoveRow, MoveState
 from twinwatch.index.photos import Judged
 from twinwatch.index.salvage import Salvaged
 from twinwatch.index.store import FILE_NAME, Index
 
-__all__ = ["DAMAGED", "FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "Salvaged"]
+__all__ = ["DAMAGED", "FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "Salvaged", "alone"]

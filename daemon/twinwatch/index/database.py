@@ -6,6 +6,8 @@ SQLite runs in WAL mode with `synchronous=FULL`: a commit survives a power cut, 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sqlite3
 import threading
 import time
@@ -17,6 +19,7 @@ from typing import Any
 from twinwatch import mounts
 from twinwatch.errors import AbandonedError, IndexUnusableError
 from twinwatch.index import schema
+from twinwatch.locks import lock
 
 DAMAGED = "index.damaged"
 """Name of the note in the state folder that says: the index was found damaged, begin a new one at the next start."""
@@ -24,8 +27,13 @@ DAMAGED = "index.damaged"
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
 
+PATIENCE = 10.0
+"""Seconds for which who wants to begin the index anew waits for those who have it open."""
+
 _PATIENCE = 1.0
 """Seconds that a statement which is being run is waited for, by one who wants to abandon the index."""
+
+_HINT = "check the folder's permissions and disk, or give another --state DIR"
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -58,14 +66,17 @@ class Database:
         self._closed = False
         self._abandoned = False
         self._using = threading.Lock()  # of one statement at a time
+        self._folder = _locked_folder(path.parent, BUSY_MILLISECONDS / 1000, shared=True)
         try:
             self._connection = connected(path)
         except sqlite3.DatabaseError as error:
+            os.close(self._folder)
             raise unusable(path, error) from error
         try:
             self._make_current()
         except BaseException:
             self._connection.close()
+            os.close(self._folder)
             raise
 
     def run(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
@@ -157,6 +168,7 @@ class Database:
             self.commit()
         finally:
             self._connection.close()
+            os.close(self._folder)
             self._closed = True
 
     def abandon(self) -> bool:
@@ -171,6 +183,7 @@ class Database:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.DatabaseError):
                     self._connection.execute("ROLLBACK")
+            fcntl.flock(self._folder, fcntl.LOCK_UN)
         finally:
             self._using.release()
         return True
@@ -231,6 +244,39 @@ class Database:
         return True
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be sure that nobody has the index of a state folder open, and nobody opens it.
+
+    Else what another process writes, a person's word too, might go into a file that was just put aside. Raises
+    IndexUnusableError, which names the process, when one has it open for longer than `PATIENCE`.
+    """
+    fd = _locked_folder(folder, PATIENCE)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _locked_folder(folder: Path, patience: float, *, shared: bool = False) -> int:
+    """Return a descriptor of the state folder with a lock on it: whoever has the index open shares one.
+
+    The database itself is not touched: a process that closes a descriptor of it would lose SQLite's locks on it.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, fd)
+            lock(fd, patience, shared=shared)
+            stack.pop_all()
+            return fd
+    except BlockingIOError as error:
+        hint = "let it end, or stop it, and try again"
+        raise IndexUnusableError(f"the index in {folder} is taken: {error.strerror}", hint) from error
+    except OSError as error:
+        raise IndexUnusableError(f"the index in {folder} cannot be used: {error.strerror}", _HINT) from error
+
+
 def connected(path: Path) -> sqlite3.Connection:
     """Return a connection to a database that works as an index must, and begins no transaction by itself."""
     # An absolute path: SQLite may be built to read one that begins with `file:` as an address.
@@ -266,7 +312,7 @@ def unusable(path: Path, error: Exception) -> IndexUnusableError:
         return IndexUnusableError(f"{path} is damaged: {said}", hint)
     if "full" in said:
         return IndexUnusableError(f"{path}: {said}", "free some space on its disk")
-    return IndexUnusableError(f"{path}: {said}", "check the folder's permissions and disk, or give another --state DIR")
+    return IndexUnusableError(f"{path}: {said}", _HINT)
 
 
 def _refuse_network(path: Path) -> None:

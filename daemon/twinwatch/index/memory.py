@@ -18,7 +18,7 @@ _MOVE = (
     *("at", "state"),
 )
 _MOVES = f"SELECT {', '.join(_MOVE)} FROM move "  # noqa: S608
-_INTEND = f"INSERT INTO move ({', '.join(_MOVE)}) VALUES ({', '.join(f':{name}' for name in _MOVE)})"  # noqa: S608
+_ENTER = f"INSERT INTO move ({', '.join(_MOVE)}) VALUES ({', '.join(f':{name}' for name in _MOVE)})"  # noqa: S608
 # By the number, as they are asked for in parts: `+at` keeps SQLite from sorting all of them anew for each part.
 _LINES = """
     SELECT id, at, path, verdict, keeper, action, why, slot, evidence FROM decision
@@ -75,8 +75,23 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def intend(self, row: MoveRow) -> None:
-        """Record a move before it is made."""
+    def intend(self, row: MoveRow) -> bool:
+        """Record a move before it is made; return False, and record nothing, when a person said that it may stay.
+
+        Both are one transaction: what a person says before it is heeded, and who says it later finds the move.
+        """
+        with self._database.durably():
+            if any(_may_stay(self._database, row.digest, other) for other in (row.digest, row.keeper_digest)):
+                return False
+            self._enter(row)
+        return True
+
+    def enter(self, row: MoveRow) -> None:
+        """Record a move that was made, as the disk shows it, in the place of what is known of its slot."""
+        with self._database.durably():
+            self._enter(row)
+
+    def _enter(self, row: MoveRow) -> None:
         values = {
             "slot": row.slot,
             "root_path": os.fsencode(row.root_path),
@@ -91,9 +106,8 @@ class Journal:
             "at": row.at,
             "state": row.state,
         }
-        with self._database.durably():
-            self._database.write("DELETE FROM move WHERE slot = ?", (row.slot,))
-            self._database.write(_INTEND, values)
+        self._database.write("DELETE FROM move WHERE slot = ?", (row.slot,))
+        self._database.write(_ENTER, values)
 
     def set_state(self, slot: str, state: MoveState) -> None:
         """Record where a move stands now."""
@@ -130,6 +144,12 @@ class Journal:
         """Return the held photos whose keeper has these bytes."""
         return list(self._select("WHERE keeper_digest = ? AND state = ?", keeper_digest, MoveState.HELD))
 
+    def held_among(self, a: ContentDigest, b: ContentDigest) -> list[MoveRow]:
+        """Return what is held, or on its way there, of two contents, each for the other."""
+        among = "WHERE digest = ? AND keeper_digest = ? AND state IN (?, ?) ORDER BY at"
+        states = (MoveState.MOVING, MoveState.HELD)
+        return [*self._select(among, a, b, *states), *self._select(among, b, a, *states)]
+
     def _select(self, where: str, *values: object) -> Iterator[MoveRow]:
         return map(_move, self._database.run(_MOVES + where, values))
 
@@ -157,8 +177,7 @@ class Memory:
 
     def is_allowed(self, a: ContentDigest, b: ContentDigest) -> bool:
         """Tell whether a person said that these two may both stay."""
-        first, second = sorted((a, b))
-        return bool(self._database.run("SELECT 1 FROM allowed WHERE digest = ? AND other = ?", (first, second)))
+        return _may_stay(self._database, a, b)
 
     def set_removed(self, digest: ContentDigest, slot: str, now: float, *, returned: bool = False) -> None:
         """Remember that this content was set aside, and count when it had `returned` for it."""
@@ -231,6 +250,11 @@ class Memory:
             self._database.write("DELETE FROM setting WHERE key = ?", (_text(key),))
             if value is not None:
                 self._database.write("INSERT INTO setting (key, value) VALUES (?, ?)", (_text(key), _text(value)))
+
+
+def _may_stay(database: Database, a: ContentDigest, b: ContentDigest) -> bool:
+    first, second = sorted((a, b))
+    return bool(database.run("SELECT 1 FROM allowed WHERE digest = ? AND other = ?", (first, second)))
 
 
 def _text(words: str) -> str:

@@ -114,7 +114,8 @@ class Holder:
             move.evidence,
         )
         row = journal_row(manifest, Path(str(root.quarantine)), MoveState.MOVING)
-        self._index.journal.intend(row)
+        if not self._index.journal.intend(row):
+            raise MoveRefusedError(f"a person said meanwhile that {row.path} may stay", "nothing was moved")
         try:
             _write_slot(way.place_fd, manifest)
             with opened_slot(way.place_fd, slot) as slot_fd:

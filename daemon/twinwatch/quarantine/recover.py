@@ -154,7 +154,7 @@ def _finish_purge(place_fd: int, name: str, manifest: Manifest) -> None:
 
 def _note(index: Index, slot: Slot, manifest: Manifest, outcome: MoveState, root_id: RootId) -> None:
     if index.journal.get(slot.name) is None:
-        index.journal.intend(journal_row(manifest, slot.place, outcome))
+        index.journal.enter(journal_row(manifest, slot.place, outcome))
     else:
         index.journal.set_state(slot.name, outcome)
     if outcome is MoveState.HELD:

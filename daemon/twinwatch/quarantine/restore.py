@@ -173,7 +173,7 @@ def _remember(slot: Slot, manifest: Manifest, index: Index, now: float) -> None:
     index.memory.allow(digest, manifest.keeper_digest, now)
     index.memory.allow(digest, digest, now)
     if index.journal.get(manifest.slot) is None:
-        index.journal.intend(journal_row(manifest, slot.place, MoveState.HELD))
+        index.journal.enter(journal_row(manifest, slot.place, MoveState.HELD))
 
 
 def _is_still(slot_fd: int, manifest: Manifest) -> bool:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from twinwatch.index import MoveRow, MoveState
+from twinwatch.locks import lock
 from twinwatch.mounts import renames_exclusively
 from twinwatch.photo import FileStat
 from twinwatch.quarantine import manifest as manifests
@@ -27,7 +26,6 @@ PATIENCE = 10.0
 """Seconds for which a process that wants a quarantine waits for one that works in it: a move takes far less."""
 
 HINT_TAKEN = "end that one if it hangs; the folder is used again when it is free"
-_LOOK = 0.01  # seconds
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # and closed on exec, as Python opens everything
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # of a name that nothing has, not even a symlink
 
@@ -69,37 +67,9 @@ def opened_place(place: Path, *, create: bool = False, patient: bool = True) -> 
             with _opened(place.parent) as parent:
                 sync_directory(parent)
     with _opened(place) as fd:
-        try:
-            _lock(fd, PATIENCE if patient else 0.0)
-        except OSError as error:
-            # Without locks on this file system the exclusive names below still keep two processes apart.
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-                raise
+        # Where a file system has no locks, the exclusive names below still keep two processes apart.
+        lock(fd, PATIENCE if patient else 0.0)
         yield fd
-
-
-def _lock(fd: int, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise BlockingIOError(error.errno, f"{_holder(fd)} works in it") from None
-            time.sleep(_LOOK)
-        else:
-            return
-
-
-def _holder(fd: int) -> str:
-    """Name the process that has the lock on a folder, as far as proc(5) says: it may be on another machine."""
-    inode = os.fstat(fd).st_ino
-    with contextlib.suppress(OSError), open("/proc/locks") as locks:
-        for line in locks:
-            words = line.split()  # 1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF
-            if words[1] == "FLOCK" and words[5].endswith(f":{inode}") and words[4] != "0":
-                return f"process {words[4]}"
-    return "another process"
 
 
 @contextlib.contextmanager

@@ -6,24 +6,17 @@ import time
 from pathlib import Path
 
 from twinwatch.errors import IndexUnusableError
-from twinwatch.index import DAMAGED, FILE_NAME, Index, Salvaged
+from twinwatch.index import DAMAGED, FILE_NAME, Index, Salvaged, alone
 
 
 def rebuild(folder: Path) -> tuple[Path, Salvaged]:
     """Put the index of a state folder aside and begin a new one; return where the old one is, and what was taken over.
 
     Only for who has the lock of the state. Photos are read again by the next walk, what is in quarantine is found by
-    its manifests. Raises IndexUnusableError when a new index cannot be made.
+    its manifests. Raises IndexUnusableError when a new index cannot be made, and when a command has the old one open.
     """
-    aside = f"{FILE_NAME}.{time.strftime('%Y%m%d-%H%M%S')}"
-    number = 0
-    while (folder / aside).exists():
-        number += 1
-        aside = f"{aside.partition('~')[0]}~{number}"
-    for suffix in ("", "-wal", "-shm"):
-        old = folder / f"{FILE_NAME}{suffix}"
-        if old.exists():
-            old.rename(folder / f"{aside}{suffix}")
+    with alone(folder):
+        aside = _put_aside(folder)
     begun = Index(folder)
     try:
         taken = begun.salvage(folder / aside)
@@ -33,6 +26,19 @@ def rebuild(folder: Path) -> tuple[Path, Salvaged]:
         begun.close()
     (folder / DAMAGED).unlink(missing_ok=True)
     return folder / aside, taken
+
+
+def _put_aside(folder: Path) -> str:
+    aside = f"{FILE_NAME}.{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 0
+    while (folder / aside).exists():
+        number += 1
+        aside = f"{aside.partition('~')[0]}~{number}"
+    for suffix in ("", "-wal", "-shm"):
+        old = folder / f"{FILE_NAME}{suffix}"
+        if old.exists():
+            old.rename(folder / f"{aside}{suffix}")
+    return aside
 
 
 def healed(folder: Path) -> tuple[Path, Salvaged] | None:
