@@ -106,15 +106,21 @@ class StandIn:
         return f"a JPEG of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
-        """Store the picture so and decode it again; returns RGB."""
+        """Store a picture (RGB, YCbCr or L) so and decode it again; returns the same mode."""
         width, height = image.size
-        wide = Image.new("RGB", (width + _ACROSS, height + _ACROSS))
+        wide = Image.new(image.mode, (width + _ACROSS, height + _ACROSS))
         wide.paste(image, (_ACROSS, _ACROSS))
         wide.paste(image.crop((0, 0, _ACROSS, height)), (0, _ACROSS))
         wide.paste(wide.crop((0, _ACROSS, width + _ACROSS, 2 * _ACROSS)), (0, 0))
         stored = io.BytesIO()
-        wide.save(stored, "JPEG", qtables=_even_tables(self.quality), subsampling=2)
-        return _decoded(stored).crop((_ACROSS, _ACROSS, width + _ACROSS, height + _ACROSS))
+        luma, chroma = _even_tables(self.quality)
+        if image.mode == "L":
+            wide.save(stored, "JPEG", qtables=[luma])
+        else:
+            wide.save(stored, "JPEG", qtables=[luma, chroma], subsampling=2)
+        again = Image.open(stored, formats=("JPEG",))
+        again.draft(image.mode, wide.size)  # of YCbCr neither side is converted
+        return again.crop((_ACROSS, _ACROSS, width + _ACROSS, height + _ACROSS))
 
 
 def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:

@@ -51,11 +51,14 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     if explained is not None:
         asked &= ~explained.ravel()
     worth = np.where(asked, differs / (_UNSEEN + 0.1 * contrast), 0)
-    most = np.argpartition(worth, -min(_ASKED, worth.size))[-_ASKED:]
+    worthy = np.flatnonzero(worth)  # among many that are equal the most are found slowly
+    if not worthy.size:
+        return found
+    most = worthy[np.argpartition(worth[worthy], -min(_ASKED, worthy.size))[-_ASKED:]]
     order = np.argsort(contrast)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    for tile in most[worth[most] > 0]:
+    for tile in most:
         row, column = np.unravel_index(tile, found.shape)
         near = order[max(0, rank[tile] - 3 * _LIKE) : rank[tile] + 3 * _LIKE + 1]
         rows, columns = np.unravel_index(near, found.shape)

@@ -24,14 +24,15 @@ _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has someth
 
 def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandIn:
     """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile."""
-    before = [_luma(image) for image in ours]
-    after = [_luma(image) for image in theirs]
+    grey = [image.convert("L") for image in ours]
+    before = [_levels(image) for image in grey]
+    after = [_levels(image.convert("L")) for image in theirs]
     asked = _detailed(before) & _differing(before, after)
     aim = _noise(before, after, asked)
 
     def more(quality: int) -> float:
         """Return how much more than theirs is lost at a quality, as a logarithm."""
-        after = [_luma(StandIn(quality).applied(image)) for image in ours]
+        after = [_levels(StandIn(quality).applied(image)) for image in grey]
         return math.log((_noise(before, after, asked) + _NO_NOISE) / (aim + _NO_NOISE))
 
     worst, best = _WORST, _BEST  # the better the quality the less is lost
@@ -48,12 +49,13 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandI
 
 def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], stored: StandIn) -> float:
     """Return how far our windows stay from theirs when they are stored as well: mean absolute, grey levels of luma."""
-    pairs = [(_luma(stored.applied(one)), _luma(other)) for one, other in zip(ours, theirs, strict=True)]
-    return float(np.mean([np.abs(one - other).mean() for one, other in pairs]))
+    pairs = [(one.convert("L"), other.convert("L")) for one, other in zip(ours, theirs, strict=True)]
+    left = [np.abs(_levels(stored.applied(one)) - _levels(other)) for one, other in pairs]
+    return float(np.mean([each.mean() for each in left]))
 
 
-def _luma(image: Image.Image) -> NDArray[np.int16]:
-    return np.asarray(image.convert("L")).astype(np.int16)
+def _levels(grey: Image.Image) -> NDArray[np.int16]:
+    return np.asarray(grey).astype(np.int16)
 
 
 def _detailed(windows: Sequence[NDArray[np.int16]]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Asked:
 
 
 def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -> list[Residual]:
-    """Subtract pictures of one size from each other, RGB, handed out in strips from their top to their bottom.
+    """Subtract pictures of one size from each other, RGB or YCbCr, handed out in strips from their top to their bottom.
 
     Each strip has the same part of every picture; all but the last are a multiple of eight rows high. Each is taken
     apart once, whatever is asked of it.
@@ -67,16 +68,31 @@ def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -
         for top in range(0, len(rows), _STRIP):
             wanted = rows[top : top + _STRIP]
             low, high = int(wanted.min()), int(wanted.max()) + 1
-            bands = [picture.crop((0, low, picture.width, high)).convert("YCbCr").split() for picture in strip]
+            bands = [_as_ycbcr(picture.crop((0, low, picture.width, high))).split() for picture in strip]
             new = [_Part((len(wanted) // TILE, len(columns) // TILE)) for _ in asked]
             for channel in range(3):
-                planes = [_take(np.asarray(each[channel]), wanted - low, columns).astype(np.int16) for each in bands]
+                planes = [_Levels(_take(np.asarray(each[channel]), wanted - low, columns)) for each in bands]
                 for part, each in zip(new, asked, strict=True):
                     if each.colour or channel == 0:
                         part.fill(channel, planes[each.target], planes[each.made], spreads=each.spreads)
             for found, part in zip(parts, new, strict=True):
                 found.append(part)
     return [_put_together(found) for found in parts]
+
+
+class _Levels:
+    """Some rows of tiles of one channel of one picture; what they tell by themselves is worked out once."""
+
+    def __init__(self, plane: NDArray[np.uint8]) -> None:
+        self.plane = plane.astype(np.int16)
+
+    @cached_property
+    def mean(self) -> Plane:
+        return _tile_mean(self.plane)
+
+    @cached_property
+    def spread(self) -> Plane:
+        return _spread(self.plane, self.mean)
 
 
 class _Part:
@@ -86,19 +102,18 @@ class _Part:
         self.signed, self.rough, self.level = (np.zeros((3, *shape), dtype=np.float32) for _ in range(3))
         self.spread, self.target_spread, self.rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
 
-    def fill(self, channel: int, theirs: NDArray[np.int16], ours: NDArray[np.int16], *, spreads: bool) -> None:
+    def fill(self, channel: int, theirs: _Levels, ours: _Levels, *, spreads: bool) -> None:
         """Subtract `ours` from `theirs`; `spreads` are those of luma."""
         spreads = spreads and channel == 0
-        self.level[channel] = _tile_mean(ours)
+        self.level[channel] = ours.mean
         if spreads:
-            self.spread = self.target_spread = _spread(ours, self.level[0])
-        if np.array_equal(theirs, ours):  # a right re-creation leaves nothing
+            self.spread = self.target_spread = ours.spread
+        if np.array_equal(theirs.plane, ours.plane):  # a right re-creation leaves nothing
             return
+        self.signed[channel] = theirs.mean - ours.mean  # sixty-fourths: exact
+        difference = theirs.plane - ours.plane
         if spreads:
-            self.target_spread = _spread(theirs, _tile_mean(theirs))
-        difference = theirs - ours
-        self.signed[channel] = _tile_mean(difference)
-        if spreads:
+            self.target_spread = theirs.spread
             self.rest = _spread(difference, self.signed[0])
         self.rough[channel] = _tile_mean(np.abs(difference, out=difference))
 
@@ -124,6 +139,10 @@ def unstored(left: Residual, lost: Residual, luma: Residual) -> Residual:
 def joined(parts: Sequence[Residual]) -> Residual:
     """Put residuals of one width below each other."""
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
+
+
+def _as_ycbcr(image: Image.Image) -> Image.Image:
+    return image if image.mode == "YCbCr" else image.convert("YCbCr")
 
 
 def _take(plane: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
