@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-from tests.drawing import chat, descriptor, messages, scene, stored
-from twinwatch import proof
-from twinwatch.photo import Evidence, Verdict
+from tests.drawing import chat, messages, scene, stored
+from tests.proving import prove
+from twinwatch.photo import Verdict
 from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.judge import NOTHING_LEFT
 from twinwatch.proof.making import Way
@@ -32,11 +32,6 @@ def grainy(seed: int) -> Image.Image:
 
 ORIGINAL = stored(grainy(3), quality=95)
 SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")
-
-
-def prove(a: bytes, b: bytes) -> Evidence:
-    with descriptor(a) as one, descriptor(b) as other:
-        return proof.prove(one, other)
 
 
 @pytest.mark.parametrize("format_", ["WEBP", "AVIF"])

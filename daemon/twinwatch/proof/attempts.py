@@ -185,6 +185,7 @@ def _keeps_all(source: Picture, target: Picture) -> bool:
     return (
         target.lossless
         and target.palette is None
+        and target.formerly is None
         and source.profile == target.profile
         and not _rescaled(source, target)
         and not source.header.alpha

@@ -48,7 +48,12 @@ class Generation:
         """Return the 64 luma steps of this quality, natural order."""
         if self.mpeg:
             return (8, *(min(255, max(1, step * self.quality >> 3)) for step in _MPEG_INTRA[1:]))
-        return _table(self.quality)
+        return _tables(self.quality)[0]
+
+    @property
+    def chroma(self) -> tuple[int, ...]:
+        """Return the 64 chroma steps of this quality, natural order."""
+        return self.table if self.mpeg else _tables(self.quality)[1]
 
     @property
     def words(self) -> str:
@@ -162,11 +167,12 @@ def _even_tables(quality: int) -> list[list[int]]:
 
 
 @lru_cache(maxsize=128)
-def _table(quality: int) -> tuple[int, ...]:
+def _tables(quality: int) -> tuple[tuple[int, ...], ...]:
+    """Return the steps of luma and of chroma, natural order."""
     stored = io.BytesIO()
-    Image.new("L", (8, 8)).save(stored, "JPEG", quality=quality)
+    Image.new("RGB", (8, 8)).save(stored, "JPEG", quality=quality)
     tables: dict[int, list[int]] = getattr(Image.open(stored, formats=("JPEG",)), "quantization", {})
-    return tuple(tables[0])
+    return tuple(tables[0]), tuple(tables[1])
 
 
 def _cut_off(image: Image.Image) -> Image.Image:

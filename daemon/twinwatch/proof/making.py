@@ -114,7 +114,7 @@ class Way:
         palette = None if target.palette is None or target.see_through() else paletted.in_use(target.palette)
         shown = target.rgb(background)
         return Ground(stored, turn, coloured), recreate.Target(
-            shown, target.tables, palette, hidden=self._bounds is judge.HIDDEN_TABLES
+            shown, target.steps, palette, hidden=self._bounds is judge.HIDDEN_TABLES
         )
 
     def _made(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
@@ -264,11 +264,9 @@ def _whole(
 def _bounds(source: Picture, target: Picture) -> judge.Bounds:
     if target.palette is not None:
         return judge.PALETTE
-    if target.lossless:
-        return judge.LOSSLESS
-    if target.tables is None:
-        return judge.HIDDEN_TABLES
-    if target.tables.subsampling is None:
+    if target.steps is None:
+        return judge.LOSSLESS if target.lossless else judge.HIDDEN_TABLES
+    if target.steps.subsampling is None:
         return judge.ODD_SAMPLING
-    known = judge.KNOWN_TABLES.with_step(target.tables.tables[-1][0])
+    known = judge.KNOWN_TABLES.with_step(target.steps.tables[-1][0])
     return known if source.lossless or source.tables is not None else replace(known, tone=judge.LOOSER_TONE)

@@ -36,7 +36,7 @@ def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, bool]
     """
 
     def worth(p: Picture) -> tuple[int, bool, bool, float, int]:
-        fineness = -p.tables.coarseness if p.tables else 0.0 if p.lossless else -math.inf
+        fineness = -p.steps.coarseness if p.steps else 0.0 if p.lossless else -math.inf
         meta = p.header.metadata
         return (p.header.pixels, p.palette is None, meta.camera is not None, fineness, meta.richness)
 
@@ -53,11 +53,13 @@ def _stored_alike(a: Picture, b: Picture, transform: int) -> bool:
 
 
 def _was_saved_after(picture: Picture, other: Picture) -> bool:
-    own, before = picture.tables, other.tables
+    own, before = picture.steps, other.steps
     if before is None or not picture.known_storage:
         return False
+    if picture.tables is None and requantised(picture.rgb(255), None, before.tables[0]):
+        return True
     if own is None:
-        return requantised(picture.rgb(255), None, before.tables[0])
+        return False
     if own.coarseness >= before.coarseness:
         return False  # coarser tables give back what they have rounded before, whatever came between
     return requantised(picture.rgb(), own.tables[0], before.tables[0]) or _comes_back(picture, own, before)

@@ -56,13 +56,22 @@ class JpegTables:
 
 @dataclass(slots=True)
 class Picture:
-    """A picture. `data` are the file's bytes, `image` the first frame in stored orientation, maybe not decoded yet."""
+    """A picture. `data` are the file's bytes, `image` the first frame in stored orientation, maybe not decoded yet.
+
+    `formerly` are the tables of the JPEG that a lossless picture was before (`formerly.formerly`), where one asked.
+    """
 
     data: bytes
     header: Header
     image: Image.Image
     tables: JpegTables | None
     profile: bytes | None
+    formerly: JpegTables | None = None
+
+    @property
+    def steps(self) -> JpegTables | None:
+        """Return how its pixels were rounded last: by its file's own tables, or by those of the JPEG that it was."""
+        return self.tables or self.formerly
 
     @property
     def palette(self) -> Image.Image | None:
