@@ -44,6 +44,7 @@ _LIMITS = {
     "luma": "a place is lighter or darker",
     "chroma": "a place has another colour",
     "detail": "a place has other detail",
+    "colour": "something sharp, as a letter, has another colour",
     "text": "something sharp, as a letter, is another one",
     "area": "an area has another brightness or colour",
     "tone": "it is lighter or darker all over, or has another contrast",

@@ -6,9 +6,9 @@ their neighbours where the size is not a multiple of eight, so that no pixel goe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,11 +86,11 @@ class _Levels:
     def __init__(self, plane: NDArray[np.uint8]) -> None:
         self.plane = plane.astype(np.int16)
 
-    @cached_property
+    @functools.cached_property
     def mean(self) -> Plane:
         return _tile_mean(self.plane)
 
-    @cached_property
+    @functools.cached_property
     def spread(self) -> Plane:
         return _spread(self.plane, self.mean)
 
@@ -139,6 +139,21 @@ def unstored(left: Residual, lost: Residual, luma: Residual) -> Residual:
 def joined(parts: Sequence[Residual]) -> Residual:
     """Put residuals of one width below each other."""
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
+
+
+def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
+    """Take every tile of a map together with those up to `reach` beside it, of its columns and then of its rows.
+
+    The tiles at an edge go on beyond it.
+    """
+    for axis in (1, 0):
+        beside = [(reach, reach) if place == axis else (0, 0) for place in range(plane.ndim)]
+        wide, count = np.pad(plane, beside, mode="edge"), plane.shape[axis]
+        parts = (
+            wide[:, place : place + count] if axis else wide[place : place + count] for place in range(2 * reach + 1)
+        )
+        plane = functools.reduce(how, parts)
+    return plane
 
 
 def _as_ycbcr(image: Image.Image) -> Image.Image:
