@@ -20,7 +20,7 @@ from twinwatch.proof.exposure import two_shots
 from twinwatch.proof.formerly import formerly
 from twinwatch.proof.glance import Glance, glance
 from twinwatch.proof.nearlossless import near_lossless
-from twinwatch.proof.order import Likely, likely
+from twinwatch.proof.order import Likely, by_detail, likely
 from twinwatch.proof.picture import Picture, frames, same_pixels
 from twinwatch.proof.resaved import resaved
 from twinwatch.proof.sketch import Sketch, Sketches
@@ -134,7 +134,7 @@ def _by_look(a: _File, b: _File) -> Evidence:
             wheres = a.sketch.where, b.sketch.where
             if seen.informative and (saved := resaved(*whole, wheres, best, first)) is not None:
                 return _told(saved, *whole, measures)
-            return _by_pixels(*whole, seen, first, measures)
+            return _by_pixels(*whole, seen, by_detail(*whole, first), measures)
     except UnreadableError as error:
         return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
 

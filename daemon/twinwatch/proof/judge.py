@@ -33,9 +33,9 @@ class Bounds:
     `flip` is what a tile may move by where most of the picture came out equal, roughness of luma and mean of chroma in
     grey levels: two decoders of one JPEG, or another encoder's rounding of chroma. Everything else there was edited.
     `text` tells whether tiles with letters are weighed against the others: error diffusion tears them all.
-    `colour` bounds by how much more a tile with letters or edges may move in colour (`outliers.strange_colour`). Measured
-    on 588 copies: JPEGs and lossless ones up to 1.17, palettes up to 0.5; read marks of a chat that turned blue 1.6 and
-    more, through palettes 0.86 to 1.8.
+    `colour` bounds by how much more a tile with letters or edges may move in colour (`outliers.strange_colour`).
+    Measured on 588 copies: JPEGs and lossless ones up to 1.17, palettes up to 0.5; read marks of a chat that turned
+    blue 1.6 and more, through palettes 0.86 to 1.8.
     `outlier` bounds by how much more a tile may differ than its like (`outliers.standing_out`).
     Measured on 1,025 copies that were not made exactly: 99 in a hundred up to 2.4, nearest pixels that were rounded
     otherwise up to 3.9, palettes up to 3.6; another digit in a date on a photo 2.5 to 5.5.

@@ -6,6 +6,7 @@ tells. It judges nothing beyond saying how far its result stays from the target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,11 +14,12 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.proof import judge, paletted, recoded, recreate
+from twinwatch.proof.detail import less_detail
 from twinwatch.proof.finishing import quantise
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.hidden import Hidden
 from twinwatch.proof.picking import picked
-from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, same, with_profile
+from twinwatch.proof.picture import INVERSE, Picture, as_rgb, composed, keeps_all, same, with_profile
 from twinwatch.proof.quantised import excused_at_edges, explained
 from twinwatch.proof.residual import joined, residual
 
@@ -31,6 +33,9 @@ approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generatio
 from a tripod 0.6 to 2.9."""
 
 _SHRINKS = 2  # parts of a JPEG's size looked at: the smallest that is enough, and the next, as libvips takes it
+DECODERS = 1.5
+"""Grey levels, mean over a tile: two decoders of one file differ by less."""
+
 _LEARNED = 0.8
 """The share of its allowance within which a learned scaler must reduce: it has learned from what it is judged by.
 Measured: 36 of 41 copies up to 0.78, seven edits of a few pixels 0.81 to 1."""
@@ -40,11 +45,15 @@ _RIVAL_RECIPE = 1.1  # a second recipe makes the whole when it came this near
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one way led to: how it was made, in words, and what was left; of a look also the windows' mean distance."""
+    """What one way led to: how it was made, in words, and what was left; of a look also the windows' mean distance.
+
+    `lossy`: by a codec that does not say what it lost, before the one that the target is stored by.
+    """
 
     how: str
     judgement: judge.Judgement
     distance: float = 0.0  # grey levels
+    lossy: bool = False
 
 
 class Way:
@@ -121,6 +130,29 @@ class Way:
         if target.hidden:
             noise = recoded.OF_JXL if self.target.header.format == "JXL" else recoded.USUAL
             return Made(*Hidden(ready, target, self._bounds, noise).nearest(found))
+        best = self._openly(ready, target, found, closely=closely)
+        return best if self._explained(best) else self._through_loss(ready, target, found) or best
+
+    def _explained(self, made: Made) -> bool:
+        """Tell whether what is left tells enough by itself, or too little to ask what else the copy went through."""
+        judgement = made.judgement
+        if judgement.mostly_exact or judgement.score > _CHAIN_HOPE or self.target.palette is not None:
+            return True
+        lost = keeps_all(self.source, self.target) and judgement.worst_luma > DECODERS
+        return judgement.proved and not lost
+
+    def _through_loss(self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe]) -> Made | None:
+        """Make it through a codec that does not say what it lost; None where it lost nothing, or is not made so."""
+        plain = replace(target, tables=None, hidden=True)
+        if ready.size == plain.image.size:  # else which was first shows by their sizes
+            windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
+            if less_detail(windows) < 0:
+                return None
+        how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.USUAL, target.tables).nearest(found)
+        return Made(how, judgement, lossy=True) if judgement.proved else None
+
+    def _openly(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
+        """Make it by what its file tells: its own tables, and the JPEGs before them."""
         best = self._nearest(ready, target, found, closely=closely)
         strange = self._strangeness(ready, target, found[0], best)
         if max(best.judgement.score, strange) > 1 and found[0].sampler is None:

@@ -9,15 +9,24 @@ from functools import cache, partial
 import numpy as np
 
 from twinwatch.photo import Side
+from twinwatch.proof.detail import less_detail
 from twinwatch.proof.finishing import encode_jpeg
+from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
-from twinwatch.proof.recreate import Target
+from twinwatch.proof.recreate import Recipe, Target, noise, recipes, windows
 from twinwatch.proof.requantised import requantised
 
 _BACK = 0.03
 """Grey levels. Measured: photos that were saved finer later 0 to 0.02 (0.05 with halved chroma, which does not come
 back), one that had been saved three times itself 0.06, other photos 0.3 and more."""
 
+_BETWEEN = 0.15
+"""Grey levels that the tables of a JPEG do not explain in its calmest windows (`recreate.noise`), where something lies
+between it and the other picture. Measured: JPEGs saved of a picture 0 to 0.3, of one that had been a WebP, HEIF or AVIF
+before 0.2 to 3.8."""
+_LESS = 0.005
+"""A picture's energy of luma below that of another, as a logarithm: its codec left something out. Measured on photos
+that had been a WebP, HEIF or AVIF: 0.01 to 0.9."""
 
 Likely = Callable[[int], tuple[Side, bool]]
 """`likely_original` of one pair, by the transform."""
@@ -46,6 +55,31 @@ def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, bool]
     if alike and _was_saved_after(a, b):
         return "b", True
     return ("a" if worth(a) >= worth(b) else "b"), False
+
+
+def by_detail(a: Picture, b: Picture, likely: Likely) -> Likely:
+    """Return `likely`, but for the finer file that has less detail than the other and did not make it by saving it.
+
+    Such is a photo from a web page, which went through a codec that hides what it lost and was saved well then.
+    """
+    return cache(partial(_by_detail, a, b, likely))
+
+
+def _by_detail(a: Picture, b: Picture, likely: Likely, transform: int) -> tuple[Side, bool]:
+    side, certain = likely(transform)
+    finer, other = (a, b) if side == "a" else (b, a)
+    cameras = [p.header.metadata.camera is not None for p in (finer, other)]
+    if certain or other.tables is None or not finer.known_storage or cameras == [True, False]:
+        return side, certain
+    if finer.profile != other.profile or finer.see_through() or not _stored_alike(a, b, transform):
+        return side, certain
+    ground, target = Ground(finer.rgb()), Target(other.rgb(), other.tables)
+    pairs = [(ground.part(box), target.image.crop(box)) for box in windows(target.image.size)]
+    if less_detail(pairs) < _LESS or noise(ground, target, Recipe("same size")) < _BETWEEN:
+        return side, certain
+    if recipes(ground, target)[0].kernel is not None:  # sharpened, or blurred: that tells nothing of detail
+        return side, certain
+    return "b" if side == "a" else "a", certain
 
 
 def _stored_alike(a: Picture, b: Picture, transform: int) -> bool:

@@ -182,6 +182,23 @@ def same_pixels(a: Picture, b: Picture) -> bool:
     return same(one, oriented(other, turn))
 
 
+def rescaled(a: Picture, b: Picture) -> bool:
+    """Tell whether two pictures, shown upright, are of other sizes, whichever way they are turned."""
+    return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
+
+
+def keeps_all(source: Picture, target: Picture) -> bool:
+    """Tell whether the target's format would have kept every pixel of the source: what is not equal was never made."""
+    return (
+        target.lossless
+        and target.palette is None
+        and target.formerly is None
+        and source.profile == target.profile
+        and not rescaled(source, target)
+        and not source.header.alpha
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of an animation; two are equal when they show the same pixels for as long."""

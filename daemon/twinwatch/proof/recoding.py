@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinwatch.proof.finishing import StandIn
+from twinwatch.proof.picture import JpegTables
 
 _WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
@@ -22,8 +23,11 @@ _MANY = 0.2  # of the tiles: more than a small edit in a few windows changes
 _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has something to leave out of
 
 
-def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandIn:
-    """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile."""
+def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], own: JpegTables | None = None) -> StandIn:
+    """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile.
+
+    `own` are the tables that theirs were stored by after that, where they are known.
+    """
     grey = [image.convert("L") for image in ours]
     before = [_levels(image) for image in grey]
     after = [_levels(image.convert("L")) for image in theirs]
@@ -32,7 +36,7 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandI
 
     def more(quality: int) -> float:
         """Return how much more than theirs is lost at a quality, as a logarithm."""
-        after = [_levels(StandIn(quality).applied(image)) for image in grey]
+        after = [_levels(StandIn(quality, own).applied(image)) for image in grey]
         return math.log((_noise(before, after, asked) + _NO_NOISE) / (aim + _NO_NOISE))
 
     worst, best = _WORST, _BEST  # the better the quality the less is lost
@@ -44,7 +48,7 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandI
             worst = middle + 1
         else:
             best = middle
-    return StandIn(min(seen, key=lambda quality: abs(seen[quality])))
+    return StandIn(min(seen, key=lambda quality: abs(seen[quality])), own)
 
 
 def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], stored: StandIn) -> float:
