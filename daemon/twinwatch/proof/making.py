@@ -143,6 +143,9 @@ class Way:
 
     def _through_loss(self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe]) -> Made | None:
         """Make it through a codec that does not say what it lost; None where it lost nothing, or is not made so."""
+        best = next(recipe for recipe in found if recipe.kernel is None)
+        if not recreate.something_between(ready, target, best):
+            return None
         plain = replace(target, tables=None, hidden=True)
         if ready.size == plain.image.size:  # else which was first shows by their sizes
             windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)

@@ -13,17 +13,13 @@ from twinwatch.proof.detail import less_detail
 from twinwatch.proof.finishing import encode_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
-from twinwatch.proof.recreate import Recipe, Target, noise, recipes, windows
+from twinwatch.proof.recreate import Recipe, Target, recipes, something_between, windows
 from twinwatch.proof.requantised import requantised
 
 _BACK = 0.03
 """Grey levels. Measured: photos that were saved finer later 0 to 0.02 (0.05 with halved chroma, which does not come
 back), one that had been saved three times itself 0.06, other photos 0.3 and more."""
 
-_BETWEEN = 0.15
-"""Grey levels that the tables of a JPEG do not explain in its calmest windows (`recreate.noise`), where something lies
-between it and the other picture. Measured: JPEGs saved of a picture 0 to 0.3, of one that had been a WebP, HEIF or AVIF
-before 0.2 to 3.8."""
 _LESS = 0.005
 """A picture's energy of luma below that of another, as a logarithm: its codec left something out. Measured on photos
 that had been a WebP, HEIF or AVIF: 0.01 to 0.9."""
@@ -75,7 +71,7 @@ def _by_detail(a: Picture, b: Picture, likely: Likely, transform: int) -> tuple[
         return side, certain
     ground, target = Ground(finer.rgb()), Target(other.rgb(), other.tables)
     pairs = [(ground.part(box), target.image.crop(box)) for box in windows(target.image.size)]
-    if less_detail(pairs) < _LESS or noise(ground, target, Recipe("same size")) < _BETWEEN:
+    if less_detail(pairs) < _LESS or not something_between(ground, target, Recipe("same size")):
         return side, certain
     if recipes(ground, target)[0].kernel is not None:  # sharpened, or blurred: that tells nothing of detail
         return side, certain

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twinwatch.proof.judge import Judgement, areas, summed_up
 from twinwatch.proof.outliers import missing_contrast, standing_out, strange_colour
-from twinwatch.proof.overall import tone_change
+from twinwatch.proof.overall import tone_change, vividness
 from twinwatch.proof.residual import Residual, around
 
 Plane = NDArray[np.float32]
@@ -35,6 +35,7 @@ class Noise:
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.6)  # copies up to 1.2 and 1.55 (a drawing); hue by 6 degrees, warmer light 1.9
+    vivid: float = 0.045  # share: as for all other codecs, which never strengthen colours
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
     colour: float = 1.05  # copies up to 0.84; read marks of a chat that turned blue 1.2 to 1.3
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
@@ -65,6 +66,7 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
     scores = {name: float(part.max()) for name, part in parts.items()}
     areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
     scores["area"] = float((areas_moved / np.array(noise.area)).max())
+    scores["vividness"] = vividness(left) / noise.vivid
     scores["tone"], scores["tint"] = tone[0] / noise.tone[0], tone[1] / noise.tone[1]
     return summed_up(left, parts, scores, float(areas_moved.max()), max(tone))
 
