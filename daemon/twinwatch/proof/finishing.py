@@ -113,7 +113,7 @@ class StandIn:
         return f"a JPEG of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
-        """Store a picture (RGB, YCbCr or L) so and decode it again; returns the same mode."""
+        """Store a picture (RGB or L) so and decode it again; returns the same mode."""
         if self.own is None or self.own.subsampling is None:
             return self._lost(image)
         return _again(self._lost(image), self.own.tables, self.own.subsampling)
@@ -182,14 +182,13 @@ def _cut_off(image: Image.Image) -> Image.Image:
 
 
 def _again(image: Image.Image, tables: Sequence[Sequence[int]], subsampling: int) -> Image.Image:
-    """Store a picture (RGB, YCbCr or L) with these steps of luma and chroma and decode it; returns the same mode."""
+    """Store a picture (RGB or L) with these steps of luma and chroma and decode it; returns the same mode."""
     stored = io.BytesIO()
     if image.mode == "L":
         image.save(stored, "JPEG", qtables=[list(tables[0])])
     else:
         image.save(stored, "JPEG", qtables=[list(table) for table in tables[:2]], subsampling=subsampling)
     again = Image.open(stored, formats=("JPEG",))
-    again.draft(image.mode, image.size)  # of YCbCr neither side is converted
     again.load()
     return again
 

@@ -84,7 +84,7 @@ class Hidden:
         while top < made.height:
             rest = made.height - top
             box = (0, top, made.width, top + (_STRIP if rest >= _STRIP + TILE else rest))
-            part = made.crop(box).convert("YCbCr")  # what is stored and what is compared: once for both
+            part = made.crop(box)
             yield self._target.image.crop(box), stored.applied(part), part
             top = box[3]
 

@@ -210,8 +210,7 @@ def judge(
         scores["area"] = float((moved / (np.array(bounds.wide) * loosened + costs)).max())
         scores["tone"] = tone[0] / bounds.tone[0]
         scores["tint"] = tone[1] / bounds.tone[1]
-        vivid = vividness(left)
-        scores["vividness"] = vivid / bounds.vivid[1] if vivid > 0 else -vivid / bounds.vivid[0]
+        scores["vividness"] = too_vivid(left, bounds.vivid)
         scores["grain"] = _strangeness(left, bounds.grain)
         if bounds.calibrated:
             scores["detail"] = max(scores["detail"], _outlier(left))
@@ -352,6 +351,12 @@ def areas(signed: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return by how much each 64x64 pixels moved in luma and in chroma, shape (rows, columns, 2)."""
     moved = np.abs(wide(signed))
     return np.stack([moved[:, :, 0], moved[:, :, 1:].max(axis=2)], axis=2)
+
+
+def too_vivid(left: Residual, bound: tuple[float, float]) -> float:
+    """Return by how much paler or more vivid the colours are than `bound` allows (see `Bounds.vivid`), as a score."""
+    vivid = vividness(left)
+    return vivid / bound[1] if vivid > 0 else -vivid / bound[0]
 
 
 def exceeding(left: Residual, bounds: Bounds) -> NDArray[np.bool_]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twinwatch.proof.judge import Judgement, areas, summed_up
+from twinwatch.proof.judge import HIDDEN_TABLES, KNOWN_TABLES, Judgement, areas, summed_up, too_vivid
 from twinwatch.proof.outliers import missing_contrast, standing_out, strange_colour
-from twinwatch.proof.overall import tone_change, vividness
+from twinwatch.proof.overall import tone_change
 from twinwatch.proof.residual import Residual, around
 
 Plane = NDArray[np.float32]
@@ -27,7 +27,8 @@ class Noise:
     """How often the expected loss a tile may show, and how far (grey levels) the whole picture may move.
 
     `luma` and `chroma` are of the tile's mean, `detail` of the mean absolute difference in luma; `area` and `tone` are
-    in luma and in chroma; `text` is how often the usual share of a contrast may be missing.
+    in luma and in chroma; `vivid` is as in `judge.Bounds`; `text` is how often the usual share of a contrast may be
+    missing.
     """
 
     luma: float = 3.0  # copies up to 2.9
@@ -35,13 +36,16 @@ class Noise:
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.6)  # copies up to 1.2 and 1.55 (a drawing); hue by 6 degrees, warmer light 1.9
-    vivid: float = 0.045  # share: as for all other codecs, which never strengthen colours
+    vivid: tuple[float, float] = HIDDEN_TABLES.vivid
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
     colour: float = 1.05  # copies up to 0.84; read marks of a chat that turned blue 1.2 to 1.3
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
 
 
 USUAL = Noise()
+BEFORE = Noise(vivid=KNOWN_TABLES.vivid)
+"""Of a codec before the file's own: what it may drop of colours is less, as another picture could be paler by that."""
+
 OF_JXL = Noise(luma=3.8, chroma=4.7, tone=(1.9, 1.7))
 """JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2."""
 
@@ -66,7 +70,7 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
     scores = {name: float(part.max()) for name, part in parts.items()}
     areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
     scores["area"] = float((areas_moved / np.array(noise.area)).max())
-    scores["vividness"] = vividness(left) / noise.vivid
+    scores["vividness"] = too_vivid(left, noise.vivid)
     scores["tone"], scores["tint"] = tone[0] / noise.tone[0], tone[1] / noise.tone[1]
     return summed_up(left, parts, scores, float(areas_moved.max()), max(tone))
 

@@ -116,18 +116,21 @@ def learned_recipe(source: Source, target: Target) -> Recipe | None:
     return _measured(source, target, Recipe("a scaler learned from the copy", sampler=sampler), target.windows)
 
 
+def calm(source: Source, target: Target, recipe: Recipe) -> list[tuple[Image.Image, Image.Image]]:
+    """Return the calmest windows as they are made before they are stored, each with the target's."""
+    plain = replace(target, tables=None)
+    boxes = calm_windows(target.image)
+    return [(_window(source, plain, recipe, box), target.image.crop(box)) for box in boxes]
+
+
 def noise(source: Source, target: Target, recipe: Recipe) -> float:
     """Return what the target's tables do not explain in its calmest windows, in grey levels.
 
     Without tables all that is left.
     """
     table = _NO_STEPS if target.tables is None else target.tables.tables[0]
-    plain = replace(target, tables=None)
-    found = []
-    for box in calm_windows(target.image):
-        ours = _window(source, plain, recipe, box)
-        found.append(unexplained(target.image.crop(box), ours, table).ravel())
-    blocks = np.sort(np.concatenate(found))
+    pairs = calm(source, target, recipe)
+    blocks = np.sort(np.concatenate([unexplained(theirs, ours, table).ravel() for ours, theirs in pairs]))
     return float(blocks[: max(1, len(blocks) // 2)].mean())
 
 

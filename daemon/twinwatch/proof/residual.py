@@ -57,7 +57,7 @@ class Asked:
 
 
 def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -> list[Residual]:
-    """Subtract pictures of one size from each other, RGB or YCbCr, handed out in strips from their top to their bottom.
+    """Subtract pictures of one size from each other, RGB, handed out in strips from their top to their bottom.
 
     Each strip has the same part of every picture; all but the last are a multiple of eight rows high. Each is taken
     apart once, whatever is asked of it.
@@ -68,7 +68,7 @@ def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -
         for top in range(0, len(rows), _STRIP):
             wanted = rows[top : top + _STRIP]
             low, high = int(wanted.min()), int(wanted.max()) + 1
-            bands = [_as_ycbcr(picture.crop((0, low, picture.width, high))).split() for picture in strip]
+            bands = [picture.crop((0, low, picture.width, high)).convert("YCbCr").split() for picture in strip]
             new = [_Part((len(wanted) // TILE, len(columns) // TILE)) for _ in asked]
             for channel in range(3):
                 planes = [_Levels(_take(np.asarray(each[channel]), wanted - low, columns)) for each in bands]
@@ -154,10 +154,6 @@ def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
         )
         plane = functools.reduce(how, parts)
     return plane
-
-
-def _as_ycbcr(image: Image.Image) -> Image.Image:
-    return image if image.mode == "YCbCr" else image.convert("YCbCr")
 
 
 def _take(plane: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
