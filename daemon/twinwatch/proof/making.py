@@ -41,6 +41,9 @@ _KIN = 0.34
 """The least kinship (`exposure`) of what went through a codec that hides its loss: it excuses much, and another shot
 from a tripod has up to 0.33. Measured: 20 of 240 copies through coarse WebP and AVIF have less."""
 
+_COARSE, _SURELY_LESS = 20.0, 0.03
+"""Mean luma step (quality 81), and what `less_detail` must tell then: quality 75 adds up to 0.02 to photos."""
+
 _LEARNED = 0.8
 """The share of its allowance within which a learned scaler must reduce: it has learned from what it is judged by.
 Measured: 36 of 41 copies up to 0.78, seven edits of a few pixels 0.81 to 1."""
@@ -146,6 +149,14 @@ class Way:
         lost = keeps_all(self.source, self.target) and judgement.worst_luma > DECODERS
         return judgement.proved and not lost
 
+    @property
+    def _blurs_the_coarser(self) -> bool:
+        """Tell whether a coarse JPEG is to become a finer file: its rounding is detail that nobody saw."""
+        steps, finer = self.source.steps, self.target.steps
+        if steps is None or steps.coarseness <= _COARSE:
+            return False
+        return finer is None or steps.coarseness > finer.coarseness
+
     def _through_loss(self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe]) -> Made | None:
         """Make it through a codec that does not say what it lost; None where it lost nothing, or is not made so."""
         best = next(recipe for recipe in found if recipe.kernel is None)
@@ -156,7 +167,7 @@ class Way:
         plain = replace(target, tables=None, hidden=True)
         if ready.size == plain.image.size:  # else which was first shows by their sizes
             windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
-            if less_detail(windows) < 0:
+            if less_detail(windows) < (_SURELY_LESS if self._blurs_the_coarser else 0):
                 return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None
