@@ -159,16 +159,17 @@ class Way:
 
     def _through_loss(self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe]) -> Made | None:
         """Make it through a codec that does not say what it lost; None where it lost nothing, or is not made so."""
-        best = next(recipe for recipe in found if recipe.kernel is None)
-        if not recreate.something_between(ready, target, best):
+        if ready.size != target.image.size:
+            return None  # another scaler than the known ones leaves as much, and would excuse what it did not do
+        same_size = next(recipe for recipe in found if recipe.kernel is None)
+        if not recreate.something_between(ready, target, same_size):
             return None
-        if kinship_of(recreate.calm(ready, target, best)) < _KIN:
+        if kinship_of(recreate.calm(ready, target, same_size)) < _KIN:
             return None
         plain = replace(target, tables=None, hidden=True)
-        if ready.size == plain.image.size:  # else which was first shows by their sizes
-            windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
-            if less_detail(windows) < (_SURELY_LESS if self._blurs_the_coarser else 0):
-                return None
+        windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
+        if less_detail(windows) < (_SURELY_LESS if self._blurs_the_coarser else 0):
+            return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None
 
