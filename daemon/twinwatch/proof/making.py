@@ -41,8 +41,9 @@ _KIN = 0.34
 """The least kinship (`exposure`) of what went through a codec that hides its loss: it excuses much, and another shot
 from a tripod has up to 0.33. Measured: 20 of 240 copies through coarse WebP and AVIF have less."""
 
-_COARSE, _SURELY_LESS = 20.0, 0.03
-"""Mean luma step (quality 81), and what `less_detail` must tell then: quality 75 adds up to 0.02 to photos."""
+_LESS = 0.01
+"""What `less_detail` must tell of what went through a codec that hides its loss. Measured: coarse HEIF, WebP and AVIF
+0.01 to 0.9; two shots from a tripod have the same."""
 
 _LEARNED = 0.8
 """The share of its allowance within which a learned scaler must reduce: it has learned from what it is judged by.
@@ -149,29 +150,30 @@ class Way:
         lost = keeps_all(self.source, self.target) and judgement.worst_luma > DECODERS
         return judgement.proved and not lost
 
-    @property
-    def _blurs_the_coarser(self) -> bool:
-        """Tell whether a coarse JPEG is to become a finer file: its rounding is detail that nobody saw."""
-        steps, finer = self.source.steps, self.target.steps
-        if steps is None or steps.coarseness <= _COARSE:
-            return False
-        return finer is None or steps.coarseness > finer.coarseness
-
     def _through_loss(self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe]) -> Made | None:
         """Make it through a codec that does not say what it lost; None where it lost nothing, or is not made so."""
         if ready.size != target.image.size:
             return None  # another scaler than the known ones leaves as much, and would excuse what it did not do
         same_size = next(recipe for recipe in found if recipe.kernel is None)
-        if not recreate.something_between(ready, target, same_size):
+        if not recreate.something_between(ready, target, same_size) or self._was_saved_of(ready, target):
             return None
         if kinship_of(recreate.calm(ready, target, same_size)) < _KIN:
             return None
         plain = replace(target, tables=None, hidden=True)
         windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
-        if less_detail(windows) < (_SURELY_LESS if self._blurs_the_coarser else 0):
+        if less_detail(windows) < _LESS:
             return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None
+
+    def _was_saved_of(self, ready: Ground, target: recreate.Target) -> bool:
+        """Tell whether the source may be the target itself, saved as its file says: so too where that cannot be told."""
+        if self.source.steps is None:
+            return False
+        if ready.turn != 1 or ready.coloured is not None:
+            return True
+        back = recreate.Target(ready.stored, self.source.steps)
+        return not recreate.something_between(Ground(target.image), back, recreate.Recipe("same size"))
 
     def _openly(self, ready: Ground, target: recreate.Target, found: list[recreate.Recipe], *, closely: bool) -> Made:
         """Make it by what its file tells: its own tables, and the JPEGs before them."""

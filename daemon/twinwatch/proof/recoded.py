@@ -9,6 +9,7 @@ small edits that exceed none cannot be told from noise.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,9 @@ class Noise:
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.6)  # copies up to 1.2 and 1.55 (a drawing); hue by 6 degrees, warmer light 1.9
-    vivid: tuple[float, float] = HIDDEN_TABLES.vivid
+    vivid: tuple[float, float] = (math.inf, HIDDEN_TABLES.vivid[1])  # a nearly grey picture may lose all of its colours
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
-    colour: float = 1.05  # copies up to 0.84; read marks of a chat that turned blue 1.2 to 1.3
+    colour: float = 0.92  # copies up to 0.84; read marks of a chat that turned blue 0.98 to 1.3
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
 
 
