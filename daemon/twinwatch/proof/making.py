@@ -167,7 +167,7 @@ class Way:
         return Made(how, judgement, lossy=True) if judgement.proved else None
 
     def _was_saved_of(self, ready: Ground, target: recreate.Target) -> bool:
-        """Tell whether the source may be the target itself, saved as its file says: so too where that cannot be told."""
+        """Tell whether the source may be the target itself, saved as its file says: also where that cannot be told."""
         if self.source.steps is None:
             return False
         if ready.turn != 1 or ready.coloured is not None:
