@@ -9,6 +9,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from tests.drawing import brightened, chat, cropped, descriptor, edited, logo, messages, scene, shifted, stamped, stored
+from tests.proving import prove
 from twinwatch import proof
 from twinwatch.imaging import formats
 from twinwatch.imaging.fingerprint import TRANSPOSES
@@ -19,11 +20,6 @@ R = Image.Resampling
 PHOTO = scene(7, (800, 600))
 ORIGINAL = stored(PHOTO, quality=95)
 SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")  # what a program that makes a copy sees
-
-
-def prove(a: bytes, b: bytes) -> Evidence:
-    with descriptor(a) as fd_a, descriptor(b) as fd_b:
-        return proof.prove(fd_a, fd_b)
 
 
 def assert_copy(original: bytes, copy: bytes, transform: int = 1) -> None:

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFilter
 
-from tests.drawing import descriptor, scene, stored, wide_profile
-from twinwatch.photo import Evidence, Verdict
-from twinwatch.proof import prove
+from tests.drawing import scene, stored, wide_profile
+from tests.proving import decoded, prove
+from twinwatch.photo import Verdict
 from twinwatch.proof.picking import picked
 from twinwatch.proof.picture import decode, same
 from twinwatch.proof.requantised import requantised
@@ -40,18 +40,9 @@ def sharply(picture: Image.Image) -> Image.Image:
     return picture.transform(LARGER, Image.Transform.AFFINE, (step, 0, 0, 0, step, 0), R.BICUBIC)
 
 
-def compared(a: bytes, b: bytes) -> Evidence:
-    with descriptor(a) as fd_a, descriptor(b) as fd_b:
-        return prove(fd_a, fd_b)
-
-
-def decoded(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data)).convert("RGB")
-
-
 def assert_original(original: bytes, copy: bytes) -> None:
     """The same is told whichever of the two is given first."""
-    for evidence, side in ((compared(original, copy), "a"), (compared(copy, original), "b")):
+    for evidence, side in ((prove(original, copy), "a"), (prove(copy, original), "b")):
         assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
 
 

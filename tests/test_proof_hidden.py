@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-from tests.drawing import chat, descriptor, messages, scene, stored
-from twinwatch import proof
-from twinwatch.photo import Evidence, Verdict
+from tests.drawing import chat, messages, scene, stored
+from tests.proving import decoded, prove
+from twinwatch.photo import Verdict
 from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.judge import NOTHING_LEFT
 from twinwatch.proof.making import Way
@@ -34,11 +35,6 @@ ORIGINAL = stored(grainy(3), quality=95)
 SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")
 
 
-def prove(a: bytes, b: bytes) -> Evidence:
-    with descriptor(a) as one, descriptor(b) as other:
-        return proof.prove(one, other)
-
-
 @pytest.mark.parametrize("format_", ["WEBP", "AVIF"])
 def test_the_less_a_hidden_codec_lost_the_better_the_jpeg_that_stands_in_and_no_filter_does(format_: str) -> None:
     found = []
@@ -58,6 +54,57 @@ def test_the_scaler_before_a_hidden_codec_is_found_through_it(format_: str, qual
     evidence = prove(ORIGINAL, stored(small, format_, quality=quality))
     assert evidence.verdict is Verdict.RE_ENCODED, evidence
     assert "fitted filter" not in evidence.words
+
+
+def through(picture: Image.Image, format_: str, quality: int) -> Image.Image:
+    """Store a picture so and decode it again."""
+    return decoded(stored(picture, format_, quality=quality))
+
+
+KEPT_WELL: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "PNG": {}, "TIFF": {}}
+
+
+@pytest.mark.parametrize("kept", KEPT_WELL)
+@pytest.mark.parametrize(("format_", "quality"), [("WEBP", 80), ("AVIF", 60)])
+def test_what_went_through_a_hidden_codec_is_the_copy_however_well_it_was_saved(
+    format_: str, quality: int, kept: str
+) -> None:
+    """As a picture of a web page is, that was converted: it has finer steps, or all its pixels, and less detail."""
+    photo = stored(scene(3, (800, 600), grain=2), quality=90)
+    copy = stored(through(decoded(photo), format_, quality), kept, **KEPT_WELL[kept])
+    for pair, side in (((photo, copy), "a"), ((copy, photo), "b")):
+        evidence = prove(*pair)
+        assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, side), evidence
+
+
+def test_a_photo_with_more_detail_than_its_coarser_copy_stays_the_original() -> None:
+    """Whatever lies between them."""
+    photo = stored(scene(4, (800, 600), grain=2), quality=95)
+    evidence = prove(stored(through(decoded(photo), "WEBP", 60), quality=85), photo)
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "b"), evidence
+
+
+@pytest.mark.parametrize("quality", [80, 88])
+def test_a_sharpened_copy_has_no_more_detail_of_its_own(quality: int) -> None:
+    photo = stored(scene(63, (800, 600)), quality=95)
+    sharp = decoded(photo).filter(ImageFilter.UnsharpMask(1, 40, 0))
+    evidence = prove(photo, stored(sharp, quality=quality))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+@pytest.mark.parametrize("kept", KEPT_WELL)
+@pytest.mark.parametrize("how", ["stamp", "brighter", "next shot"])
+def test_a_hidden_codec_before_the_last_one_excuses_no_edit(how: str, kept: str) -> None:
+    photo = stored(scene(62, (800, 600)), quality=90)
+    if how == "next shot":
+        other = scene(62, (800, 600), frame=1)
+    elif how == "brighter":
+        other = ImageEnhance.Brightness(decoded(photo)).enhance(1.03)
+    else:
+        other = decoded(photo)
+        ImageDraw.Draw(other).text((300, 200), "12:34", fill="white", font_size=20)
+    evidence = prove(photo, stored(through(other, "WEBP", 70), kept, **KEPT_WELL[kept]))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
 
 
 def test_another_brightness_is_seen_in_a_few_windows_and_another_scaler_is_none() -> None:

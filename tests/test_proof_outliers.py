@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.drawing import descriptor, scene, stored
+from tests.drawing import chat, messages, scene, stored
+from tests.proving import prove
 from twinwatch.photo import Verdict
-from twinwatch.proof import prove
 from twinwatch.proof.judge import KNOWN_TABLES, judge
-from twinwatch.proof.outliers import standing_out
+from twinwatch.proof.outliers import standing_out, strange_colour
 from twinwatch.proof.residual import Residual, residual
 
 SIZE = (512, 512)
@@ -40,8 +41,7 @@ def dated(picture: Image.Image, day: int) -> Image.Image:
 def test_another_digit_on_a_photo_stands_out_among_the_letters(seed: int, day: int, verdict: Verdict) -> None:
     """Neither file was made from the other: both are of the photo as it was before it was stamped."""
     first, second = stored(dated(wood(seed), 8), quality=92), stored(dated(wood(seed), day), quality=75)
-    with descriptor(first) as fd_a, descriptor(second) as fd_b:
-        evidence = prove(fd_a, fd_b)
+    evidence = prove(first, second)
     assert evidence.verdict is verdict, evidence
 
 
@@ -90,3 +90,47 @@ def test_what_cannot_be_told_is_no_proof() -> None:
     level = left.level.copy()
     level[3, 3, 0] = np.nan
     assert not judge(replace(left, level=level), KNOWN_TABLES).proved
+
+
+def marked(colour: tuple[int, int, int], count: int) -> Image.Image:
+    """Draw a chat with a read mark in each bubble of one side, the first `count` of them in this colour."""
+    picture = chat(messages(6), size=(540, 960))
+    pen = ImageDraw.Draw(picture)
+    for number in range(7):
+        x, y = 480, 138 + 112 * number
+        line = [(x, y), (x + 4, y + 4), (x + 12, y - 8)]
+        pen.line(line, fill=colour if number < count else (140, 150, 140), width=2)
+    return picture
+
+
+def half(picture: Image.Image) -> Image.Image:
+    return picture.resize((270, 480), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize("count", [2, 7])
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda picture: stored(half(picture), quality=75),
+        lambda picture: stored(half(picture), "PNG"),
+        lambda picture: stored(half(picture), "WEBP", quality=75),
+        lambda picture: stored(picture, quality=60),
+        lambda picture: stored(picture, "WEBP", quality=60),
+    ],
+    ids=["half, JPEG", "half, PNG", "half, WebP", "JPEG", "WebP"],
+)
+def test_read_marks_that_turned_blue_are_another_picture(saved: Callable[[Image.Image], bytes], count: int) -> None:
+    original = stored(marked((140, 150, 140), 0), quality=92)
+    same = prove(original, saved(marked((140, 150, 140), 0)))
+    assert (same.verdict, same.original) == (Verdict.RE_ENCODED, "a"), same
+    evidence = prove(original, saved(marked((52, 183, 241), count)))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def test_letters_of_another_colour_are_strange_where_all_others_kept_theirs() -> None:
+    before, after = marked((140, 150, 140), 0), marked((52, 183, 241), 1)
+    found = strange_colour(residual(after, before))
+    assert found.max() > 2
+    assert 120 <= found.max(axis=1).argmax() * 8 <= 144
+    assert strange_colour(residual(before, before)).max() == 0
+    assert strange_colour(residual(Image.new("RGB", (80, 80), "navy"), Image.new("RGB", (80, 80)))).max() == 0

@@ -7,7 +7,8 @@ the worst tile. Doubt means `look-alike`, which nothing acts on.
 In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` is a side at an eighth of its size;
 `glance` compares two and refuses; `exposure` tells two shots by their grain; `resaved` knows what was only stored again
 by its coded bytes; `picture` is a decoded side; `attempts` chooses among the `making`s of each from the other, in the
-`order` that the files speak for (`requantised`: coefficients that keep another file's steps);
+`order` that the files speak for (`requantised`: coefficients that keep another file's steps, `formerly`: those of the
+JPEG that a lossless file was, `detail`: what a codec left out);
 `recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`), `hidden` stores
 what was made again for a codec that hides what it did (`recoding`, `recoded`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands

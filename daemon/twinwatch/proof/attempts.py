@@ -12,7 +12,7 @@ from twinwatch.photo import Side
 from twinwatch.proof import making
 from twinwatch.proof.judge import Judgement
 from twinwatch.proof.order import Likely
-from twinwatch.proof.picture import INVERSE, Picture
+from twinwatch.proof.picture import INVERSE, Picture, keeps_all, rescaled
 
 _EXACT = 0.15  # of the allowance: the cause was found, not only approached
 _HOPELESS = 3.0  # times the allowance in the windows: the rest of the picture cannot mend it
@@ -21,7 +21,6 @@ _ENLARGED = 0.9
 to 0.87 of the distance that the reduction leaves."""
 _CLEAN = 1.25  # `Judgement.stray` beside an edit in the other direction
 _LESS = 0.5  # the same as a share of what strays there
-_DECODERS = 1.5  # grey levels, mean over a tile: two decoders of one file differ by less
 _JPEG_DECODERS = 10.0  # the same where one of them does not smooth the chroma of a JPEG (GraphicsMagick: up to 8.9)
 
 
@@ -87,7 +86,7 @@ class _Looked:
             return 0, self.place, judgement.score
         if judgement.mostly_exact:
             return 1, self.place, judgement.score
-        if _rescaled(self.way.source, self.way.target):
+        if rescaled(self.way.source, self.way.target):
             if self.way.source.known_storage and self.way.target.known_storage:
                 return 2, self.seen.distance / (_ENLARGED if self.way.enlarges else 1), 0
             return 2, judgement.score, 0
@@ -105,7 +104,7 @@ def decisive(a: Picture, b: Picture, transforms: Sequence[int], likely: Likely) 
     looked = _look(a, b, transforms, likely)
     settled = _settled(looked, tried, both_ways=both_ways)
     windows_exact = bool(looked) and looked[-1].seen.judgement.score <= _EXACT
-    if windows_exact and (settled is None or not settled.exact) and not _rescaled(a, b):
+    if windows_exact and (settled is None or not settled.exact) and not rescaled(a, b):
         # Not so beyond the windows: so comes out what was edited, and what is made again from its own copy.
         rest = _look(a, b, transforms, likely, {(one.transform, one.side) for one in looked})
         other = _settled(rest, tried, both_ways=both_ways)
@@ -163,9 +162,10 @@ def _look(
 
 
 def _attempt(looked: _Looked, made: making.Made, *, both_ways: bool) -> Attempt:
-    lost = made.judgement.worst_luma if _keeps_all(looked.way.source, looked.way.target) else 0.0
-    disproved = lost > (_JPEG_DECODERS if looked.way.source.tables is not None else _DECODERS)
-    doubtful = lost > _DECODERS and not looked.certain
+    kept = keeps_all(looked.way.source, looked.way.target) and not made.lossy
+    lost = made.judgement.worst_luma if kept else 0.0
+    disproved = lost > (_JPEG_DECODERS if looked.way.source.tables is not None else making.DECODERS)
+    doubtful = lost > making.DECODERS and not looked.certain
     return Attempt(looked.side, looked.transform, made.how, made.judgement, doubtful, disproved, both_ways)
 
 
@@ -180,24 +180,9 @@ def _most_telling(tried: Sequence[Attempt]) -> Attempt | None:
     return min(tried, key=lambda attempt: attempt.judgement.score, default=None)
 
 
-def _keeps_all(source: Picture, target: Picture) -> bool:
-    """Tell whether the target's format would have kept every pixel of the source: what is not equal was never made."""
-    return (
-        target.lossless
-        and target.palette is None
-        and source.profile == target.profile
-        and not _rescaled(source, target)
-        and not source.header.alpha
-    )
-
-
 def _same_tables(a: Picture, b: Picture) -> bool:
     """Tell whether two JPEGs of one size were quantised alike: then each makes the other, and neither is first."""
-    return a.tables is not None and a.tables == b.tables and not _rescaled(a, b)
-
-
-def _rescaled(a: Picture, b: Picture) -> bool:
-    return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
+    return a.tables is not None and a.tables == b.tables and not rescaled(a, b)
 
 
 def _may_be_made(source: Picture, target: Picture) -> bool:
@@ -208,4 +193,4 @@ def _may_be_made(source: Picture, target: Picture) -> bool:
     if source.see_through() != target.see_through():
         return False
     # Else their pixels were compared: two lossless files of one size are equal or are two pictures.
-    return not (source.lossless and source.header.bits <= 8 and _keeps_all(source, target))
+    return not (source.lossless and source.header.bits <= 8 and keeps_all(source, target))

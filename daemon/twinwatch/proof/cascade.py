@@ -17,9 +17,10 @@ from twinwatch.imaging.source import UnreadableError, load, named_errors
 from twinwatch.photo import Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.exposure import two_shots
+from twinwatch.proof.formerly import formerly
 from twinwatch.proof.glance import Glance, glance
 from twinwatch.proof.nearlossless import near_lossless
-from twinwatch.proof.order import Likely, likely
+from twinwatch.proof.order import Likely, by_detail, likely
 from twinwatch.proof.picture import Picture, frames, same_pixels
 from twinwatch.proof.resaved import resaved
 from twinwatch.proof.sketch import Sketch, Sketches
@@ -43,6 +44,7 @@ _LIMITS = {
     "luma": "a place is lighter or darker",
     "chroma": "a place has another colour",
     "detail": "a place has other detail",
+    "colour": "something sharp, as a letter, has another colour",
     "text": "something sharp, as a letter, is another one",
     "area": "an area has another brightness or colour",
     "tone": "it is lighter or darker all over, or has another contrast",
@@ -127,14 +129,24 @@ def _by_look(a: _File, b: _File) -> Evidence:
         if _frames(a.header) > 1:
             return _by_frames(a.data, b.data, a.header, b.header, measures)
         with named_errors(b""):
-            whole = a.full(), b.full()
+            whole = _with_history(a.full(), b.full())
             first = likely(*whole)
             wheres = a.sketch.where, b.sketch.where
             if seen.informative and (saved := resaved(*whole, wheres, best, first)) is not None:
                 return _told(saved, *whole, measures)
-            return _by_pixels(*whole, seen, first, measures)
+            return _by_pixels(*whole, seen, by_detail(*whole, first), measures)
     except UnreadableError as error:
         return Evidence(Verdict.UNDECODABLE, None, best, str(error), measures)
+
+
+def _with_history(a: Picture, b: Picture) -> tuple[Picture, Picture]:
+    """Return both with the JPEG that a lossless one of them was before, unless it is what the other is stored as."""
+    found = []
+    for picture, other in ((a, b), (b, a)):
+        before = formerly(picture)
+        known = before is None or (other.tables is not None and other.tables.tables[0] == before.tables[0])
+        found.append(picture if known else replace(picture, formerly=before))
+    return found[0], found[1]
 
 
 def _glance(a: _File, b: _File) -> Glance:
@@ -178,21 +190,24 @@ def _by_pixels(a: Picture, b: Picture, seen: Glance, first: Likely, measures: Me
 
 
 def _by_rounding(a: Picture, b: Picture, measures: Measures) -> Evidence | None:
-    """Look whether the smaller file is the other, rounded by WebP's near-lossless mode; None when it is not."""
+    """Look whether one file is the other, rounded by WebP's near-lossless mode; None when it is not.
+
+    Of two that keep all pixels only the smaller file can be.
+    """
     side: Side
-    side, source, target = ("a", a, b) if len(b.data) <= len(a.data) else ("b", b, a)
-    if not (source.lossless and target.lossless and target.header.format == "WEBP"):
-        return None
-    stored = ((p.size, p.header.orientation, p.profile, p.see_through()) for p in (source, target))
-    if next(stored) != next(stored) or source.see_through():
-        return None
-    most = near_lossless(source.rgb(), target.rgb())
-    if not most:
-        return None
-    words = (
-        f"made again from {{{side}}} by WebP's near-lossless mode: rounded by up to {most} of 255, never where smooth"
-    )
-    return Evidence(Verdict.RE_ENCODED, side, 1, words, measures)
+    for side, source, target in (("a", a, b), ("b", b, a)):
+        if not (target.lossless and target.header.format == "WEBP" and source.known_storage):
+            continue
+        if source.lossless and len(source.data) < len(target.data):
+            continue
+        stored = ((p.size, p.header.orientation, p.profile, p.see_through()) for p in (source, target))
+        if next(stored) != next(stored) or source.see_through():
+            continue
+        if most := near_lossless(source.rgb(), target.rgb()):
+            words = f"rounded by up to {most} of 255, never where smooth"
+            words = f"made again from {{{side}}} by WebP's near-lossless mode: {words}"
+            return Evidence(Verdict.RE_ENCODED, side, 1, words, measures)
+    return None
 
 
 def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence:
@@ -218,6 +233,7 @@ def _told(best: Attempt, a: Picture, b: Picture, measures: Measures) -> Evidence
         words = f"neither was made from the other: {why}; in {copy} {where}"
         return Evidence(Verdict.LOOK_ALIKE, None, best.transform, words, measures)
     tables = ", the copy's own JPEG tables" if other.tables else ""
+    tables = ", through the JPEG that the copy was" if other.formerly else tables
     turned = f", {_TURNS[best.transform]}" if best.transform != 1 else ""
     made = f"{other.size[0]}x{other.size[1]}, {best.how}{tables}{turned}"
     alike = f"; {_percent(found.equal)} of the blocks are equal" if found.equal >= _WORTH_SAYING else ""

@@ -6,8 +6,11 @@ noise of their own, so a copy's still goes with its original's. Between two shot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import INVERSE, Picture, composed
@@ -80,10 +83,15 @@ def two_shots(a: Picture, b: Picture, transform: int) -> bool:
     ground, target = Ground(a.rgb(128), turn), b.rgb(128)
     if ground.size != target.size:
         return False
+    return kinship_of((ground.part(box), target.crop(box)) for box in calm_windows(target)) < _LEAST
+
+
+def kinship_of(windows: Iterable[tuple[Image.Image, Image.Image]]) -> float:
+    """Return the correlation of the fine detail in the calm parts of windows (RGB) of two pictures; 1 if none tells."""
     details, calm = [], []
-    for box in calm_windows(target):
-        both = [np.asarray(image.convert("YCbCr").getchannel(0)) for image in (ground.part(box), target.crop(box))]
+    for pair in windows:
+        both = [np.asarray(image.convert("YCbCr").getchannel(0)) for image in pair]
         details.append([fine_detail(luma).ravel() for luma in both])
         calm.append((np.maximum(*map(reach, both)) <= _CALM).ravel())
     ours, theirs = (np.concatenate(side) for side in zip(*details, strict=True))
-    return kinship(ours, theirs, np.concatenate(calm))[0] < _LEAST
+    return kinship(ours, theirs, np.concatenate(calm))[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -48,7 +49,12 @@ class Generation:
         """Return the 64 luma steps of this quality, natural order."""
         if self.mpeg:
             return (8, *(min(255, max(1, step * self.quality >> 3)) for step in _MPEG_INTRA[1:]))
-        return _table(self.quality)
+        return _tables(self.quality)[0]
+
+    @property
+    def chroma(self) -> tuple[int, ...]:
+        """Return the 64 chroma steps of this quality, natural order."""
+        return self.table if self.mpeg else _tables(self.quality)[1]
 
     @property
     def words(self) -> str:
@@ -99,6 +105,7 @@ class StandIn:
     """
 
     quality: int
+    own: JpegTables | None = None  # what the file itself was stored by after that
 
     @property
     def words(self) -> str:
@@ -106,15 +113,18 @@ class StandIn:
         return f"a JPEG of quality {self.quality}"
 
     def applied(self, image: Image.Image) -> Image.Image:
-        """Store the picture so and decode it again; returns RGB."""
+        """Store a picture (RGB or L) so and decode it again; returns the same mode."""
+        if self.own is None or self.own.subsampling is None:
+            return self._lost(image)
+        return _again(self._lost(image), self.own.tables, self.own.subsampling)
+
+    def _lost(self, image: Image.Image) -> Image.Image:
         width, height = image.size
-        wide = Image.new("RGB", (width + _ACROSS, height + _ACROSS))
+        wide = Image.new(image.mode, (width + _ACROSS, height + _ACROSS))
         wide.paste(image, (_ACROSS, _ACROSS))
         wide.paste(image.crop((0, 0, _ACROSS, height)), (0, _ACROSS))
         wide.paste(wide.crop((0, _ACROSS, width + _ACROSS, 2 * _ACROSS)), (0, 0))
-        stored = io.BytesIO()
-        wide.save(stored, "JPEG", qtables=_even_tables(self.quality), subsampling=2)
-        return _decoded(stored).crop((_ACROSS, _ACROSS, width + _ACROSS, height + _ACROSS))
+        return _again(wide, _even_tables(self.quality), 2).crop((_ACROSS, _ACROSS, width + _ACROSS, height + _ACROSS))
 
 
 def encode_jpeg(image: Image.Image, tables: JpegTables) -> Image.Image:
@@ -148,19 +158,20 @@ def own_palette(image: Image.Image, like: Image.Image) -> Image.Image:
 
 
 @lru_cache(maxsize=128)
-def _even_tables(quality: int) -> list[list[int]]:
+def _even_tables(quality: int) -> tuple[tuple[int, ...], ...]:
     """Return the steps of luma and of chroma of a `StandIn`, natural order."""
     scale = 50 / quality if quality < 50 else 2 - quality / 50  # as libjpeg's jpeg_quality_scaling, for 1
     lowest = [_FINER.get(row + column, 1.0) for row in range(8) for column in range(8)]
-    return [[min(255, max(1, round(step * scale / finer))) for finer in lowest] for step in _STEPS]
+    return tuple(tuple(min(255, max(1, round(step * scale / finer))) for finer in lowest) for step in _STEPS)
 
 
 @lru_cache(maxsize=128)
-def _table(quality: int) -> tuple[int, ...]:
+def _tables(quality: int) -> tuple[tuple[int, ...], ...]:
+    """Return the steps of luma and of chroma, natural order."""
     stored = io.BytesIO()
-    Image.new("L", (8, 8)).save(stored, "JPEG", quality=quality)
+    Image.new("RGB", (8, 8)).save(stored, "JPEG", quality=quality)
     tables: dict[int, list[int]] = getattr(Image.open(stored, formats=("JPEG",)), "quantization", {})
-    return tuple(tables[0])
+    return tuple(tables[0]), tuple(tables[1])
 
 
 def _cut_off(image: Image.Image) -> Image.Image:
@@ -168,6 +179,18 @@ def _cut_off(image: Image.Image) -> Image.Image:
     exact = np.asarray(image).astype(np.float32) @ _JFIF.T + _JFIF_OFFSET
     whole = exact.clip(0, 255).astype(np.uint8)
     return Image.merge("YCbCr", [Image.fromarray(np.ascontiguousarray(whole[:, :, band])) for band in range(3)])
+
+
+def _again(image: Image.Image, tables: Sequence[Sequence[int]], subsampling: int) -> Image.Image:
+    """Store a picture (RGB or L) with these steps of luma and chroma and decode it; returns the same mode."""
+    stored = io.BytesIO()
+    if image.mode == "L":
+        image.save(stored, "JPEG", qtables=[list(tables[0])])
+    else:
+        image.save(stored, "JPEG", qtables=[list(table) for table in tables[:2]], subsampling=subsampling)
+    again = Image.open(stored, formats=("JPEG",))
+    again.load()
+    return again
 
 
 def _decoded(stored: io.BytesIO) -> Image.Image:

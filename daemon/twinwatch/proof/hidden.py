@@ -14,7 +14,7 @@ from PIL import Image
 from twinwatch.proof import judge, recoded, recoding, recreate
 from twinwatch.proof.finishing import StandIn
 from twinwatch.proof.ground import Ground
-from twinwatch.proof.picture import same
+from twinwatch.proof.picture import JpegTables, same
 from twinwatch.proof.residual import TILE, Asked, residuals, unstored
 
 _HOPE = 4.0
@@ -27,11 +27,20 @@ _LEFT, _LOST, _LUMA = Asked(0, 1), Asked(1, 2, spreads=False), Asked(0, 2, colou
 class Hidden:
     """Makes `target` from `ready` and stores it again.
 
-    `bounds` are for what is left without that, `noise` tells what may be left with it.
+    `bounds` are for what is left without that, `noise` tells what may be left with it; `own` are the tables that the
+    target was stored by after that, where they are known.
     """
 
-    def __init__(self, ready: Ground, target: recreate.Target, bounds: judge.Bounds, noise: recoded.Noise) -> None:
+    def __init__(
+        self,
+        ready: Ground,
+        target: recreate.Target,
+        bounds: judge.Bounds,
+        noise: recoded.Noise,
+        own: JpegTables | None = None,
+    ) -> None:
         self._ready, self._target, self._bounds, self._noise = ready, target, bounds, noise
+        self._own = own
         self._aims = [target.image.crop(box) for box in target.windows]
         self._windows = lru_cache(self._make_windows)
         self._stored = lru_cache(self._fit)
@@ -83,4 +92,4 @@ class Hidden:
         return [window for _, window in recreate.made_windows(self._ready, self._target, recipe)]
 
     def _fit(self, recipe: recreate.Recipe) -> StandIn:
-        return recoding.fitted(self._windows(recipe), self._aims)
+        return recoding.fitted(self._windows(recipe), self._aims, self._own)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twinwatch.proof.residual import Residual
+from twinwatch.proof.residual import Residual, around
 
 _CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
 _FEWEST_SHARP = 9  # such tiles: fewer tell nothing of what is usual
@@ -19,8 +19,27 @@ _LEAST_CONTRAST = 12.0  # deviation of luma of what may stand out among its like
 _LIKE = 32  # tiles whose contrast is the nearest
 _FEWEST_LIKE = 12
 _BESIDE = 3  # tiles around one that are no measure for it: what was edited may reach so far
-_USUAL = 90  # percentile of what the like lack, as a share of their contrast
+_USUAL = 90  # percentile of what the like lack, as a share of their contrast, or of how far colours moved
+_GREY = 128  # Cb and Cr of no colour
+_OF_COLOUR = 0.1  # of the strongest colour in a tile or beside it
 _UNSEEN = 2.0  # grey levels
+
+
+def strange_colour(left: Residual, excuse: NDArray[np.float32] | float = 0.0) -> NDArray[np.float32]:
+    """Return by how much more each tile with letters or edges moved in colour than they do, shape (rows, columns).
+
+    Other scalers and codecs move the colours of an edge between strong colours, not of grey letters on grey; a read
+    mark that turned blue is moved. `excuse`, of the same shape or one for all, is what the target's format costs a
+    tile's mean chroma, in grey levels. 0 in tiles of little contrast, and everywhere when only a few have more.
+    """
+    sharp = np.maximum(left.spread, left.target_spread) >= _LEAST_CONTRAST
+    if int(sharp.sum()) < _FEWEST_SHARP:
+        return np.zeros_like(left.spread)
+    moved = np.abs(left.signed[:, :, 1:]).max(axis=2)
+    strength = around(np.maximum, np.abs(left.level[:, :, 1:] - _GREY).max(axis=2), 1)
+    usual = np.float32(np.percentile(moved[sharp], _USUAL))
+    allowed = _UNSEEN + usual + np.float32(_OF_COLOUR) * strength + excuse
+    return np.where(sharp, moved / allowed, np.float32(0))
 
 
 def missing_contrast(left: Residual, usual: float, explained: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
@@ -51,11 +70,14 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     if explained is not None:
         asked &= ~explained.ravel()
     worth = np.where(asked, differs / (_UNSEEN + 0.1 * contrast), 0)
-    most = np.argpartition(worth, -min(_ASKED, worth.size))[-_ASKED:]
+    worthy = np.flatnonzero(worth)  # among many that are equal the most are found slowly
+    if not worthy.size:
+        return found
+    most = worthy[np.argpartition(worth[worthy], -min(_ASKED, worthy.size))[-_ASKED:]]
     order = np.argsort(contrast)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    for tile in most[worth[most] > 0]:
+    for tile in most:
         row, column = np.unravel_index(tile, found.shape)
         near = order[max(0, rank[tile] - 3 * _LIKE) : rank[tile] + 3 * _LIKE + 1]
         rows, columns = np.unravel_index(near, found.shape)

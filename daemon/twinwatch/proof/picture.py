@@ -56,13 +56,22 @@ class JpegTables:
 
 @dataclass(slots=True)
 class Picture:
-    """A picture. `data` are the file's bytes, `image` the first frame in stored orientation, maybe not decoded yet."""
+    """A picture. `data` are the file's bytes, `image` the first frame in stored orientation, maybe not decoded yet.
+
+    `formerly` are the tables of the JPEG that a lossless picture was before (`formerly.formerly`), where one asked.
+    """
 
     data: bytes
     header: Header
     image: Image.Image
     tables: JpegTables | None
     profile: bytes | None
+    formerly: JpegTables | None = None
+
+    @property
+    def steps(self) -> JpegTables | None:
+        """Return how its pixels were rounded last: by its file's own tables, or by those of the JPEG that it was."""
+        return self.tables or self.formerly
 
     @property
     def palette(self) -> Image.Image | None:
@@ -171,6 +180,23 @@ def same_pixels(a: Picture, b: Picture) -> bool:
         mode = "RGBA"  # one colour may be declared see-through
     one, other = (p.image if p.image.mode == mode else p.image.convert(mode) for p in (a, b))
     return same(one, oriented(other, turn))
+
+
+def rescaled(a: Picture, b: Picture) -> bool:
+    """Tell whether two pictures, shown upright, are of other sizes, whichever way they are turned."""
+    return a.header.upright != b.header.upright and a.header.upright != b.header.upright[::-1]
+
+
+def keeps_all(source: Picture, target: Picture) -> bool:
+    """Tell whether the target's format would have kept every pixel of the source: what is not equal was never made."""
+    return (
+        target.lossless
+        and target.palette is None
+        and target.formerly is None
+        and source.profile == target.profile
+        and not rescaled(source, target)
+        and not source.header.alpha
+    )
 
 
 @dataclass(frozen=True, slots=True)

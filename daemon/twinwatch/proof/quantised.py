@@ -60,7 +60,7 @@ def explained(
     steps = _steps(table)
     flips = np.max([_steps(one) for one in earlier], axis=0) if earlier else np.zeros_like(steps)
     places = np.argwhere(asked)
-    blocks = [_blocks(image) for image in (target, made)]
+    blocks = [_blocks(image.convert("L")) for image in (target, made)]
     told = np.zeros_like(asked)
     for first in range(0, len(places), _AT_ONCE):
         rows, columns = places[first : first + _AT_ONCE].T
@@ -90,7 +90,12 @@ def excused_at_edges(whole: NDArray[np.bool_], rough: NDArray[np.float32], size:
 
 def block_coefficients(image: Image.Image) -> NDArray[np.float32]:
     """Return the cosine coefficients of an RGB picture's luma, shape (rows, columns, 8, 8); the last blocks padded."""
-    return _coefficients(_blocks(image))
+    return plane_coefficients(image.convert("L"))
+
+
+def plane_coefficients(plane: Image.Image) -> NDArray[np.float32]:
+    """Return the cosine coefficients of a mode L image, shape (rows, columns, 8, 8); the last blocks padded."""
+    return _coefficients(_blocks(plane))
 
 
 def _steps(table: Sequence[int]) -> NDArray[np.float32]:
@@ -103,14 +108,14 @@ def _left(difference: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArra
     return np.asarray(np.sqrt(np.square(beyond).mean(axis=(-2, -1))), dtype=np.float32)
 
 
-def _blocks(image: Image.Image) -> NDArray[np.uint8]:
-    """Return luma in blocks, shape (rows, columns, 8, 8); the last ones are padded."""
-    luma = np.asarray(image.convert("L"))
-    height, width = luma.shape
+def _blocks(plane: Image.Image) -> NDArray[np.uint8]:
+    """Return a mode L image in blocks, shape (rows, columns, 8, 8); the last ones are padded."""
+    levels = np.asarray(plane)
+    height, width = levels.shape
     if height % _BLOCK or width % _BLOCK:
-        luma = np.pad(luma, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
-    rows, columns = luma.shape[0] // _BLOCK, luma.shape[1] // _BLOCK
-    return luma.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
+        levels = np.pad(levels, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
+    rows, columns = levels.shape[0] // _BLOCK, levels.shape[1] // _BLOCK
+    return levels.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
 
 
 def _coefficients(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:

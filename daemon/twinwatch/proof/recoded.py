@@ -9,16 +9,16 @@ small edits that exceed none cannot be told from noise.
 
 from __future__ import annotations
 
-import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinwatch.proof.judge import Judgement, areas, summed_up
-from twinwatch.proof.outliers import missing_contrast, standing_out
+from twinwatch.proof.judge import HIDDEN_TABLES, KNOWN_TABLES, Judgement, areas, summed_up, too_vivid
+from twinwatch.proof.outliers import missing_contrast, standing_out, strange_colour
 from twinwatch.proof.overall import tone_change
-from twinwatch.proof.residual import Residual
+from twinwatch.proof.residual import Residual, around
 
 Plane = NDArray[np.float32]
 
@@ -28,7 +28,8 @@ class Noise:
     """How often the expected loss a tile may show, and how far (grey levels) the whole picture may move.
 
     `luma` and `chroma` are of the tile's mean, `detail` of the mean absolute difference in luma; `area` and `tone` are
-    in luma and in chroma; `text` is how often the usual share of a contrast may be missing.
+    in luma and in chroma; `vivid` is as in `judge.Bounds`; `text` is how often the usual share of a contrast may be
+    missing.
     """
 
     luma: float = 3.0  # copies up to 2.9
@@ -36,11 +37,16 @@ class Noise:
     detail: float = 5.4  # copies up to 2.3, chats in AVIF of quality 40 up to 5.3
     area: tuple[float, float] = (2.8, 4.3)  # copies up to 2.5 and 3.8
     tone: tuple[float, float] = (1.4, 1.6)  # copies up to 1.2 and 1.55 (a drawing); hue by 6 degrees, warmer light 1.9
+    vivid: tuple[float, float] = (math.inf, HIDDEN_TABLES.vivid[1])  # a nearly grey picture may lose all of its colours
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
+    colour: float = 0.92  # copies up to 0.84; read marks of a chat that turned blue 0.98 to 1.3
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
 
 
 USUAL = Noise()
+BEFORE = Noise(vivid=KNOWN_TABLES.vivid)
+"""Of a codec before the file's own: what it may drop of colours is less, as another picture could be paler by that."""
+
 OF_JXL = Noise(luma=3.8, chroma=4.7, tone=(1.9, 1.7))
 """JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2."""
 
@@ -59,30 +65,22 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
         "luma": signed[:, :, 0] / (_ROUNDING + moved[:, :, 0]) / noise.luma,
         "chroma": (signed[:, :, 1:] / colour).max(axis=2) / noise.chroma,
         "detail": left.rough[:, :, 0] / (_ROUNDING + usual) / noise.detail,
+        "colour": strange_colour(left, moved[:, :, 1:].max(axis=2)) / noise.colour,
         "text": np.maximum(missing_contrast(left, _USUAL) / noise.text, standing_out(left) / noise.outlier),
     }
     scores = {name: float(part.max()) for name, part in parts.items()}
     areas_moved, tone = areas(left.signed), tone_change(left, _PALER)
     scores["area"] = float((areas_moved / np.array(noise.area)).max())
+    scores["vividness"] = too_vivid(left, noise.vivid)
     scores["tone"], scores["tint"] = tone[0] / noise.tone[0], tone[1] / noise.tone[1]
     return summed_up(left, parts, scores, float(areas_moved.max()), max(tone))
 
 
 def _most_around(plane: Plane, reach: int) -> Plane:
-    """Return the most of every tile's surroundings: of its columns, and then of its rows."""
-    across = _reduced(np.maximum, plane, reach, axis=1)
-    return _reduced(np.maximum, across, reach, axis=0)
+    """Return the most of every tile's surroundings."""
+    return around(np.maximum, plane, reach)
 
 
 def _mean_around(plane: Plane) -> Plane:
     """Return the mean of every tile and those up to two beside it."""
-    total = _reduced(np.add, _reduced(np.add, plane, 2, axis=1), 2, axis=0)
-    return np.asarray(total / np.float32(25))
-
-
-def _reduced(how: np.ufunc, plane: Plane, reach: int, axis: int) -> Plane:
-    """Take every tile together with those up to `reach` beside it along an axis; the last go on beyond the edge."""
-    beside = [(reach, reach) if place == axis else (0, 0) for place in range(plane.ndim)]
-    wide, count = np.pad(plane, beside, mode="edge"), plane.shape[axis]
-    parts = (wide[:, place : place + count] if axis else wide[place : place + count] for place in range(2 * reach + 1))
-    return np.asarray(functools.reduce(how, parts))
+    return np.asarray(around(np.add, plane, 2) / np.float32(25))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twinwatch.proof.finishing import StandIn
+from twinwatch.proof.picture import JpegTables
 
 _WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
@@ -22,16 +23,20 @@ _MANY = 0.2  # of the tiles: more than a small edit in a few windows changes
 _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has something to leave out of
 
 
-def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandIn:
-    """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile."""
-    before = [_luma(image) for image in ours]
-    after = [_luma(image) for image in theirs]
+def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], own: JpegTables | None = None) -> StandIn:
+    """Return the JPEG that differs from our windows (RGB) as much as theirs do, in the median tile.
+
+    `own` are the tables that theirs were stored by after that, where they are known.
+    """
+    grey = [image.convert("L") for image in ours]
+    before = [_levels(image) for image in grey]
+    after = [_levels(image.convert("L")) for image in theirs]
     asked = _detailed(before) & _differing(before, after)
     aim = _noise(before, after, asked)
 
     def more(quality: int) -> float:
         """Return how much more than theirs is lost at a quality, as a logarithm."""
-        after = [_luma(StandIn(quality).applied(image)) for image in ours]
+        after = [_levels(StandIn(quality, own).applied(image)) for image in grey]
         return math.log((_noise(before, after, asked) + _NO_NOISE) / (aim + _NO_NOISE))
 
     worst, best = _WORST, _BEST  # the better the quality the less is lost
@@ -43,17 +48,18 @@ def fitted(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> StandI
             worst = middle + 1
         else:
             best = middle
-    return StandIn(min(seen, key=lambda quality: abs(seen[quality])))
+    return StandIn(min(seen, key=lambda quality: abs(seen[quality])), own)
 
 
 def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], stored: StandIn) -> float:
     """Return how far our windows stay from theirs when they are stored as well: mean absolute, grey levels of luma."""
-    pairs = [(_luma(stored.applied(one)), _luma(other)) for one, other in zip(ours, theirs, strict=True)]
-    return float(np.mean([np.abs(one - other).mean() for one, other in pairs]))
+    pairs = [(one.convert("L"), other.convert("L")) for one, other in zip(ours, theirs, strict=True)]
+    left = [np.abs(_levels(stored.applied(one)) - _levels(other)) for one, other in pairs]
+    return float(np.mean([each.mean() for each in left]))
 
 
-def _luma(image: Image.Image) -> NDArray[np.int16]:
-    return np.asarray(image.convert("L")).astype(np.int16)
+def _levels(grey: Image.Image) -> NDArray[np.int16]:
+    return np.asarray(grey).astype(np.int16)
 
 
 def _detailed(windows: Sequence[NDArray[np.int16]]) -> NDArray[np.bool_]:

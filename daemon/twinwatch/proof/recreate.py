@@ -12,13 +12,14 @@ from functools import cached_property
 from itertools import groupby, product
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from twinwatch.proof import generations
 from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
-from twinwatch.proof.quantised import unexplained
+from twinwatch.proof.quantised import block_coefficients, unexplained
 from twinwatch.proof.sampler import Sampler, learned
 from twinwatch.proof.scaling import IN_EIGHT_BITS, Box, Source, scalers
 
@@ -29,6 +30,11 @@ _WINDOWS = 5
 _MOST_SAVED = 8  # times with the same tables: hardly a block moves after that
 _EXACT = 0.02  # grey levels: nothing is left to find
 _FINALISTS = 5  # recipes that make more than the first window
+_NO_STEPS = (0,) * 64
+_BLOCK, _SOME_DETAIL = 8, 2.0  # pixels along a block; grey levels: its deviation from where on it tells something
+_BETWEEN = 0.2
+"""Grey levels. Measured on 384 JPEGs saved of a picture by 15 programs: 0 to 0.21, one 0.29; on photos that had been a
+WebP, AVIF or coarse HEIF before they were saved once more: 0.23 to 5."""
 _RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
@@ -111,17 +117,46 @@ def learned_recipe(source: Source, target: Target) -> Recipe | None:
     return _measured(source, target, Recipe("a scaler learned from the copy", sampler=sampler), target.windows)
 
 
+def calm(source: Source, target: Target, recipe: Recipe) -> list[tuple[Image.Image, Image.Image]]:
+    """Return the calmest windows as they are made before they are stored, each with the target's."""
+    return _unstored(source, target, recipe, calm_windows(target.image))
+
+
 def noise(source: Source, target: Target, recipe: Recipe) -> float:
     """Return what the target's tables do not explain in its calmest windows, in grey levels; 0 without tables."""
     if target.tables is None:
         return 0.0
-    plain = replace(target, tables=None)
+    pairs = calm(source, target, recipe)
+    return _lower_half([unexplained(theirs, ours, target.tables.tables[0]).ravel() for ours, theirs in pairs])
+
+
+def something_between(source: Source, target: Target, recipe: Recipe) -> bool:
+    """Tell whether the target was stored otherwise before it was stored as its file says.
+
+    Where there is some detail and its tables do not explain what is left: on flat ground nothing tells.
+    """
+    table = _NO_STEPS if target.tables is None else target.tables.tables[0]
+    boxes = list(dict.fromkeys((*target.windows, *calm_windows(target.image))))
     found = []
-    for box in calm_windows(target.image):
-        ours = _window(source, plain, recipe, box)
-        found.append(unexplained(target.image.crop(box), ours, target.tables.tables[0]).ravel())
-    blocks = np.sort(np.concatenate(found))
-    return float(blocks[: max(1, len(blocks) // 2)].mean())
+    for ours, theirs in _unstored(source, target, recipe, boxes):
+        energy = np.square(block_coefficients(ours))
+        energy[..., 0, 0] = 0
+        detailed = energy.sum(axis=(2, 3)) >= (_BLOCK * _SOME_DETAIL) ** 2
+        found.append(unexplained(theirs, ours, table)[detailed])
+    return _lower_half(found) >= _BETWEEN
+
+
+def _unstored(
+    source: Source, target: Target, recipe: Recipe, boxes: Sequence[Box]
+) -> list[tuple[Image.Image, Image.Image]]:
+    plain = replace(target, tables=None)
+    return [(_window(source, plain, recipe, box), target.image.crop(box)) for box in boxes]
+
+
+def _lower_half(found: Sequence[NDArray[np.float32]]) -> float:
+    """Return the mean of the lower half of all values: an edit does not reach it. 0 where there are none."""
+    values = np.sort(np.concatenate(found))
+    return float(values[: max(1, len(values) // 2)].mean()) if values.size else 0.0
 
 
 def with_generations(source: Source, target: Target, found: Sequence[Recipe]) -> Recipe:

@@ -6,6 +6,7 @@ their neighbours where the size is not a multiple of eight, so that no pixel goe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -70,13 +71,28 @@ def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -
             bands = [picture.crop((0, low, picture.width, high)).convert("YCbCr").split() for picture in strip]
             new = [_Part((len(wanted) // TILE, len(columns) // TILE)) for _ in asked]
             for channel in range(3):
-                planes = [_take(np.asarray(each[channel]), wanted - low, columns).astype(np.int16) for each in bands]
+                planes = [_Levels(_take(np.asarray(each[channel]), wanted - low, columns)) for each in bands]
                 for part, each in zip(new, asked, strict=True):
                     if each.colour or channel == 0:
                         part.fill(channel, planes[each.target], planes[each.made], spreads=each.spreads)
             for found, part in zip(parts, new, strict=True):
                 found.append(part)
     return [_put_together(found) for found in parts]
+
+
+class _Levels:
+    """Some rows of tiles of one channel of one picture; what they tell by themselves is worked out once."""
+
+    def __init__(self, plane: NDArray[np.uint8]) -> None:
+        self.plane = plane.astype(np.int16)
+
+    @functools.cached_property
+    def mean(self) -> Plane:
+        return _tile_mean(self.plane)
+
+    @functools.cached_property
+    def spread(self) -> Plane:
+        return _spread(self.plane, self.mean)
 
 
 class _Part:
@@ -86,19 +102,18 @@ class _Part:
         self.signed, self.rough, self.level = (np.zeros((3, *shape), dtype=np.float32) for _ in range(3))
         self.spread, self.target_spread, self.rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
 
-    def fill(self, channel: int, theirs: NDArray[np.int16], ours: NDArray[np.int16], *, spreads: bool) -> None:
+    def fill(self, channel: int, theirs: _Levels, ours: _Levels, *, spreads: bool) -> None:
         """Subtract `ours` from `theirs`; `spreads` are those of luma."""
         spreads = spreads and channel == 0
-        self.level[channel] = _tile_mean(ours)
+        self.level[channel] = ours.mean
         if spreads:
-            self.spread = self.target_spread = _spread(ours, self.level[0])
-        if np.array_equal(theirs, ours):  # a right re-creation leaves nothing
+            self.spread = self.target_spread = ours.spread
+        if np.array_equal(theirs.plane, ours.plane):  # a right re-creation leaves nothing
             return
+        self.signed[channel] = theirs.mean - ours.mean  # sixty-fourths: exact
+        difference = theirs.plane - ours.plane
         if spreads:
-            self.target_spread = _spread(theirs, _tile_mean(theirs))
-        difference = theirs - ours
-        self.signed[channel] = _tile_mean(difference)
-        if spreads:
+            self.target_spread = theirs.spread
             self.rest = _spread(difference, self.signed[0])
         self.rough[channel] = _tile_mean(np.abs(difference, out=difference))
 
@@ -124,6 +139,21 @@ def unstored(left: Residual, lost: Residual, luma: Residual) -> Residual:
 def joined(parts: Sequence[Residual]) -> Residual:
     """Put residuals of one width below each other."""
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
+
+
+def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
+    """Take every tile of a map together with those up to `reach` beside it, of its columns and then of its rows.
+
+    The tiles at an edge go on beyond it.
+    """
+    for axis in (1, 0):
+        beside = [(reach, reach) if place == axis else (0, 0) for place in range(plane.ndim)]
+        wide, count = np.pad(plane, beside, mode="edge"), plane.shape[axis]
+        parts = (
+            wide[:, place : place + count] if axis else wide[place : place + count] for place in range(2 * reach + 1)
+        )
+        plane = functools.reduce(how, parts)
+    return plane
 
 
 def _take(plane: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
