@@ -82,6 +82,12 @@ class Nas:
             move = self.move(duplicate, keeper, keeper_root, Verdict.RE_ENCODED)
         return self.holder.hold(move, self.root, keeper_root or self.root)
 
+    def forget(self, path: Path) -> None:
+        """Forget that a person put these bytes back, as `twinwatch forget` does: they may be set aside again."""
+        digest = digest_of(path)
+        self.index.memory.forget_allowed(digest)
+        self.index.memory.forget_removed(digest)
+
     def states(self) -> list[MoveState]:
         """Return where every move stands, as the journal has it."""
         return [row.state for row in self.index.journal.rows()]

@@ -20,7 +20,7 @@ from tests.test_restraint import Meanwhile, as_png
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, PhotoChangedError
 from twinwatch.index import Judged, MoveRow
-from twinwatch.ingest import PAUSED, Action, Found, Line
+from twinwatch.ingest import PAUSED, Action, Found, Line, Survey
 from twinwatch.ingest.line import MAX_PROOFS
 from twinwatch.photo import Evidence, FileStat, Photo, Reading, Verdict
 from twinwatch.roots import Root
@@ -443,3 +443,48 @@ def test_evidence_names_both_files(house: House) -> None:
     evidence = house.said[-1].evidence
     assert isinstance(evidence, Evidence)
     assert house.said[-1].keeper == house.nas.root.path / "first.jpg"
+
+
+def test_a_keeper_that_came_after_its_copy_is_judged_when_that_is_gone(house: House) -> None:
+    house.nas.put("a (1).jpg", PICTURE)
+    house.take("a (1).jpg")
+    house.nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    assert house.nas.held() == [PICTURE]
+    assert judged(house, "a.jpg") is Judged.DONE
+
+
+def test_an_arrival_that_is_only_touched_stays_one(house: House) -> None:
+    house.nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    house.nas.put("a.jpg", PICTURE, mtime_ns=10**18 + 99)
+    house.take("a.jpg")
+    assert known(house, "a.jpg").stat.mtime_ns == 10**18 + 99
+    assert known(house, "a.jpg").arrived
+
+
+def test_a_scan_tells_of_a_broken_copy_again_also_when_it_has_a_second_name(nas: Nas, workers: Meanwhile) -> None:
+    house = House(nas, workers, hold=lambda _move, _root, _keeper_root: None)
+    nas.put("a.jpg", b"no picture")
+    os.link(nas.put("b (1).jpg", b"no picture"), nas.root.path / "c.jpg")
+    house.take("a.jpg")
+    house.take("b (1).jpg")
+    house.take("c.jpg")
+    assert house.actions()[-1] is Action.WOULD_HOLD
+    house.said.clear()
+    house.belt.add_bulk(Survey(nas.root, nas.index, Limits(), lambda: NOW, again=True).files())
+    house.run()
+    assert Action.WOULD_HOLD in house.actions()
+
+
+def test_what_replaced_a_resident_has_come_since(house: House) -> None:
+    nas = house.nas
+    nas.index.set_level(nas.root.id, None)
+    nas.put("b (1).jpg", OTHER)
+    house.survey()
+    nas.index.set_level(nas.root.id, 1.0)
+    nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    nas.put("b (1).jpg", PICTURE)
+    house.take("b (1).jpg")
+    assert (nas.tree(), nas.held()) == ({"photos/a.jpg": PICTURE}, [PICTURE])

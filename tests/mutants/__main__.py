@@ -180,6 +180,7 @@ def _run(tests: list[str], tree: Path, cpu_seconds: int) -> str:
                 isolate()  # what a test has mounted that is ended goes with it
             sys.path.insert(0, str(tree))
             os.environ |= {"PYTHONPATH": str(tree), "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+            sys.dont_write_bytecode = True  # it is known by second and size: the next mutant may have those of this one
             import pytest
 
             plain = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=600",
