@@ -488,3 +488,12 @@ def test_what_replaced_a_resident_has_come_since(house: House) -> None:
     nas.put("b (1).jpg", PICTURE)
     house.take("b (1).jpg")
     assert (nas.tree(), nas.held()) == ({"photos/a.jpg": PICTURE}, [PICTURE])
+
+
+def test_a_resident_that_is_edited_before_its_root_is_level_stays_one(house: House) -> None:
+    nas = house.nas
+    nas.index.set_level(nas.root.id, None)
+    for content in (PICTURE, OTHER):
+        nas.put("a.jpg", content)
+        house.take("a.jpg")
+    assert not known(house, "a.jpg").arrived
