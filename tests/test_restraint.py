@@ -111,3 +111,14 @@ def test_the_same_pair_is_moved_when_nobody_says_anything(house: House) -> None:
     house.nas.put("IMG_1.png", as_png(PICTURE))
     house.take("IMG_1.jpg", "IMG_1.png")
     assert house.nas.held() == [as_png(PICTURE)]
+
+
+def test_what_a_person_forgot_is_set_aside_from_the_same_place_as_for_the_first_time(house: House) -> None:
+    nas = house.nas
+    keeper = nas.put("IMG_1.jpg", PICTURE)
+    for _ in range(2):
+        nas.put("IMG_1 (1).jpg", PICTURE)
+        house.take("IMG_1.jpg", "IMG_1 (1).jpg")
+        nas.forget(keeper)
+    assert house.failures == []
+    assert nas.held() == [PICTURE, PICTURE]
