@@ -65,6 +65,18 @@ def test_what_else_openat2_says_is_so(folder: int, tmp_path: Path, monkeypatch: 
     assert (caught.value.errno, caught.value.filename) == (code, "file")
 
 
+def test_a_process_without_an_input_may_be_given_its_number(folder: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"inside")
+    aside = os.dup(0)
+    os.close(0)
+    try:
+        fd = open_beneath(folder, b"file", os.O_RDONLY)
+        assert (fd, os.read(fd, 10)) == (0, b"inside")
+    finally:
+        os.dup2(aside, 0)
+        os.close(aside)
+
+
 def test_a_folder_in_the_way_of_a_walk_is_passed_without_the_right_to_list_it(
     folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
