@@ -14,6 +14,7 @@ from PIL import Image
 from tests.drawing import scene, stored
 from tests.nas import NOW, Nas, digest_of
 from tests.test_ingest import Counting, House
+from twinwatch.brake import Limits
 from twinwatch.ingest import Action
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Evidence
@@ -113,8 +114,11 @@ def test_the_same_pair_is_moved_when_nobody_says_anything(house: House) -> None:
     assert house.nas.held() == [as_png(PICTURE)]
 
 
-def test_what_a_person_forgot_is_set_aside_from_the_same_place_as_for_the_first_time(house: House) -> None:
-    nas = house.nas
+def test_what_a_person_forgot_is_set_aside_from_the_same_place_as_for_the_first_time(
+    nas: Nas, workers: Meanwhile
+) -> None:
+    workers.happens = None
+    house = House(nas, workers, Limits(max_returns=1))
     keeper = nas.put("IMG_1.jpg", PICTURE)
     for _ in range(2):
         nas.put("IMG_1 (1).jpg", PICTURE)
