@@ -126,3 +126,13 @@ def test_what_a_person_forgot_is_set_aside_from_the_same_place_as_for_the_first_
         nas.forget(keeper)
     assert house.failures == []
     assert nas.held() == [PICTURE, PICTURE]
+
+
+def test_each_move_of_a_root_counts_once_for_its_share(nas: Nas, workers: Meanwhile) -> None:
+    workers.happens = None
+    house = House(nas, workers, Limits(share_from=4, max_share=0.01))
+    names = ["IMG_1.jpg", *(f"IMG_1 ({number}).jpg" for number in range(2, 9))]
+    for name in names:
+        nas.put(name, PICTURE)
+    house.take(*names)
+    assert len(nas.held()) == 4
