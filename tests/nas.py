@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -31,7 +32,10 @@ class Nas:
         self.state.mkdir(exist_ok=True)
         self.index = Index(self.state)
         self.roots: list[Root] = []
-        self.root = self.other_root(root)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.index.close)  # of a damaged index, which is begun anew by who has it alone
+            self.root = self.other_root(root)
+            stack.pop_all()
         self.holder = Holder(self.index, lambda: NOW, min_free_mib=0)
 
     def other_root(self, name: str, *, quarantine: Path | None = None) -> Root:
@@ -81,6 +85,12 @@ class Nas:
         if move.duplicate.reading.digest != move.keeper.reading.digest:
             move = self.move(duplicate, keeper, keeper_root, Verdict.RE_ENCODED)
         return self.holder.hold(move, self.root, keeper_root or self.root)
+
+    def forget(self, path: Path) -> None:
+        """Forget that a person put these bytes back, as `twinwatch forget` does: they may be set aside again."""
+        digest = digest_of(path)
+        self.index.memory.forget_allowed(digest)
+        self.index.memory.forget_removed(digest)
 
     def states(self) -> list[MoveState]:
         """Return where every move stands, as the journal has it."""

@@ -19,7 +19,6 @@ from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
 from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
-from twinwatch.ingest.line import MAX_KILLED, MAX_OF_OTHER_MOMENTS
 from twinwatch.ingest.orphans import WatchedRoots
 from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
@@ -147,7 +146,7 @@ def test_a_frame_of_a_burst_is_compared_with_few_frames_of_other_moments(house: 
         house.nas.put(f"IMG_{number:02d}.jpg", taken(number, second=number))
     house.workers.proofs = 0
     house.take(*(f"IMG_{number:02d}.jpg" for number in range(frames)))
-    assert 0 < house.workers.proofs <= frames * MAX_OF_OTHER_MOMENTS
+    assert 0 < house.workers.proofs <= frames * 2
     assert house.nas.held() == []
     copy = taken(9, second=9, quality=60)
     house.nas.put("IMG_09 (1).jpg", copy)
@@ -285,11 +284,11 @@ def test_what_kills_its_worker_each_time_is_left_alone_in_the_end(nas: Nas) -> N
     nas.put("a.jpg", PICTURE + SLOW)
     with Struck() as struck:
         house = House(nas, struck)
-        for _ in range(MAX_KILLED + 1):
+        for _ in range(9):
             house.survey()
-        assert struck.reads == MAX_KILLED
+        assert struck.reads == 8
     assert [outcome.verdict for outcome in house.said] == [Verdict.UNDECODABLE]
-    assert len(house.failures) == MAX_KILLED - 1
+    assert len(house.failures) == 7
 
 
 def test_observe_moves_nothing(nas: Nas, workers: Counting) -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 from tests.drawing import scene, stored
 from tests.nas import NOW, Nas, digest_of
 from tests.test_ingest import Counting, House
-from twinwatch.ingest import Action
+from twinwatch.brake import Limits
+from twinwatch.ingest import PAUSED, Action
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Evidence
 from twinwatch.workers import Priority
@@ -111,3 +112,42 @@ def test_the_same_pair_is_moved_when_nobody_says_anything(house: House) -> None:
     house.nas.put("IMG_1.png", as_png(PICTURE))
     house.take("IMG_1.jpg", "IMG_1.png")
     assert house.nas.held() == [as_png(PICTURE)]
+
+
+def test_what_a_person_forgot_is_set_aside_from_the_same_place_as_for_the_first_time(
+    nas: Nas, workers: Meanwhile
+) -> None:
+    workers.happens = None
+    house = House(nas, workers, Limits(max_returns=1))
+    keeper = nas.put("IMG_1.jpg", PICTURE)
+    for _ in range(2):
+        nas.put("IMG_1 (1).jpg", PICTURE)
+        house.take("IMG_1.jpg", "IMG_1 (1).jpg")
+        nas.forget(keeper)
+    assert house.failures == []
+    assert nas.held() == [PICTURE, PICTURE]
+
+
+def test_each_move_of_a_root_counts_once_for_its_share(nas: Nas, workers: Meanwhile) -> None:
+    workers.happens = None
+    house = House(nas, workers, Limits(share_from=4, max_share=0.01))
+    names = ["IMG_1.jpg", *(f"IMG_1 ({number}).jpg" for number in range(2, 9))]
+    for name in names:
+        nas.put(name, PICTURE)
+    house.take(*names)
+    assert len(nas.held()) == 4
+
+
+def test_the_moves_of_a_root_count_for_its_share_as_long_as_the_window_is(nas: Nas, workers: Meanwhile) -> None:
+    workers.happens = None
+    house = House(nas, workers, Limits(share_from=4, max_share=0.01, window_minutes=60))
+    now = [NOW]
+    house.line._clock = nas.holder._clock = lambda: now[0]
+    names = ["IMG_1.jpg", *(f"IMG_1 ({number}).jpg" for number in range(2, 8))]
+    for name in names:
+        nas.put(name, PICTURE)
+    for seconds, held in ((0, 4), (3590, 4), (3605, 6)):
+        now[0] = NOW + seconds
+        nas.index.memory.set_setting(PAUSED, None)
+        house.survey()
+        assert len(nas.held()) == held

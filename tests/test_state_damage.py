@@ -6,8 +6,9 @@ import itertools
 import os
 import random
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -15,8 +16,8 @@ from tests.nas import NOW
 from tests.torture import state
 from tests.torture.profile import Profile
 from twinwatch.errors import IndexUnusableError
-from twinwatch.index import DAMAGED, DecisionRow, Index, alone, database
-from twinwatch.photo import ContentDigest
+from twinwatch.index import DAMAGED, DecisionRow, Index, MoveRow, MoveState, alone, database
+from twinwatch.photo import ContentDigest, FileStat, Reading
 from twinwatch.roots import mark
 from twinwatch.service.rebuilding import healed, rebuild
 
@@ -168,3 +169,68 @@ def test_after_a_rebuild_nothing_that_was_there_counts_as_arrived(folder: Path) 
     assert not after.is_level(record.id)
     after.close()
     assert logged(folder) == LINES
+
+
+def flipped(folder: Path, was: bytes, bit: int, after: bytes = b"") -> None:
+    """Flip a bit of the first byte of what stands in the index after something else."""
+    path = folder / "index.db"
+    data = bytearray(path.read_bytes())
+    data[data.index(was, data.index(after))] ^= bit
+    path.write_bytes(data)
+
+
+def test_an_index_in_whose_schema_a_column_is_damaged_is_begun_anew(folder: Path) -> None:
+    """SQLite takes it for somebody else's table and sees nothing broken, and each restore would be refused for ever."""
+    flipped(folder, b"at FLOAT", 4, b"CREATE TABLE allowed")
+    index = Index(folder)
+    assert index.verify() == []
+    with pytest.raises(IndexUnusableError, match="index rebuild"):
+        index.memory.allow(ONE, OTHER, NOW)
+    index.close()
+    assert healed(folder) is not None
+    index = Index(folder)
+    index.memory.allow(ONE, OTHER, NOW)
+    index.close()
+    assert logged(folder) == LINES
+
+
+def test_damage_of_which_sqlite_cannot_even_tell_is_damage_and_leaves_no_lock(folder: Path) -> None:
+    """Its own words hold the damaged ones, and they are no text any more."""
+    flipped(folder, b"allowedallowed", 0x80)  # the name of a table, and its name in its statement's row
+    flipped(folder, b"TABLE allowed", 0x80)
+    with pytest.raises(IndexUnusableError, match="index rebuild"):
+        Index(folder)
+    assert healed(folder) is not None
+    assert logged(folder) == LINES
+
+
+@pytest.mark.parametrize(
+    ("statement", "asked"),
+    [
+        ("UPDATE root SET inode = '12q4'", lambda index: index.roots()),
+        ("UPDATE root SET fsid = '12q4'", lambda index: index.roots()),
+        ("UPDATE move SET state = 'hemd'", lambda index: index.journal.rows()),
+        ("UPDATE decision SET evidence = '{' WHERE id = 7", lambda index: list(index.memory.log())),
+        ("UPDATE photo SET trouble = 'x'", lambda index: index.photos.with_digest(ONE)),
+        ("UPDATE decision SET why = CAST(x'f3' AS TEXT) WHERE id = 7", lambda index: list(index.memory.log())),
+    ],
+)
+def test_a_value_that_means_nothing_is_damage(folder: Path, statement: str, asked: Callable[[Index], object]) -> None:
+    index = Index(folder)
+    root = index.roots()[0]
+    stat = FileStat(1, 2, 3, 10**18, 10**18, 8, 1)
+    index.photos.record(root.id, PurePosixPath("a.jpg"), stat, Reading(ONE, None, None), arrived=True)
+    here, there = (folder, PurePosixPath("a")), (folder, PurePosixPath("b"))
+    row = MoveRow("slot", folder, *here, *there, ONE, OTHER, "identical", 1, NOW, MoveState.HELD)
+    index.journal.enter(row)
+    index.close()
+    with closing(sqlite3.connect(folder / "index.db")) as damaged, damaged:
+        assert damaged.execute(statement).rowcount > 0
+    index = Index(folder)
+    with pytest.raises(IndexUnusableError, match="index rebuild"):
+        asked(index)
+    index.close()
+    assert healed(folder) is not None
+    index = Index(folder)
+    asked(index)
+    index.close()

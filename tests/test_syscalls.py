@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nas import run_child
 from twinwatch import syscalls
 from twinwatch.syscalls import file_stat, is_regular, open_beneath, rename_noreplace, set_io_class, sync_directory
 
@@ -63,6 +65,18 @@ def test_what_else_openat2_says_is_so(folder: int, tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError) as caught:  # noqa: PT011 - looked at below
         open_beneath(folder, b"file", os.O_RDONLY)
     assert (caught.value.errno, caught.value.filename) == (code, "file")
+
+
+def test_a_process_without_an_input_may_be_given_its_number(folder: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"inside")
+    aside = os.dup(0)
+    os.close(0)
+    try:
+        fd = open_beneath(folder, b"file", os.O_RDONLY)
+        assert (fd, os.read(fd, 10)) == (0, b"inside")
+    finally:
+        os.dup2(aside, 0)
+        os.close(aside)
 
 
 def test_a_folder_in_the_way_of_a_walk_is_passed_without_the_right_to_list_it(
@@ -142,3 +156,15 @@ def test_an_unknown_machine_has_no_io_classes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
     monkeypatch.setattr(syscalls, "_libc", None)  # nothing is called
     set_io_class(os.getpid(), idle=True)
+
+
+def test_a_child_is_ended_by_the_kernel_with_its_parent() -> None:
+    asked = (
+        "import ctypes, os\n"
+        "from twinwatch.syscalls import die_with_parent\n"
+        "die_with_parent(os.getppid())\n"
+        "number = ctypes.c_int()\n"
+        "ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG\n"
+        "print(number.value)\n"
+    )
+    assert run_child(asked).stdout == f"{int(signal.SIGKILL)}\n"

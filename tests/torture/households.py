@@ -26,12 +26,15 @@ BATCH = 250
 
 WEIGHTS = {
     "arrive": 3, "copy": 6, "edit": 2, "rename": 3, "link": 2, "delete": 1, "hold": 4, "keep_both": 1,
-    "the_daemon_walks": 8, "restore": 3, "purge": 1, "crash_in_a_move": 1, "crash_while_holding": 3,
+    "forget": 2, "the_daemon_walks": 8, "restore": 3, "purge": 1, "crash_in_a_move": 1, "crash_while_holding": 3,
     "crash_while_restoring": 2, "crash_while_recovering": 1, "another_daemon_works_here_too": 2,
     "a_daemon_of_a_folder_in_it_works": 3, "restart": 1, "lose_the_index": 0.5, "lose_the_marker_for_a_while": 0.5,
 }  # fmt: skip
 OF_SLOTS = {"restore", "purge", "crash_in_a_move", "crash_while_restoring"}
-OF_FILES = {"copy", "edit", "rename", "link", "delete", "hold", "keep_both", "the_daemon_walks", "crash_while_holding"}
+OF_FILES = {
+    "copy", "edit", "rename", "link", "delete", "hold", "keep_both", "forget", "the_daemon_walks",
+    "crash_while_holding",
+}  # fmt: skip
 
 
 def households(profile: Profile, where: Sequence[str] = tuple(WHERE)) -> Iterator[Figure]:

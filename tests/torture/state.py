@@ -14,10 +14,10 @@ from pathlib import Path
 from tests.nas import NOW, Nas
 from tests.torture.figures import Figure
 from tests.torture.profile import Profile
-from twinwatch.errors import IndexUnusableError, TwinwatchError
+from twinwatch.errors import IndexUnusableError, MoveRefusedError, RootError, TwinwatchError
 from twinwatch.index import DecisionRow, Index
 from twinwatch.photo import Photo
-from twinwatch.quarantine import listing, recover, restore
+from twinwatch.quarantine import Slot, listing, recover, restore
 from twinwatch.service.rebuilding import healed, rebuild
 
 FULL = 1000
@@ -138,17 +138,18 @@ def _use(folder: Path) -> bool:
 
 
 def _all_go_back(folder: Path, wanted: dict[str, bytes], spoilt: str) -> bool:
-    """Restore everything; what has a damaged manifest must still lie in its slot, whole."""
-    index = Index(folder / "state")
+    """Restore everything; what has a damaged manifest must still lie in its slot, whole.
+
+    Where the index is found damaged only now, a person does what they are told, or starts the daemon: it is begun anew.
+    """
     place = folder / ".twinwatch-photos-quarantine"
     for slot in listing(place):
-        if slot.name == spoilt and slot.manifest is None:
-            continue
-        with contextlib.suppress(TwinwatchError):
-            if slot.name == spoilt:
-                continue
-            restore(slot, index, NOW)
-    index.close()
+        if slot.name != spoilt:
+            try:
+                _put_back(folder, slot)
+            except IndexUnusableError:
+                healed(folder / "state")
+                _put_back(folder, slot)
     there = _contents(folder)
     home = {str(path.relative_to(folder)): path.read_bytes() for path in (folder / "photos").rglob("*.[jx]*")}
     missing = {path: content for path, content in wanted.items() if home.get(path) != content}
@@ -156,6 +157,15 @@ def _all_go_back(folder: Path, wanted: dict[str, bytes], spoilt: str) -> bool:
         return missing == {}
     held = Counter(missing.values())
     return held - there == Counter() and len(missing) <= 2
+
+
+def _put_back(folder: Path, slot: Slot) -> None:
+    index = Index(folder / "state")
+    try:
+        with contextlib.suppress(MoveRefusedError, RootError):
+            restore(slot, index, NOW)
+    finally:
+        index.close()
 
 
 def _contents(folder: Path) -> Counter[bytes]:

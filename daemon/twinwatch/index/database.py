@@ -12,9 +12,9 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twinwatch import mounts
 from twinwatch.errors import AbandonedError, IndexUnusableError
@@ -47,6 +47,17 @@ PRAGMAS = (
 Values = Sequence[object] | Mapping[str, object]
 """What the `?` or the `:names` of a statement stand for."""
 
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+ROW_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What comes of values that a damaged page has made up."""
+
+_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second where SQLite's words hold damaged ones
+
+# What SQLite says of a damaged file; of a damaged name it says that a table or column of ours is not there.
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "has no column named", "decode")
+
 
 class Database:
     """One connection to the index with an explicit beginning and end of each transaction.
@@ -67,17 +78,15 @@ class Database:
         self._abandoned = False
         self._using = threading.Lock()  # of one statement at a time
         self._folder = _locked_folder(path.parent, BUSY_MILLISECONDS / 1000, shared=True)
-        try:
-            self._connection = connected(path)
-        except sqlite3.DatabaseError as error:
-            os.close(self._folder)
-            raise unusable(path, error) from error
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._folder)
+            try:
+                self._connection = connected(path)
+            except _ERRORS as error:
+                raise unusable(path, error) from error
+            stack.callback(self._connection.close)
             self._make_current()
-        except BaseException:
-            self._connection.close()
-            os.close(self._folder)
-            raise
+            stack.pop_all()
 
     def run(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Execute one statement, and return its rows; raise IndexUnusableError. What writes goes through `write`."""
@@ -85,10 +94,19 @@ class Database:
             with self._using:
                 self._check()
                 return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except _ERRORS as error:
             if not self._connection.in_transaction:
                 self._forget()  # SQLite ends a transaction by itself when a disk is full or broken
             raise unusable(self.path, error) from error
+
+    def understood(self, rows: Iterable[Row], meaning: Callable[[Row], T]) -> Iterator[T]:
+        """Yield what each row says; raise IndexUnusableError at one that says nothing: that is damage, too."""
+        for row in rows:
+            try:
+                said = meaning(row)
+            except ROW_ERRORS as error:
+                raise self.damaged(f"a row makes no sense ({error})") from error
+            yield said
 
     def damaged(self, words: str) -> IndexUnusableError:
         """Return the error of a file that SQLite reads and that cannot be right, with the way out."""
@@ -297,7 +315,7 @@ def connected(path: Path) -> sqlite3.Connection:
 
 def is_damage(error: Exception) -> bool:
     """Tell whether the database file itself is broken: then a new one is begun, and what can be read taken over."""
-    return "malformed" in str(error) or "not a database" in str(error)
+    return any(words in str(error) for words in _DAMAGE)
 
 
 def unusable(path: Path, error: Exception) -> IndexUnusableError:

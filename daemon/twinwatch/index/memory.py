@@ -151,7 +151,7 @@ class Journal:
         return [*self._select(among, a, b, *states), *self._select(among, b, a, *states)]
 
     def _select(self, where: str, *values: object) -> Iterator[MoveRow]:
-        return map(_move, self._database.run(_MOVES + where, values))
+        return self._database.understood(self._database.run(_MOVES + where, values), _move)
 
 
 class Memory:
@@ -233,11 +233,11 @@ class Memory:
         # In parts, each read to its end: who asks may take its time, and write meanwhile.
         part: dict[str, object] = {"since": since, "verdict": verdict, "most": _LINES_AT_ONCE}
         while rows := self._database.run(_LINES, {**part, "after": after_id}):
-            for number, *line in rows:
+            for number, line in self._database.understood(rows, lambda row: (row[0], _decision(row[1:]))):
                 if number <= after_id:  # SQLite believes a damaged page, and would lead round it for ever
                     raise self._database.damaged(f"line {number} of the log comes after {after_id}")
                 after_id = number
-                yield number, _decision(line)
+                yield number, line
 
     def setting(self, key: str) -> str | None:
         """Return a remembered setting, such as why moving is paused."""

@@ -285,7 +285,7 @@ class Photos:
                 yield PhotoId(photo_id), other
 
     def _select(self, where: str, *values: object) -> Iterator[Photo]:
-        return map(_photo, self._database.run(_SELECT + where, values))
+        return self._database.understood(self._database.run(_SELECT + where, values), _photo)
 
     def _folder(self, root_id: RootId, folder: PurePosixPath) -> tuple[int, bool]:
         """Return the number of a folder, entering it if it is new, and whether its root is a reference."""

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twinwatch.index.database import Database
+from twinwatch.index.database import ROW_ERRORS, Database
 from twinwatch.index.memory import MoveState
 from twinwatch.photo import Evidence
 
 _TABLES = ("root", "move", "decision", "allowed", "removed", "setting")
 _COUNTS = frozenset({"photos"})  # what only this index can know of itself
-
-_ROW_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def _take_over(damaged: Path, table: str, into: Database) -> tuple[int, bool]:
             else:
                 if order == "ASC":
                     break  # read to its end
-        except (sqlite3.Error, *_ROW_ERRORS):
+        except (sqlite3.Error, *ROW_ERRORS):
             whole = False
     return rows, whole
 
@@ -92,7 +90,7 @@ def _insert(into: Database, table: str, values: Mapping[str, Any]) -> bool:
 def _makes_sense(table: str, values: Mapping[str, Any]) -> bool:
     try:
         return _CHECKS[table](values)
-    except _ROW_ERRORS:
+    except ROW_ERRORS:
         return False
 
 

@@ -35,12 +35,12 @@ class Index:
 
     def roots(self) -> list[RootRecord]:
         """Return every root ever recorded."""
-        return [_record(row) for row in self._database.run(_ROOTS + "ORDER BY id")]
+        return list(self._database.understood(self._database.run(_ROOTS + "ORDER BY id"), _record))
 
     def root_at(self, path: Path) -> RootRecord | None:
         """Return what is recorded of the root at `path`."""
         rows = self._database.run(_ROOTS + "WHERE path = ?", (os.fsencode(path),))
-        return _record(rows[0]) if rows else None
+        return next(self._database.understood(rows, _record), None)
 
     def record_root(self, path: Path, identity: Identity, quarantine: Path | None) -> RootRecord:
         """Record a root, or its new identity; without a quarantine it is a reference root.
