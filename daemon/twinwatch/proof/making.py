@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.proof import judge, paletted, recoded, recreate
-from twinwatch.proof.detail import less_detail
+from twinwatch.proof.detail import less_detail, lost_detail
 from twinwatch.proof.exposure import kinship_of
 from twinwatch.proof.finishing import quantise
 from twinwatch.proof.ground import Ground
@@ -40,10 +40,6 @@ DECODERS = 1.5
 _KIN = 0.34
 """The least kinship (`exposure`) of what went through a codec that hides its loss: it excuses much, and another shot
 from a tripod has up to 0.33. Measured: 20 of 240 copies through coarse WebP and AVIF have less."""
-
-_LESS = 0.01
-"""What `less_detail` must tell of what went through a codec that hides its loss. Measured: coarse HEIF, WebP and AVIF
-0.01 to 0.9; two shots from a tripod have the same."""
 
 _LEARNED = 0.8
 """The share of its allowance within which a learned scaler must reduce: it has learned from what it is judged by.
@@ -161,7 +157,7 @@ class Way:
             return None
         plain = replace(target, tables=None, hidden=True)
         windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
-        if less_detail(windows) < _LESS:
+        if not lost_detail(self.target, self.source, less_detail(windows)):
             return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None

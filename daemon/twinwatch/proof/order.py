@@ -9,7 +9,7 @@ from functools import cache, partial
 import numpy as np
 
 from twinwatch.photo import Side
-from twinwatch.proof.detail import less_detail
+from twinwatch.proof.detail import less_detail, lost_detail
 from twinwatch.proof.finishing import encode_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
@@ -20,9 +20,6 @@ _BACK = 0.03
 """Grey levels. Measured: photos that were saved finer later 0 to 0.02 (0.05 with halved chroma, which does not come
 back), one that had been saved three times itself 0.06, other photos 0.3 and more."""
 
-_LESS = 0.005
-"""A picture's energy of luma below that of another, as a logarithm: its codec left something out. Measured on photos
-that had been a WebP, HEIF or AVIF: 0.01 to 0.9."""
 
 Likely = Callable[[int], tuple[Side, bool]]
 """`likely_original` of one pair, by the transform."""
@@ -71,7 +68,7 @@ def _by_detail(a: Picture, b: Picture, likely: Likely, transform: int) -> tuple[
         return side, certain
     ground, target = Ground(finer.rgb()), Target(other.rgb(), other.tables)
     pairs = [(ground.part(box), target.image.crop(box)) for box in windows(target.image.size)]
-    if less_detail(pairs) < _LESS or not something_between(ground, target, Recipe("same size")):
+    if not lost_detail(finer, other, less_detail(pairs)) or not something_between(ground, target, Recipe("same size")):
         return side, certain
     if recipes(ground, target)[0].kernel is not None:  # sharpened, or blurred: that tells nothing of detail
         return side, certain
