@@ -76,7 +76,7 @@ def keep(a: Path, b: Path, state: Path | None) -> None:
     index = open_index(state)
     try:
         index.memory.allow(digests[0], digests[1], time.time())
-        aside = index.journal.held_among(digests[0], digests[1])  # looked for afterwards: no later move is made
+        aside = index.journal.held_of(*digests)  # looked for afterwards: no later move is made
     finally:
         index.close()
     undo = command(f"forget {told.word(a)}", state)

@@ -144,11 +144,13 @@ class Journal:
         """Return the held photos whose keeper has these bytes."""
         return list(self._select("WHERE keeper_digest = ? AND state = ?", keeper_digest, MoveState.HELD))
 
-    def held_among(self, a: ContentDigest, b: ContentDigest) -> list[MoveRow]:
-        """Return what is held, or on its way there, of two contents, each for the other."""
-        among = "WHERE digest = ? AND keeper_digest = ? AND state IN (?, ?) ORDER BY at"
-        states = (MoveState.MOVING, MoveState.HELD)
-        return [*self._select(among, a, b, *states), *self._select(among, b, a, *states)]
+    def held_of(self, *contents: ContentDigest) -> list[MoveRow]:
+        """Return what is held of these contents, or on its way there, oldest first."""
+        found = [
+            self._select("WHERE digest = ? AND state IN (?, ?)", digest, MoveState.MOVING, MoveState.HELD)
+            for digest in contents
+        ]
+        return sorted((row for rows in found for row in rows), key=lambda row: row.at)
 
     def _select(self, where: str, *values: object) -> Iterator[MoveRow]:
         return self._database.understood(self._database.run(_MOVES + where, values), _move)
