@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from twinwatch.proof import judge, paletted, recoded, recreate
-from twinwatch.proof.detail import less_detail, lost_detail
+from twinwatch.proof.detail import lost_detail
 from twinwatch.proof.exposure import kinship_of
 from twinwatch.proof.finishing import quantise
 from twinwatch.proof.ground import Ground
@@ -34,6 +34,7 @@ approached. Measured: JPEG copies 0 to 0.3 and 0 to 1.5, after coarser generatio
 from a tripod 0.6 to 2.9."""
 
 _SHRINKS = 2  # parts of a JPEG's size looked at: the smallest that is enough, and the next, as libvips takes it
+
 DECODERS = 1.5
 """Grey levels, mean over a tile: two decoders of one file differ by less."""
 
@@ -157,7 +158,7 @@ class Way:
             return None
         plain = replace(target, tables=None, hidden=True)
         windows = ((plain.image.crop(box), ready.part(box)) for box in plain.windows)
-        if not lost_detail(self.target, self.source, less_detail(windows)):
+        if not lost_detail(self.target, self.source, windows):
             return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None

@@ -9,7 +9,7 @@ from functools import cache, partial
 import numpy as np
 
 from twinwatch.photo import Side
-from twinwatch.proof.detail import less_detail, lost_detail
+from twinwatch.proof.detail import lost_detail
 from twinwatch.proof.finishing import encode_jpeg
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import INVERSE, JpegTables, Picture, composed
@@ -67,8 +67,8 @@ def _by_detail(a: Picture, b: Picture, likely: Likely, transform: int) -> tuple[
     if finer.profile != other.profile or finer.see_through() or not _stored_alike(a, b, transform):
         return side, certain
     ground, target = Ground(finer.rgb()), Target(other.rgb(), other.tables)
-    pairs = [(ground.part(box), target.image.crop(box)) for box in windows(target.image.size)]
-    if not lost_detail(finer, other, less_detail(pairs)) or not something_between(ground, target, Recipe("same size")):
+    pairs = ((ground.part(box), target.image.crop(box)) for box in windows(target.image.size))
+    if not lost_detail(finer, other, pairs) or not something_between(ground, target, Recipe("same size")):
         return side, certain
     if recipes(ground, target)[0].kernel is not None:  # sharpened, or blurred: that tells nothing of detail
         return side, certain
