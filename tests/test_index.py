@@ -22,6 +22,7 @@ from tests.nas import NOW, run_child
 from tests.statements import hear
 from twinwatch.errors import AbandonedError, IndexUnusableError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow, MoveState
+from twinwatch.index import photos as photos_module
 from twinwatch.index.neighbours import statement
 from twinwatch.index.schema import VERSION
 from twinwatch.matching import distance
@@ -32,6 +33,7 @@ from twinwatch.photo import (
     Fingerprint,
     Header,
     Identity,
+    Metadata,
     PerceptualHash,
     Photo,
     Reading,
@@ -52,9 +54,17 @@ def index(tmp_path: Path) -> Iterator[Index]:
     made.close()
 
 
-def enter(index: Index, number: int, hashes: list[int] | None = None, *, detail: float = 40.0, root: int = 1) -> Photo:
+def enter(
+    index: Index,
+    number: int,
+    hashes: list[int] | None = None,
+    *,
+    detail: float = 40.0,
+    root: int = 1,
+    metadata: Metadata | None = None,
+) -> Photo:
     eight = [PerceptualHash(value) for value in hashes or [number] * 8]
-    header = Header("JPEG", 400, 300, 1, "RGB", 8, False, 1)
+    header = Header("JPEG", 400, 300, 1, "RGB", 8, False, 1, metadata or Metadata())
     digest = ContentDigest(number.to_bytes(32, "big"))
     reading = Reading(digest, header, Fingerprint(tuple(eight), detail, "test 1"))
     path = PurePosixPath(f"f/{number}.jpg")
@@ -289,21 +299,35 @@ def test_ten_thousand_equal_hashes_stay_bounded_and_do_not_hide_the_same_bytes(i
     assert found[0].path.name == "twin.jpg"
 
 
-def test_of_a_burst_only_the_frames_that_are_wanted_are_fetched(index: Index) -> None:
-    for number in range(2, 102):
-        enter(index, number, [5] * 8)
-    newcomer = enter(index, 1, [5] * 8)
+def taken(second: int | None, camera: str | None = "Phone 12") -> Metadata:
+    return Metadata(camera=camera, captured_at=None if second is None else f"2024:05:01 10:00:{second:02d}")
+
+
+@pytest.mark.parametrize("apart", [0, 3])  # bits between the newcomer's hash and the burst's
+def test_of_a_burst_only_the_frames_that_are_wanted_are_fetched(index: Index, apart: int) -> None:
+    for number in range(2, 52):
+        enter(index, number, [5] * 8, metadata=taken(number))
+    same, unknown = enter(index, 60, [5] * 8, metadata=taken(1)), enter(index, 61, [5] * 8, metadata=taken(None))
+    nobody = enter(index, 62, [5] * 8, metadata=taken(2, camera=None))
+    newcomer = enter(index, 1, [5 ^ (1 << apart) - 1] * 8, metadata=taken(1))
     statements: list[str] = []
     index._database._connection.set_trace_callback(statements.append)
-    asked: list[Header] = []
 
-    def worth(header: Header) -> bool:
-        asked.append(header)
-        return len(asked) <= 2
+    def fetched() -> int:
+        return len([text for text in statements if "WHERE photo.id = " in " ".join(text.split())])
 
-    assert len(list(index.photos.candidates(newcomer, [RootId(1)], 5, 60, worth))) == 2
-    assert len(asked) == 60
-    assert len([text for text in statements if "WHERE photo.id = " in " ".join(text.split())]) == 2
+    found = list(index.photos.candidates(newcomer, [RootId(1)], 5, 100, lambda: fetched() < 3))
+    assert len(found) == fetched() == 5
+    offered = {photo.id for photo in found}
+    assert {same.id, unknown.id, nobody.id} <= offered, "whatever may be of the same moment is always offered"
+
+
+def test_of_a_burst_that_is_not_wanted_no_row_is_looked_at(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2, 52):
+        enter(index, number, [5 + number % 2] * 8, metadata=taken(number))
+    newcomer = enter(index, 1, [5] * 8, metadata=taken(1))
+    monkeypatch.setattr(photos_module, "unpack_header", lambda *_: pytest.fail("a row was looked at"))
+    assert list(index.photos.candidates(newcomer, [RootId(1)], 5, 100, lambda: False)) == []
 
 
 def test_a_flat_picture_is_offered_by_equal_size_and_hash_only(index: Index) -> None:

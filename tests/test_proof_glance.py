@@ -1,4 +1,4 @@
-"""The glance at a burst: each frame is sketched once, and what is kept changes no number of any comparison."""
+"""The glance at a burst: what is kept of a sketch changes no number of any comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twinwatch.imaging.fingerprint import oriented
 from twinwatch.photo import COPY_VERDICTS, Evidence
 from twinwatch.proof import prove
 from twinwatch.proof.glance import glance
-from twinwatch.proof.sketch import Sketches, sketch
+from twinwatch.proof.sketch import sketch
 
 FRAMES = [stored(shifted(scene(3, (1280, 960), frame=number), number), quality=88) for number in range(3)]
 PICTURES = {
@@ -30,45 +30,6 @@ PICTURES = {
 def evidence(a: bytes, b: bytes) -> Evidence:
     with descriptor(a) as fd_a, descriptor(b) as fd_b:
         return prove(fd_a, fd_b)
-
-
-def test_the_same_bytes_are_sketched_once() -> None:
-    sketches = Sketches()
-    first = sketches.of(FRAMES[0])
-    assert sketches.of(bytes(bytearray(FRAMES[0]))) is first
-    assert sketches.of(FRAMES[1]) is not first
-    assert sketches.of(FRAMES[0][:-2] + b"\0\xff\xd9") is not first
-
-
-def test_few_sketches_are_kept_and_those_used_last() -> None:
-    sketches = Sketches()
-    first, second = sketches.of(FRAMES[0]), sketches.of(FRAMES[1])
-    for number in range(48):
-        sketches.of(FRAMES[2] + b"\0" * number)  # what is behind a JPEG's end makes another file of it
-        assert sketches.of(FRAMES[0]) is first
-    assert sketches.of(FRAMES[1]) is not second
-
-
-def test_no_full_decode_is_kept() -> None:
-    sketches = Sketches()
-    first = sketches.of(PICTURES["grey"])
-    assert first.picture is not None
-    assert sketches.of(PICTURES["grey"]) is not first
-
-
-def test_no_file_is_kept_with_its_sketch() -> None:
-    large = FRAMES[0] + b"\0" * (20 << 20)
-    assert Sketches().of(large).weight < len(large) // 10
-
-
-def test_fewer_sketches_are_kept_where_they_are_large() -> None:
-    sketches = Sketches()
-    square = stored(scene(1, (1919, 1919), grain=0), quality=50)  # a decoder may only halve it
-    first = sketches.of(square)
-    assert sketches.of(square) is first
-    for number in range(1, 12):
-        sketches.of(square + b"\0" * number)
-    assert sketches.of(square) is not first
 
 
 @pytest.mark.parametrize("other", sorted(PICTURES))

@@ -19,7 +19,7 @@ def task(*numbers: int, rank: int = BULK) -> Task:
 
 def memory(*numbers: int) -> Memory:
     made = Memory()
-    made.add(map(picture, numbers))
+    made.add(task(*numbers))
     return made
 
 
@@ -76,9 +76,24 @@ def test_nothing_is_overtaken_for_ever() -> None:
 
 def test_what_was_compared_last_is_remembered() -> None:
     long_ago = memory(*range(100))
-    long_ago.add([picture(80)])
-    long_ago.add(picture(200 + number) for number in range(23))
+    long_ago.add(task(80))
+    long_ago.add(task(*range(200, 249)))
     assert long_ago.unknown(task(80, 222)) == 0
     assert long_ago.unknown(task(81, 99)) == 2
     long_ago.clear()
     assert long_ago.unknown(task(80, 222)) == 2
+
+
+def test_what_was_read_is_remembered_beside_what_was_compared() -> None:
+    own = memory(1, 2)
+    reading = task(3)
+    reading.job = "read"
+    own.add(reading)
+    assert own.unknown(task(1, 3)) == 0
+    for number in range(100, 140):
+        reading = task(number)
+        reading.job = "read"
+        own.add(reading)
+    assert own.unknown(task(1, 3)) == 1, "many readings push out readings only"
+    own.clear()
+    assert own.unknown(task(1, 139)) == 2

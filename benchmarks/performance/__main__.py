@@ -126,9 +126,12 @@ class _Bench:
         self.tell(arriving.burst(photos, self.options.work))
 
     def alike(self) -> None:
-        count = min(self.options.frames, len(self.web))
-        frames = pictures.burst(self.options.work / "frames", count, pictures.WEB, 5)
-        self.tell(alike.measure(frames, self.web[:count], self.options.work))
+        work, count = self.options.work, self.options.frames
+        frames = pictures.burst(work / "frames", count, pictures.WEB, 5)
+        strangers = pictures.jpegs(
+            work / "strangers", count, pictures.WEB, self.options.jobs, 20_000, pictures.AS_HEAVY
+        )
+        self.tell(alike.measure(frames, strangers, work, self.options.rounds))
 
     def proof(self) -> None:
         self.tell(proving.measure(self.camera[:2], self.options.work / "proof", self.options.rounds))

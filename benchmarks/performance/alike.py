@@ -10,9 +10,10 @@ from benchmarks.performance.costs import in_turns
 from benchmarks.performance.figures import Figure
 
 
-def measure(frames: Sequence[Path], strangers: Sequence[Path], work: Path) -> Iterator[Figure]:
-    """Scan the frames, and as many strangers of the same size, which need no proof."""
-    costs = in_turns(1, {"frames": lambda: scan_anew(frames, work), "strangers": lambda: scan_anew(strangers, work)})
+def measure(frames: Sequence[Path], strangers: Sequence[Path], work: Path, rounds: int) -> Iterator[Figure]:
+    """Scan the frames, and as many strangers of as many pixels and bytes, which need no proof."""
+    kinds = {"frames": lambda: scan_anew(frames, work), "strangers": lambda: scan_anew(strangers, work)}
+    costs = in_turns(rounds, kinds)
     ratio = (costs["frames"].processor / len(frames)) / (costs["strangers"].processor / len(strangers))
     what = f"{len(frames)} frames of one scene"
     yield Figure(what, "beside fingerprinting as many strangers", ratio, bar=2)

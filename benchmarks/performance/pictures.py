@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
 CAMERA, WEB = (4000, 3000), (1024, 768)
-_QUALITY = {CAMERA: 92, WEB: 80}
+QUALITY = {CAMERA: 92, WEB: 80}
+BURST_QUALITY, AS_HEAVY = 88, 91  # other scenes of this quality have the bytes of the burst's
 _OCTAVES = (4, 8, 16, 48, 128, 384, 1000)
 _SHIFT = 512  # pixels by which the grain differs from picture to picture, at most
 _GRAIN = 5.0  # grey levels: a phone's sensor at ISO 200
@@ -48,15 +49,18 @@ def _grain(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(field.round().astype(np.uint8))
 
 
-def jpegs(folder: Path, count: int, size: tuple[int, int], jobs: int, first: int = 0) -> list[Path]:
+def jpegs(
+    folder: Path, count: int, size: tuple[int, int], jobs: int, first: int = 0, quality: int | None = None
+) -> list[Path]:
     """Make `count` JPEGs with a camera's EXIF in `folder`, unless they are there; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(folder / f"IMG_{number:05d}.jpg", number, size) for number in range(first, first + count)]
+    quality = quality or QUALITY[size]
+    wanted = [(folder / f"IMG_{number:05d}.jpg", number, size, quality) for number in range(first, first + count)]
     missing = [job for job in wanted if not job[0].exists()]
     if missing:
         with ProcessPoolExecutor(jobs) as pool:
             list(pool.map(_write, missing))
-    return [path for path, _, _ in wanted]
+    return [path for path, *_ in wanted]
 
 
 def cut(folder: Path, photos: Sequence[Path], count: int, jobs: int) -> list[Path]:
@@ -92,7 +96,7 @@ def burst(folder: Path, count: int, size: tuple[int, int], seed: int) -> list[Pa
     for number, path in enumerate(paths):
         left, top = (int(place) for place in random.integers(0, margin, 2))
         picture = grained(scene.crop((left, top, left + size[0], top + size[1])), random)
-        picture.save(path, "JPEG", quality=88, exif=_exif(number))
+        picture.save(path, "JPEG", quality=BURST_QUALITY, exif=_exif(number))
     return paths
 
 
@@ -111,9 +115,9 @@ def plugins() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _write(job: tuple[Path, int, tuple[int, int]]) -> None:
-    path, number, size = job
-    draw(number, size).save(path, "JPEG", quality=_QUALITY.get(size, 85), exif=_exif(number))
+def _write(job: tuple[Path, int, tuple[int, int], int]) -> None:
+    path, number, size, quality = job
+    draw(number, size).save(path, "JPEG", quality=quality, exif=_exif(number))
 
 
 def _cut(photo: Path, targets: Sequence[Path]) -> None:
@@ -127,7 +131,7 @@ def _cut(photo: Path, targets: Sequence[Path]) -> None:
         left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - width * 3 / 4)
         box = (left, top, left + width, top + width * 3 / 4)
         part = picture.resize(WEB, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-        part.save(target, "JPEG", quality=_QUALITY[WEB], exif=_exif(number))
+        part.save(target, "JPEG", quality=QUALITY[WEB], exif=_exif(number))
 
 
 def _exif(number: int) -> Image.Exif:

@@ -30,6 +30,8 @@ def on_terminal() -> bool:
 def clean(value: object) -> str:
     """Return text that prints as one line whatever a file name holds: control characters and odd bytes are escaped."""
     text = os.fsencode(str(value)).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

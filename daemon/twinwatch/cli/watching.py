@@ -217,13 +217,14 @@ class _Teller:
             click.echo(f"see them, and how to put one back: {listing}")
 
     def _line(self, outcome: Outcome) -> None:
-        click.echo(f"{output.coloured(outcome.verdict):12}  {output.clean(outcome.path)}")
+        lines = [f"{output.coloured(outcome.verdict):12}  {output.clean(outcome.path)}"]
         if outcome.keeper is not None:
-            click.echo(f"              {'of' if outcome.action != 'review' else 'like'} {output.clean(outcome.keeper)}")
+            lines.append(f"{'of' if outcome.action != 'review' else 'like'} {output.clean(outcome.keeper)}")
         if outcome.evidence is not None and outcome.evidence.words:
-            click.echo(f"              {output.clean(outcome.evidence.words)}")
+            lines.append(output.clean(outcome.evidence.words))
         if outcome.why:
-            click.echo(f"              {_SAID[outcome.action]}: {output.clean(outcome.why)}")
+            lines.append(f"{_SAID[outcome.action]}: {output.clean(outcome.why)}")
+        click.echo("\n              ".join(lines))
 
 
 _SAID = {"none": "left alone", "would-hold": "would be set aside", "held": "set aside", "review": "for review"}

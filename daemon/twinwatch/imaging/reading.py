@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from blake3 import blake3
 from PIL import Image
 
 from twinwatch.content import digest_of
-from twinwatch.imaging.fingerprint import fingerprint, oriented
+from twinwatch.imaging.fingerprint import fingerprint, luma, oriented
 from twinwatch.imaging.header import header
 from twinwatch.imaging.jpeg import is_jpeg, layout
 from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
-from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
+from twinwatch.photo import ContentDigest, Header, Reading
 
-# The DCT decoder may hand out 1/2, 1/4 or 1/8 of the picture; the hash needs 32, and 160 changes it as little as 256.
-_DRAFT = (160, 160)
+_DRAFT = 480  # long side that a decoder is asked for at least, pixels: what a proof looks at first (`proof.sketch`)
+_HASHED = 160  # the same that is hashed, in both directions: the hash needs 32, and 256 changes it as little
 
 
-def read(fd: int) -> Reading:
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """A photo as it was decoded for its fingerprint.
+
+    `luma` is mode L in stored orientation, 480 pixels or more along where the photo has them; `extent` (width, height)
+    is the part of it that shows the picture, as what shrinks it rounds up. `coarseness` is the mean luma step of a
+    JPEG's tables, None of another format.
+    """
+
+    header: Header
+    luma: Image.Image
+    extent: tuple[float, float]
+    coarseness: float | None
+
+
+def read(fd: int, seen: Callable[[ContentDigest, Draft], None] | None = None) -> Reading:
     """Read the file behind `fd` from its start; a bad file gives a reading with its trouble, never an exception.
 
-    Raises OSError only when the descriptor itself cannot be read.
+    What was decoded is handed to `seen` before it is thrown away. Raises OSError only when the descriptor itself cannot
+    be read.
     """
     try:
         data = load(fd)
@@ -33,16 +52,39 @@ def read(fd: int) -> Reading:
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            return Reading(digest, found, _fingerprint(image, found.orientation))
+            drafted, part = _draft(image, found)
+            if seen is not None:
+                seen(digest, drafted)
+            small = drafted.luma.reduce(part) if part > 1 else drafted.luma
+            return Reading(digest, found, fingerprint(oriented(small, found.orientation), algorithm()))
     except UnreadableError as error:
         return Reading(digest, found, None, error.trouble, error.detail)
 
 
-def _fingerprint(image: Image.Image, orientation: int) -> Fingerprint:
-    """Decode, cheaply where the codec can, and hash; data that ends early raises, as Pillow does unless told not to."""
-    image.draft("L", _DRAFT)
+def draft(data: bytes) -> Draft:
+    """Decode a photo as its reading does; raise UnreadableError when that fails in any way."""
+    with named_errors(data):
+        where = layout(data) if is_jpeg(data) else None
+        image = opened(data, where)
+        return _draft(image, header(image, data, where))[0]
+
+
+def _draft(image: Image.Image, found: Header) -> tuple[Draft, int]:
+    """Decode, cheaply where the codec can; return that and by how much more it is shrunk before it is hashed.
+
+    Data that ends early raises, as Pillow does unless told not to.
+    """
+    steps = getattr(image, "quantization", None)
+    longer = max(found.width, found.height)
+    image.draft("L", (_DRAFT * found.width // longer, _DRAFT * found.height // longer))
     image.load()
-    part = min(image.width // _DRAFT[0], image.height // _DRAFT[1])
-    if part > 1 and image.mode in ("L", "RGB"):  # the average of whole pixels, as the DCT decoder gives it
-        image = image.reduce(part)
-    return fingerprint(oriented(image, orientation), algorithm())
+    # libjpeg scales down by 2, 4 or 8 and rounds the size up.
+    halved = (one for one in (1, 2, 4, 8) if -(-found.width // one) == image.width)
+    scale = next(halved, found.width / image.width)
+    # The average of whole pixels, as the DCT decoder gives it, in one step or in two.
+    part = max(1, min(image.size) // _HASHED) if image.mode in ("L", "RGB") else 1
+    enough = max(image.size) // _DRAFT
+    first = max(one for one in range(1, part + 1) if part % one == 0 and one <= max(1, enough))
+    grey = luma(image.reduce(first) if first > 1 else image)
+    extent = (found.width / scale / first, found.height / scale / first)
+    return Draft(found, grey, extent, sum(steps[0]) / len(steps[0]) if steps else None), part // first

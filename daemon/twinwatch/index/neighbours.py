@@ -26,7 +26,8 @@ def near(database: Database, hashes: Iterable[PerceptualHash], radius: int) -> l
     all_ = sorted(set(hashes))
     own = list(map(signed, all_))
     rows = database.run(statement(radius), (json.dumps(list(map(chunks, all_))),))
-    return list({stored for number, stored in rows if ((stored ^ own[number]) & _ALL).bit_count() <= radius})
+    # A burst has the same few hashes hundreds of times.
+    return list({stored for number, stored in set(rows) if ((stored ^ own[number]) & _ALL).bit_count() <= radius})
 
 
 @cache

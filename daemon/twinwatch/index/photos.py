@@ -12,7 +12,7 @@ from typing import Any
 from twinwatch.index.database import Database
 from twinwatch.index.neighbours import near, signed
 from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
-from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible
+from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, taken_apart
 from twinwatch.photo import (
     TOP,
     ContentDigest,
@@ -52,12 +52,13 @@ _IN_FOLDER = """
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
     SELECT photo.id, phash, detail, header.words, width, height, captured
-    FROM json_each(?) AS one CROSS JOIN photo INDEXED BY photo_c2
+    FROM json_each(?1) AS one CROSS JOIN photo INDEXED BY photo_c2
     ON c2 = json_extract(one.value, '$[0]') AND phash = json_extract(one.value, '$[1]')
     JOIN folder ON folder.id = photo.folder_id JOIN shared AS header ON header.id = header_id
-    WHERE photo.id != ? AND digest != ?
-    AND root_id IN (SELECT value FROM json_each(?))
-    ORDER BY captured IS NOT ?, width * height DESC, +photo.id"""
+    WHERE photo.id != ?2 AND digest != ?3
+    AND root_id IN (SELECT value FROM json_each(?4))
+    AND (?6 OR captured IS ?5 OR captured IS NULL OR json_extract(header.words, '$[8]') IS NULL)
+    ORDER BY captured IS NOT ?5, width * height DESC, +photo.id"""
 
 
 class Judged(IntEnum):
@@ -232,7 +233,7 @@ class Photos:
         roots: Collection[RootId],
         radius: int,
         limit: int,
-        worth: Callable[[Header], bool] = lambda _header: True,
+        others: Callable[[], bool] = lambda: True,
     ) -> Iterator[Photo]:
         """Yield the known photos in `roots` that might be copies of `newcomer`, likeliest first.
 
@@ -240,8 +241,9 @@ class Photos:
         all within `radius` bits that the pre-filter finds plausible; of equals those of the same moment, then the
         larger (likelier the original). Flat pictures are offered by bytes, and by equal size and hash, only.
 
-        At most `limit` are looked at. Each is fetched when its turn comes, if `worth` then says so of its header (less
-        the count of EXIF tags): of a burst hundreds are near and few are wanted. What is gone by then is passed over.
+        At most `limit` are looked at. Each is fetched when its turn comes; of a burst hundreds are near and few are
+        wanted: as soon as `others` says so, those that a camera took at another moment are passed over. What is gone by
+        then is, too.
         """
         among = json.dumps(list(roots))
         same = "digest = ? AND photo.id != ? AND folder.root_id IN (SELECT value FROM json_each(?)) LIMIT ?"
@@ -251,8 +253,9 @@ class Photos:
         if print_ is None or newcomer.reading.header is None or looked_at == limit:
             return
         for turned, values in _by_distance(print_, self._hashes(print_, radius)):
-            for photo_id, header in self._ranked(newcomer, values, among, turned=turned):
-                if worth(header):
+            wanted = others()
+            for photo_id, header in self._ranked(newcomer, values, among, turned=turned, others=wanted):
+                if not taken_apart(newcomer.header, header) or (wanted := wanted and others()):
                     yield from self._select("photo.id = ?", photo_id)
                 looked_at += 1
                 if looked_at == limit:
@@ -265,15 +268,16 @@ class Photos:
         return near(self._database, print_.hashes, radius)
 
     def _ranked(
-        self, newcomer: Photo, values: list[int], among: str, *, turned: bool
+        self, newcomer: Photo, values: list[int], among: str, *, turned: bool, others: bool
     ) -> Iterator[tuple[PhotoId, Header]]:
-        """Yield the plausible photos that have one of these hashes, likeliest first."""
+        """Yield the plausible photos that have one of these hashes, likeliest first; with `others` of all moments."""
         print_, header = newcomer.reading.fingerprint, newcomer.header
         if print_ is None:
             return
         captured = captured_number(header.metadata.captured_at)
         places = [(chunks(PerceptualHash(value % (1 << 64)))[2], value) for value in values]
-        wanted = (json.dumps(places), newcomer.id, newcomer.reading.digest, among, captured or -1)
+        everyone = others or captured is None or header.metadata.camera is None
+        wanted = (json.dumps(places), newcomer.id, newcomer.reading.digest, among, captured or -1, everyone)
         for photo_id, stored, detail, words, width, height, moment in self._database.run(_BY_HASH, wanted):
             other = unpack_header(words, width, height, 0, moment)
             if is_flat(print_) or detail < _FLAT:

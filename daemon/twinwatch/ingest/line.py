@@ -27,7 +27,6 @@ from twinwatch.photo import (
     COPY_VERDICTS,
     Evidence,
     FileStat,
-    Header,
     Photo,
     Reading,
     RootId,
@@ -262,10 +261,10 @@ class Line:
             return matches, False  # a person put exactly this back
         proofs = of_other_moments = 0
 
-        def worth(header: Header | None) -> bool:
-            return of_other_moments < MAX_OF_OTHER_MOMENTS or not taken_apart(photo.reading.header, header)
+        def others() -> bool:
+            return of_other_moments < MAX_OF_OTHER_MOMENTS
 
-        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, worth):
+        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, others):
             if memory.is_allowed(digest, candidate.reading.digest) or self._is_excluded(candidate):
                 continue
             if proofs == MAX_PROOFS:
@@ -318,10 +317,10 @@ class Line:
         if own.reading.digest != photo.reading.digest or own.path != photo.path:
             raise PhotoChangedError(f"{photo.path} is no longer what was compared", "it is looked at again")
         for match in matches:
+            if match.evidence.verdict not in COPY_VERDICTS:
+                continue  # nothing is moved for it
             now = self._index.photos.by_id(match.photo.id)
-            if match.evidence.verdict in COPY_VERDICTS and (
-                now is None or now.reading.digest != match.photo.reading.digest or now.path != match.photo.path
-            ):
+            if now is None or now.reading.digest != match.photo.reading.digest or now.path != match.photo.path:
                 return False
         return True
 

@@ -8,22 +8,25 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from blake3 import blake3
 
 from twinwatch.content import same_bytes
 from twinwatch.imaging import jpeg
 from twinwatch.imaging.source import UnreadableError, load, named_errors
-from twinwatch.photo import Evidence, Header, Side, Verdict
+from twinwatch.photo import ContentDigest, Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.exposure import two_shots
 from twinwatch.proof.formerly import formerly
-from twinwatch.proof.glance import Glance, glance
+from twinwatch.proof.glance import Glance, apart_as_read, glance
 from twinwatch.proof.nearlossless import near_lossless
 from twinwatch.proof.order import Likely, by_detail, likely
 from twinwatch.proof.picture import Picture, frames, same_pixels
 from twinwatch.proof.resaved import resaved
-from twinwatch.proof.sketch import Sketch, Sketches
+from twinwatch.proof.seen import Drafted, Seen
+from twinwatch.proof.sketch import Sketch
 
 _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-6
 _FAR_MEAN = 14.0  # grey levels between miniatures
@@ -60,15 +63,22 @@ _DRAWING_BYTES = 5 << 10  # a photograph of 64x64 pixels has more without loss
 
 Measures = dict[str, float | int | str]
 
-_sketches = Sketches()
+_seen = Seen()
+remember = _seen.note
+"""Remember how a photo looked when this worker read it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _File:
     """One side: its bytes, and how it looks."""
 
     data: bytes
-    sketch: Sketch
+    digest: ContentDigest
+
+    @cached_property
+    def sketch(self) -> Sketch:
+        """Its sketch, made when it is first asked for and not known; raises UnreadableError then."""
+        return _seen.sketch(self.digest, self.data)
 
     @property
     def header(self) -> Header:
@@ -83,14 +93,49 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
     """Compare the pictures behind two descriptors; a bad file gives `undecodable`, never an exception."""
     if os.fstat(fd_a).st_size == os.fstat(fd_b).st_size and same_bytes(fd_a, fd_b):
         return Evidence(Verdict.IDENTICAL, words="the same bytes")
-    found: list[_File] = []
+    files: list[_File] = []
     for side, fd in (("a", fd_a), ("b", fd_b)):
         try:
             data = load(fd)
-            found.append(_File(data, _sketches.of(data)))
         except UnreadableError as error:
-            return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
-    return _unless_damaged(_by_look(*found), *found)
+            return _undecodable(side, error)
+        files.append(_File(data, ContentDigest(blake3(data).digest())))
+    a, b = files
+    if told := _as_read(a, b):
+        return told
+    for side, file in (("a", a), ("b", b)):
+        try:
+            _ = file.sketch
+        except UnreadableError as error:
+            return _undecodable(side, error)
+    return _unless_damaged(_by_look(a, b), a, b)
+
+
+def _undecodable(side: str, error: UnreadableError) -> Evidence:
+    return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
+
+
+def _as_read(a: _File, b: _File) -> Evidence | None:
+    """Refuse what was far apart already when it was read, before anything is decoded again; None asks for more."""
+    looks = [_seen.look(file.digest) for file in (a, b)]
+    if not any(isinstance(look, Drafted) for look in looks):
+        return None  # a glance costs no more
+    try:
+        one, other = (look or _seen.draft(file.digest, file.data) for look, file in zip(looks, (a, b), strict=True))
+    except UnreadableError:
+        return None  # as its sketch will tell
+    if one is None or other is None:
+        return None
+    if _unlike(one.header, other.header) or (seen := apart_as_read(one, other)) is None:
+        return None
+    measures: Measures = {
+        "glance_mean": seen.mean,
+        "glance_tile": seen.tile,
+        "glance_pixel": seen.pixel,
+        "glance_kinship": seen.kinship[0],
+    }
+    why = _ANOTHER_SHOT if seen.two_shots else _different(seen.at)
+    return Evidence(Verdict.LOOK_ALIKE, None, seen.transform, why, measures)
 
 
 def _unless_damaged(evidence: Evidence, a: _File, b: _File) -> Evidence:
@@ -163,11 +208,14 @@ def _refused(seen: Glance, a: Header, b: Header) -> str:
         return "alike in outline, different at a glance"
     # Other profiles show the same colours by other numbers, and a glance does not convert them.
     if a.metadata.profile == b.metadata.profile and seen.apart:
-        x, y = seen.at
-        return f"alike in outline, different at a glance: most at ({x}, {y}) of {{b}}"
+        return _different(seen.at)
     if seen.two_shots:
         return _ANOTHER_SHOT
     return ""
+
+
+def _different(at: tuple[int, int]) -> str:
+    return f"alike in outline, different at a glance: most at ({at[0]}, {at[1]}) of {{b}}"
 
 
 def _by_pixels(a: Picture, b: Picture, seen: Glance, first: Likely, measures: Measures) -> Evidence:

@@ -63,13 +63,16 @@ def kinship(ours: Eighths, theirs: Eighths, calm: NDArray[np.bool_]) -> tuple[fl
     With the weaker one's energy as a share of the other's. (1, 0) where it tells nothing: too little is calm, or one of
     them has no grain to speak of.
     """
-    if int(calm.sum()) < _FEWEST:
+    count = int(np.count_nonzero(calm))
+    if count < _FEWEST:
         return 1.0, 0.0
-    one, other = (plane[calm].astype(np.float32) for plane in (ours, theirs))
-    energy = float(np.mean(one * one)), float(np.mean(other * other))
+    # A product with the mask is a third of the time of picking what is calm.
+    mask = calm.ravel()
+    one, other = (np.multiply(plane.ravel(), mask, dtype=np.float32) for plane in (ours, theirs))
+    energy = float(one @ one) / count, float(other @ other) / count
     if min(energy) < max(_FAINTEST, _WEAKEST * max(energy)):
         return 1.0, 0.0
-    return float(np.mean(one * other)) / float(np.sqrt(energy[0] * energy[1])), min(energy) / max(energy)
+    return float(one @ other) / count / float(np.sqrt(energy[0] * energy[1])), min(energy) / max(energy)
 
 
 def two_shots(a: Picture, b: Picture, transform: int) -> bool:

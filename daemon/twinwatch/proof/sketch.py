@@ -1,19 +1,13 @@
-"""One side of a proof as a look at it finds it: decoded at the least size that its codec offers, and no bytes kept.
-
-A sketch is a function of the file's bytes alone, so those of the files that were compared last are remembered: of a
-burst each frame is compared with the same few.
-"""
+"""One side of a proof as a look at it finds it: decoded at the least size that its codec offers, and no bytes kept."""
 
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from blake3 import blake3
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -34,32 +28,63 @@ TILE = 4
 MOST_COARSE = 420
 """Long side of the coarse pictures, pixels: at 240 one frame in eight of a shaken burst passed for a copy."""
 
+COARSE_WEIGHT = 3 * MOST_COARSE**2
+"""Bytes of memory that a coarse picture of 4:3 takes: luma and reach, a byte a pixel, and fine detail, two."""
+
+SIDE = 64
+"""Of the miniatures that tell the orientation, pixels."""
+
+FINE = 25.0
+"""Mean luma step of a JPEG's tables (quality 77): with less all of a picture's grain must be there."""
+
 _WIDE = {"B": np.uint16, "H": np.uint32}
-_SIDE = 64  # of the miniatures that tell the orientation, pixels
 _SKETCH = 480  # long side that a decoder is asked for at least, pixels
-_FINE = 25.0  # mean luma step of a JPEG's tables (quality 77): with less all of a picture's grain must be there
 _DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
 _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
-_KEPT = 48  # sketches, of the files that were compared last
-_KEPT_BYTES = 32 << 20  # of their pixels together
+_COARSE_KEPT = 2  # pictures of a sketch: one beside a draft, one beside another sketch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Coarse:
-    """What is compared tile by tile: luma, its tiles' means, how far each pixel's neighbours reach, and whether it has
-    detail enough.
-    """
+    """What is compared tile by tile: luma, its tiles' means, and how far each pixel's neighbours reach."""
 
     luma: Levels
     tiles: Plane
     reach: Levels
-    informative: bool
 
-    @property
+    @cached_property
+    def informative(self) -> bool:
+        """Tell whether it has detail enough for a re-creation to prove anything."""
+        return _informative(self.luma, self.tiles)
+
+    @cached_property
     def fine(self) -> Eighths:
         """What each pixel differs from its neighbours, in eighths of a level (`exposure.fine_detail`)."""
         return fine_detail(self.luma)
+
+
+class Look(Protocol):
+    """A picture that can be compared at a size much smaller than its own."""
+
+    @property
+    def header(self) -> Header:
+        """Return what the file says of itself."""
+
+    @property
+    def longer(self) -> float:
+        """Return its long side, in pixels that it has here."""
+
+    @property
+    def outline(self) -> Levels:
+        """Return luma of the upright picture at 64x64."""
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether it was stored so well, as far as its file tells, that all of its grain must be there."""
+
+    def coarse(self, size: tuple[int, int], turn: int) -> Coarse:
+        """Return the upright picture, turned by the EXIF orientation `turn`, at this size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,37 +109,44 @@ class Sketch:
         """Return the whole, decoded when its pixels are first asked for; raise UnreadableError. `data` is the file."""
         return unloaded(opened(data, self.where), self.header, data) if self.picture is None else self.picture
 
+    @property
+    def longer(self) -> float:
+        """Return its long side, in pixels that it has here."""
+        return max(self.extent)
+
     def small(self, size: tuple[int, int], how: Image.Resampling, turn: int = 1, *, luma: bool = False) -> Image.Image:
         """Return a miniature of this size, RGB or luma: the upright picture, turned by the EXIF orientation `turn`."""
-        across = (turn >= 5) != (self.header.orientation >= 5)
         image = self.image.convert("YCbCr").getchannel(0) if luma else self.image
-        shrunk = image.resize(size[::-1] if across else size, how, box=(0, 0, *self.extent), reducing_gap=3.0)
-        return oriented(oriented(shrunk, self.header.orientation), turn)
+        return shrunk(image, self.extent, self.header.orientation, size, how, turn)
 
     @property
     def is_fine(self) -> bool:
         """Tell whether it was stored so well, as far as its file tells, that all of its grain must be there."""
         if self.tables is not None:
-            return self.tables.coarseness <= _FINE
+            return self.tables.coarseness <= FINE
         return self.picture is not None and self.picture.known_storage
 
     @cached_property
     def miniature(self) -> Image.Image:
         """The upright picture at 64x64, RGB."""
-        return self.small((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+        return self.small((SIDE, SIDE), Image.Resampling.BILINEAR)
 
     @cached_property
     def hashes(self) -> tuple[PerceptualHash, ...]:
         """The perceptual hashes of the miniature in the eight orientations."""
         return fingerprint(self.miniature, "").hashes
 
+    @cached_property
+    def outline(self) -> Levels:
+        """Luma of the miniature."""
+        return np.asarray(self.miniature.convert("YCbCr").getchannel(0))
+
     def coarse(self, size: tuple[int, int], turn: int) -> Coarse:
-        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last one is kept."""
+        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last two are kept."""
         if (size, turn) not in self._coarse:
-            luma = np.asarray(self.small(size, Image.Resampling.HAMMING, turn, luma=True))
-            self._coarse.clear()
-            tiles = tiles_of(luma)
-            self._coarse[size, turn] = Coarse(luma, tiles, reach(luma), _informative(luma, tiles))
+            while len(self._coarse) >= _COARSE_KEPT:
+                del self._coarse[next(iter(self._coarse))]
+            self._coarse[size, turn] = coarse(np.asarray(self.small(size, Image.Resampling.HAMMING, turn, luma=True)))
         return self._coarse[size, turn]
 
     def shown(self) -> Sketch:
@@ -125,30 +157,7 @@ class Sketch:
     @property
     def weight(self) -> int:
         """The bytes of memory that it takes, but for a full decode: RGB pixels, and the coarse picture's."""
-        return 3 * self.image.width * self.image.height + 2 * MOST_COARSE**2
-
-
-class Sketches:
-    """Makes sketches, and remembers the last few: the same bytes give the same sketch."""
-
-    def __init__(self) -> None:
-        self._last: OrderedDict[bytes, Sketch] = OrderedDict()  # by the content digest, the one used last at the end
-        self._weight = 0  # of all of them
-
-    def of(self, data: bytes) -> Sketch:
-        """Return the sketch of a file; raise UnreadableError when it cannot be decoded."""
-        key = blake3(data).digest()
-        if key in self._last:
-            self._last.move_to_end(key)
-            return self._last[key]
-        found = sketch(data)
-        if found.picture is None:  # else it would be large, and what a proof does with it is not for the next
-            self._last[key] = found
-            self._weight += found.weight
-            while len(self._last) > _KEPT or self._weight > _KEPT_BYTES:
-                _, oldest = self._last.popitem(last=False)
-                self._weight -= oldest.weight
-        return found
+        return 3 * self.image.width * self.image.height + _COARSE_KEPT * COARSE_WEIGHT
 
 
 def sketch(data: bytes) -> Sketch:
@@ -171,6 +180,26 @@ def sketch(data: bytes) -> Sketch:
             image.load()
             rgb = as_rgb(image)
         return Sketch(where, tables, found, rgb, (found.width / scale, found.height / scale), picture)
+
+
+def shrunk(
+    image: Image.Image,
+    extent: tuple[float, float],
+    orientation: int,
+    size: tuple[int, int],
+    how: Image.Resampling,
+    turn: int = 1,
+) -> Image.Image:
+    """Return what a picture in stored orientation shows within its extent, upright and turned by `turn`, at a size."""
+    across = (turn >= 5) != (orientation >= 5)
+    small = image.resize(size[::-1] if across else size, how, box=(0, 0, *extent), reducing_gap=3.0)
+    return oriented(oriented(small, orientation), turn)
+
+
+def coarse(luma: Levels) -> Coarse:
+    """Return what luma of any size tells tile by tile."""
+    tiles = tiles_of(luma)
+    return Coarse(luma, tiles, reach(luma))
 
 
 def tiles_of(plane: NDArray[Any]) -> Plane:

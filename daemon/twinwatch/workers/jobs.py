@@ -23,7 +23,7 @@ def _digest(fd: int) -> Mapping[str, Any]:
 
 
 def _read(fd: int) -> Mapping[str, Any]:
-    return imaging.read(fd).to_json()
+    return imaging.read(fd, proof.remember).to_json()
 
 
 def _prove(fd_a: int, fd_b: int) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ from twinwatch.workers.limits import WorkerLimits
 from twinwatch.workers.process import Child, Start
 from twinwatch.workers.tasks import ARRIVAL, BULK, RANK, Picture, Priority, Queue, Task, advantage
 
-_REMEMBERING = frozenset({"prove"})
+_REMEMBERING = frozenset({"prove", "read"})
 """Jobs in which a child remembers how the pictures looked."""
 
 
@@ -243,7 +243,7 @@ class Workers:
             self._waiting -= 1
             if self._queue:
                 task = self._queue.take(lambda waits: self._advantage(lane, waits))
-                lane.memory.add(task.pictures)
+                lane.memory.add(task)
                 return task
             # In the same breath as seeing the queue empty: the next job must find this lane gone and start another.
             self._lanes.pop(threading.current_thread(), None)

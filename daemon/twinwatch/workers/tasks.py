@@ -1,7 +1,8 @@
 """What waits for a worker, and which of it a lane takes next.
 
 Arrivals go before bulk work, and within one priority first come, first served, but for affinity: a child remembers how
-the pictures looked that it compared last (`proof.sketch`), so a proof had better go to the child that knows its two.
+the pictures looked that it read or compared last (`proof.seen`), so a proof had better go to the child that knows its
+two.
 No lane waits for that, and no task is overtaken more than a few times.
 """
 
@@ -24,7 +25,7 @@ Picture = tuple[int, int, int, int]
 """What tells a file from another as long as it waits: device, inode, size in bytes, modification time in nanoseconds.
 Only a hint: the child knows a picture again by its bytes."""
 
-_REMEMBERED = 24  # pictures of a lane: fewer than a child remembers, of a phone's photos 26
+_READ, _COMPARED = 40, 50  # pictures of a lane: fewer than a child remembers of a phone's photos, 48 and 56
 _MOST_OVERTAKING = 6  # as many as are on their way at once with two workers (`service.assembly`)
 
 
@@ -50,26 +51,30 @@ class Task:
 
 
 class Memory:
-    """The pictures that a lane's child compared last, as far as the lane can tell."""
+    """The pictures that a lane's child read and compared last, as far as the lane can tell."""
 
     def __init__(self) -> None:
-        self._last: OrderedDict[Picture, None] = OrderedDict()  # the one used last at the end
+        # The ones used last at the end.
+        self._read: OrderedDict[Picture, None] = OrderedDict()
+        self._compared: OrderedDict[Picture, None] = OrderedDict()
 
-    def add(self, pictures: Iterable[Picture]) -> None:
+    def add(self, task: Task) -> None:
         """Note what its child works on now."""
-        for picture in pictures:
-            self._last.pop(picture, None)
-            self._last[picture] = None
-        while len(self._last) > _REMEMBERED:
-            self._last.popitem(last=False)
+        last, most = (self._read, _READ) if task.job == "read" else (self._compared, _COMPARED)
+        for picture in task.pictures:
+            last.pop(picture, None)
+            last[picture] = None
+        while len(last) > most:
+            last.popitem(last=False)
 
     def clear(self) -> None:
         """Forget all: its child is a new one."""
-        self._last.clear()
+        self._read.clear()
+        self._compared.clear()
 
     def unknown(self, task: Task) -> int:
         """Count the pictures of a task that its child would have to look at."""
-        return sum(picture not in self._last for picture in task.pictures)
+        return sum(picture not in self._compared and picture not in self._read for picture in task.pictures)
 
 
 def advantage(task: Task, own: Memory, others: Iterable[Memory]) -> int:
