@@ -15,7 +15,7 @@ from tests.drawing import scene
 from twinwatch.imaging.fingerprint import oriented
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import composed
-from twinwatch.proof.scaling import scalers
+from twinwatch.proof.scaling import Box, scalers
 
 ORIENTATIONS = range(1, 9)
 SEEN = scene(3, (333, 250))
@@ -61,3 +61,35 @@ def test_the_fast_bilinear_scaler_steps_as_if_both_were_two_pixels_narrower() ->
     inside = (places % 140 < 138) & (places % 140 > 1) & (places < wide - 1)
     assert np.abs(row[inside] - (places[inside] % 140 + 40)).max() <= 1
     assert row[-1] == ramp[0, -1]  # beyond the edge the last column goes on
+
+
+class Noise:
+    """Eight by six pixels whose red channel GD has scaled."""
+
+    size = (8, 6)
+
+    def part(self, box: Box) -> Image.Image:
+        pixels = np.random.default_rng(7).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+        return Image.fromarray(pixels).crop(box)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[237, 217, 121, 208, 50], [173, 136, 226, 230, 193], [153, 94, 70, 152, 21]],
+        [
+            [237, 234, 219, 184, 140, 155, 220, 182, 104, 51, 74],
+            [239, 233, 220, 179, 124, 170, 218, 176, 83, 56, 74],
+            [173, 139, 130, 173, 224, 207, 210, 237, 222, 185, 159],
+            [116, 130, 165, 189, 160, 105, 69, 55, 48, 103, 168],
+            [153, 70, 78, 128, 88, 61, 114, 153, 68, 18, 22],
+            [154, 71, 80, 128, 87, 62, 113, 152, 67, 19, 22],
+        ],
+    ],
+    ids=["smaller", "larger"],
+)
+def test_gd_s_bicubic_comes_out_as_php_writes_it(rows: list[list[int]]) -> None:
+    """Red as PHP 8.2 with libgd 2.3 made it of the same pixels; what it makes of the last row is chance."""
+    size = (len(rows[0]), {5: 4, 11: 8}[len(rows[0])])
+    made = scalers(Noise.size, size)["bicubic of GD"](Noise(), size, (0, 0, *size))
+    assert np.asarray(made)[: len(rows), :, 0].tolist() == rows

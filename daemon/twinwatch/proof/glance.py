@@ -23,15 +23,16 @@ _FAR_OUTLINE = 14.0  # grey levels between outlines: of other pictures
 _RIVAL = 1.5  # a second orientation is tried when it is this much worse at most (symmetrical pictures)
 
 # Measured on 1,900 copies of 12 photos by 60 kinds of software and 560 look-alikes (4 sources), as `Glance` tells it:
-# copies tile <= 5.1 and pixel <= 9.5 (small type in the picture); with a palette of 256 colours <= 8.7 and 10.3; video
-# frames 41 and 38 or more, other shots of a shelf 9.2 and 5.2 or more.
-_MOST_TILE, _MOST_PIXEL = 5.2, 10.0
-_MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE = 14.0, 18.0
+# copies tile <= 5.1 and pixel <= 9.5 (small type in the picture), by scalers that pick pixels up to 8.6 and 14.3; with
+# a palette of 256 colours <= 8.7 and 10.3; video frames 41 and 38 or more, other shots of a shelf 9.2 and 5.2 or more.
+_MOST = (5.2, 10.0)
+_MOST_SCALED = (9.0, 16.0)
+_MOST_PALETTE = (14.0, 18.0)
 
-# Measured as `exposure.kinship` on 2,800 copies, where they have grain: 0.31 or more, stored coarsely or scaled by
-# dropped pixels; 646 of one size, finely stored and as grainy, also through coarser JPEGs, 0.6, but for one that was
-# twice below quality 55 (0.50). Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
-_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.6
+# Measured as `exposure.kinship` on 5,500 copies, where they have grain: 0.28 or more, stored coarsely or scaled by
+# dropped pixels; 1,290 of one size, finely stored and as grainy, 0.6, four that were below quality 55 before 0.50 to
+# 0.53. Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
+_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.48
 _AS_STRONG = 0.5  # share of the other's grain
 _CALM = 16  # grey levels that a neighbourhood reaches in the coarse picture: beyond is an edge, which both shots have
 
@@ -76,14 +77,13 @@ def glance(a: Sketch, b: Sketch) -> Glance:
     size = _coarse_size(a.header, b.header, best)
     ours, theirs = a.coarse(size, best), b.coarse(size, 1)
     tile, pixel = _apart(ours, theirs)
-    if tile.max() > _MOST_TILE >= tile.max(where=~_dark(ours, theirs), initial=0):
+    most = _most(a.header, b.header)
+    if tile.max() > most[0] >= tile.max(where=~_dark(ours, theirs), initial=0):
         if a.header.pixels >= b.header.pixels:
             again = _apart(_in_eight_bits(a).coarse(size, best), theirs)
         else:
             again = _apart(ours, _in_eight_bits(b).coarse(size, 1))
         tile, pixel = min((tile, pixel), again, key=lambda apart: float(apart[0].max()))
-    palette = "P" in (a.header.mode, b.header.mode)
-    most = (_MOST_TILE_PALETTE, _MOST_PIXEL_PALETTE) if palette else (_MOST_TILE, _MOST_PIXEL)
     apart = bool(tile.max() > most[0] or pixel > most[1])
     return Glance(
         bits=_distance_in_bits(a, b),
@@ -129,12 +129,24 @@ def apart_as_read(a: Look, b: Look) -> Apart | None:
     ours, theirs = a.coarse(size, best), b.coarse(size, 1)
     tile, pixel = _apart(ours, theirs)
     tile = np.where(_dark(ours, theirs), np.float32(0), tile)  # some programs keep light in eight bits
-    apart = bool(tile.max() > _MOST_TILE or pixel > _MOST_PIXEL)
+    most = _most(one, other)
+    apart = bool(tile.max() > most[0] or pixel > most[1])
     kinship = (1.0, _LEAST_KIN) if apart else _kinship(a, b, ours, theirs)
     found = Apart(
         round(mean, 2), best, round(float(tile.max()), 2), round(pixel, 2), _worst(tile, other, size), kinship
     )
     return found if apart or found.two_shots else None
+
+
+def _most(a: Header, b: Header) -> tuple[float, float]:
+    """Return the bounds of the worst tile and of the worst pixel."""
+    if "P" in (a.mode, b.mode):
+        return _MOST_PALETTE
+    return _MOST if _one_size(a, b) else _MOST_SCALED
+
+
+def _one_size(a: Header, b: Header) -> bool:
+    return sorted(a.upright) == sorted(b.upright)
 
 
 def _worst(tile: Plane, header: Header, size: tuple[int, int]) -> tuple[int, int]:
@@ -166,8 +178,7 @@ def _apart(ours: Coarse, theirs: Coarse) -> tuple[Plane, float]:
 def _kinship(a: Look, b: Look, ours: Coarse, theirs: Coarse) -> tuple[float, float]:
     """Return the correlation of their grain, and the least that a copy has."""
     found, share = kinship(ours.fine, theirs.fine, np.maximum(ours.reach, theirs.reach) <= _CALM)
-    one_size = sorted(a.header.upright) == sorted(b.header.upright)
-    as_stored = one_size and a.is_fine and b.is_fine and share >= _AS_STRONG
+    as_stored = _one_size(a.header, b.header) and a.is_fine and b.is_fine and share >= _AS_STRONG
     return round(found, 3), _LEAST_KIN_FINE if as_stored else _LEAST_KIN
 
 

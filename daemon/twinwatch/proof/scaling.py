@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from twinwatch.proof import gd
+
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 
@@ -58,6 +60,7 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     # in whole 256ths of a pixel, and so ends several pixels before the edge.
     named["nearest, to the far corner"] = _sampled(_R.NEAREST, "last")
     named["nearest, from the corner in 256ths"] = _sampled(_R.NEAREST, "first", parts=256)
+    named["bicubic of GD"] = gd.bicubic
     if min(target) > 2:
         named["fast bilinear"] = _fast
     if min(source[0] / target[0], source[1] / target[1]) >= 2:
