@@ -27,7 +27,10 @@ from benchmarks.performance import (
 from benchmarks.performance.figures import Figure
 
 PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("large", "small", "formats", "rescan", "search", "growth", "arrivals", "burst", "alike", "proof", "idle")
+PARTS = (
+    *("large", "light", "small", "formats", "rescan", "search", "growth", "arrivals", "burst", "alike", "proof"),
+    "idle",
+)
 _PROFILES = "## Profiles"
 _LEAST_LARGE = 1_000_000  # bytes of a photo that is worth a place among the large ones
 
@@ -89,6 +92,10 @@ class _Bench:
 
     def large(self) -> None:
         self.tell(cold.large(self.camera, self.options.work / "cold", self.options.rounds))
+
+    def light(self) -> None:
+        photos = pictures.light(self.options.work / "light", self.camera, self.options.jobs)
+        self.tell(cold.large(photos, self.options.work / "cold", self.options.rounds))
 
     def small(self) -> None:
         self.tell(cold.small(self.web, self.options.work / "cold", self.options.rounds))

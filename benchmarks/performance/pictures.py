@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 CAMERA, WEB = (4000, 3000), (1024, 768)
 QUALITY = {CAMERA: 92, WEB: 80}
@@ -71,6 +71,23 @@ def cut(folder: Path, photos: Sequence[Path], count: int, jobs: int) -> list[Pat
         with ProcessPoolExecutor(jobs) as pool:
             list(pool.map(_cut, photos, [paths[number :: len(photos)] for number in range(len(photos))]))
     return paths
+
+
+def light(folder: Path, photos: Sequence[Path], jobs: int) -> list[Path]:
+    """Save photos as a phone does that smooths all grain away, unless they are there: a sixth of the bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / photo.name for photo in photos]
+    missing = [pair for pair in zip(photos, paths, strict=True) if not pair[1].exists()]
+    if missing:
+        with ProcessPoolExecutor(jobs) as pool:
+            list(pool.map(_smooth, *zip(*missing, strict=True)))
+    return paths
+
+
+def _smooth(photo: Path, target: Path) -> None:
+    with Image.open(photo) as opened:
+        picture = opened.convert("RGB").filter(ImageFilter.GaussianBlur(1.5))
+        picture.save(target, "JPEG", quality=75, exif=opened.getexif())
 
 
 def in_format(source: Path, target: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from twinwatch.proof.residual import TILE, Residual
 
 _WIDE = 8  # tiles
+_GREY = 128  # Cb and Cr of no colour
 _HARDLY_COLOURED = 4.0  # squared grey levels: deviation of both chromas together where a tenth of it is a codec's noise
 _FEWEST = 16  # tiles: with fewer that hold grain there is none to speak of
 _GRAIN = (1.0, 12.0)  # luma deviation of a tile that holds grain and little else
@@ -74,6 +75,20 @@ def tone_change(left: Residual, paler: float = 0.0) -> tuple[float, float]:
             slope = min(0.0, slope + paler)
         moves.append(abs(float(difference.mean())) + 2 * abs(slope) * variance**0.5)
     return moves[0], max(moves[1:])
+
+
+def colour_shift(left: Residual) -> tuple[float, float]:
+    """Return how far the picture's colours turned about grey, and how much warmer or cooler they are, in grey levels.
+
+    A turn moves each colour across its own strength: the residual's part in that direction, as the root mean square of
+    all colours has it. Warmer light adds to Cr what it takes from Cb. Rounding and other matrices move colours along
+    their strength, or all alike.
+    """
+    cb, cr = (left.level[:, :, channel] - _GREY for channel in (1, 2))
+    of_cb, of_cr = left.signed[:, :, 1], left.signed[:, :, 2]
+    strength = float((cb * cb + cr * cr).mean()) + 1.0
+    turned = abs(float((of_cr * cb - of_cb * cr).mean())) / strength**0.5
+    return turned, abs(float(of_cr.mean()) - float(of_cb.mean())) / 2**0.5
 
 
 def vividness(left: Residual) -> float:
