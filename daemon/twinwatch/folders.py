@@ -9,8 +9,7 @@ import contextlib
 import operator
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterator, Mapping
-from itertools import compress
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -38,7 +37,7 @@ class Folder(NamedTuple):
     trouble: str = ""  # why it could not be listed: its content is unknown then, not gone
     mounts: tuple[str, ...] = ()  # folders in it that belong to another file system, not entered
     others: int = 0  # symlinks, FIFOs, sockets and devices, never opened
-    unchanged: frozenset[str] = frozenset()  # files that have the mark they are known by
+    unchanged: Set[str] = frozenset()  # files that have the mark they are known by
     unchanged_bytes: int = 0
 
 
@@ -76,13 +75,15 @@ def _sorted_out(
     # where that can be, and everything else only after it.
     for names, stats in _looked_at(fd):
         marks = list(map(_MARK, stats))
-        equal = list(map(operator.eq, marks, map(known.get, names)))
-        same.extend(compress(names, equal))
-        same_bytes += sum(map(_SIZE, compress(marks, equal)))
-        if all(equal):
+        if all(map(operator.eq, marks, map(known.get, names))):
+            same += names
+            same_bytes += sum(map(_SIZE, marks))
             continue
-        for name, found in compress(zip(names, stats, strict=True), map(operator.not_, equal)):
-            if stat_bits.S_ISDIR(found.st_mode):
+        for name, mark, found in zip(names, marks, stats, strict=True):
+            if mark == known.get(name):
+                same.append(name)
+                same_bytes += found.st_size
+            elif stat_bits.S_ISDIR(found.st_mode):
                 if exclusions.dir(name):
                     continue
                 if found.st_dev == device:
@@ -93,7 +94,8 @@ def _sorted_out(
                 others += 1
             elif not exclusions.file(name):
                 files[name] = file_stat(found)
-    return Folder(path, files, "", tuple(foreign), others, frozenset(same), same_bytes), below
+    unchanged = known.keys() if len(same) == len(known) else frozenset(same)
+    return Folder(path, files, "", tuple(foreign), others, unchanged, same_bytes), below
 
 
 def _looked_at(fd: int) -> Iterator[tuple[list[str], list[os.stat_result]]]:
