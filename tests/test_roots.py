@@ -145,6 +145,7 @@ def test_a_folder_of_many_files_is_looked_at_in_parts_and_whole(nas: Nas) -> Non
         every[f"{number}.jpg"] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     (folder,) = nas.root.walk(known=lambda _: every)
     assert folder.unchanged == every.keys()
+    assert folder.unchanged_bytes == sum(mark[1] for mark in every.values())
     assert folder.files == {}
     marks = {name: mark for name, mark in every.items() if not name.endswith(("0.jpg", "5.jpg"))}
     (folder,) = nas.root.walk(known=lambda _: marks)
@@ -155,6 +156,7 @@ def test_a_folder_of_many_files_is_looked_at_in_parts_and_whole(nas: Nas) -> Non
 
 def test_what_goes_while_its_folder_is_listed_hides_no_other(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     nas.put("a.jpg", b"x")
+    (nas.root.path / "link.jpg").symlink_to("a.jpg")
     plainly = os.listdir
     monkeypatch.setattr(os, "listdir", lambda what: ["gone.jpg", *plainly(what)])
     assert found(nas.root) == ["a.jpg"]
