@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from twinwatch.config import Config, defaults
-from twinwatch.index import Index
-from twinwatch.photo import RootId
+from twinwatch.errors import RootError
+from twinwatch.index import Index, MoveRow, MoveState
+from twinwatch.photo import ContentDigest, RootId
+from twinwatch.roots import MARKER
 from twinwatch.service.assembly import Assembly
 
 
@@ -25,12 +27,9 @@ def folders(tmp_path: Path) -> list[Path]:
 def looked_at(tmp_path: Path, config: Config, *left_alone: Path, whole: bool = True) -> set[Path] | None:
     """Look at every root; return the paths of those that count as watched, None when all do that are known."""
 
-    def ignored(*_: object) -> None:
-        return None
-
     alone = frozenset(left_alone)
     with Assembly(
-        config, tmp_path / "state", report=ignored, failed=ignored, whole=whole, left_alone=alone
+        config, tmp_path / "state", report=_ignored, failed=_ignored, whole=whole, left_alone=alone
     ) as assembly:
         before = assembly.line.watched
         for watched in assembly.watched:
@@ -75,3 +74,49 @@ def test_while_a_disk_hangs_every_root_that_is_known_counts(tmp_path: Path, fold
 
 def test_of_a_scan_of_some_folders_others_may_be_watched_too(tmp_path: Path, folders: list[Path]) -> None:
     assert looked_at(tmp_path, defaults(folders[:1]), whole=False) is None
+
+
+def test_what_is_left_half_done_is_found_by_the_disk_and_by_the_journal(tmp_path: Path) -> None:
+    """Where there is neither a quarantine nor a move there is nothing to look for; either alone is looked into."""
+    root, state = tmp_path / "root", tmp_path / "state"
+    for folder in (root, state):
+        folder.mkdir()
+
+    def recovered() -> list[tuple[str, MoveState]]:
+        with Assembly(defaults([root]), state, report=_ignored, failed=_ignored, hold=False) as assembly:
+            (watched,) = assembly.watched
+            assembly.look(watched)
+            return [(one.slot, one.outcome) for one in assembly.recover(watched)]
+
+    assert recovered() == []
+    index = Index(state)
+    (record,) = index.roots()
+    assert record.quarantine is not None
+    place = Path(record.quarantine)
+    assert not place.exists()
+    digest = ContentDigest(b"d" * 32)
+    path = PurePosixPath("a.jpg")
+    row = MoveRow("s", root, place, path, root, path, digest, digest, "identical", 1, 1.0, MoveState.MOVING)
+    index.journal.enter(row)
+    index.close()
+    assert recovered() == [("s", MoveState.CANCELLED)]  # by the journal alone
+    assert recovered() == []
+    (place / "lost").mkdir(parents=True)
+    (place / "lost" / "photo.jpg").touch()
+    assert recovered() == [("lost", MoveState.MISSING)]  # by the disk alone
+
+
+def test_of_a_root_that_is_not_the_recorded_one_nothing_is_believed_at_recovery(tmp_path: Path) -> None:
+    root, state = tmp_path / "root", tmp_path / "state"
+    for folder in (root, state):
+        folder.mkdir()
+    with Assembly(defaults([root]), state, report=_ignored, failed=_ignored) as assembly:
+        (watched,) = assembly.watched
+        assembly.look(watched)
+        (root / MARKER).unlink()
+        with pytest.raises(RootError):
+            assembly.recover(watched)
+
+
+def _ignored(*_: object) -> None:
+    return None

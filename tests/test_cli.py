@@ -541,6 +541,15 @@ def test_the_daemon_and_help_never_import_a_decoder() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_daemon_has_loaded_at_its_start_what_it_may_need_to_move_a_photo() -> None:
+    """A package that is upgraded while it runs must not give it a new room beside the old ones."""
+    needed = {"twinwatch.quarantine.hold", "twinwatch.quarantine.recover", "twinwatch.content", "blake3"}
+    needed |= {"twinwatch.workers.process", "twinwatch.config.changes", "twinwatch.service.told"}
+    code = f"import sys, twinwatch.service.daemon; print(sorted({needed!r} - set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_an_everyday_command_imports_nothing_heavy(mirror: Path, tmp_path: Path) -> None:
     """Neither where the index is begun nor where it is known: each of these would cost half of what a command does."""
     commands = [["scan", str(mirror)]] * 2 + [["status"], ["log"], ["quarantine", "list"], ["index", "stats"]]

@@ -25,13 +25,11 @@ from twinwatch.config import (
     RootConfig,
     Workers,
     defaults,
-    diff,
-    example,
     load,
-    needs_restart,
-    show,
     with_state,
 )
+from twinwatch.config.changes import diff, needs_restart
+from twinwatch.config.page import example, show
 from twinwatch.config.values import BOUNDS
 from twinwatch.errors import ConfigError
 from twinwatch.photo import COPY_VERDICTS, Verdict

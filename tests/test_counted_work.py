@@ -117,6 +117,46 @@ def test_an_unchanged_photo_costs_one_call(scanned: dict[int, tuple[Path, Path, 
     assert many["pread64"] - few["pread64"] < MANY - FEW  # pages of the index, not photos
 
 
+NOT_WITHOUT_WORK = (
+    *("twinwatch.quarantine", "twinwatch.content", "twinwatch.workers.lane", "twinwatch.workers.process"),
+    *("twinwatch.cli.holding", "twinwatch.cli.telling", "twinwatch.config.page", "twinwatch.service.told"),
+    *("twinwatch.index.salvage", "concurrent.futures", "logging", "subprocess", "socket", "shutil", "platformdirs"),
+)
+
+
+def test_a_scan_of_nothing_new_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    """What it costs to start is as much as looking at ten thousands of files: half of it was for what was not done."""
+    root, state = house(tmp_path, FEW)
+    started = [sys.executable, "-X", "importtime", "-m", "twinwatch", "scan", "--state", str(state), str(root)]
+    imported = []
+    for _ in range(2):
+        done = subprocess.run(started, capture_output=True, text=True, check=True, timeout=100)
+        told = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+        imported.append({line.rpartition("|")[2].strip() for line in told})
+    new, known = imported
+    assert "twinwatch.workers.process" in new  # or a worker is started from elsewhere by now
+    assert {"twinwatch.index", "twinwatch.roots"} <= known
+    assert sorted(known.intersection(NOT_WITHOUT_WORK)) == []
+
+
+@needs_strace
+def test_a_folder_of_unchanged_photos_costs_few_calls_beside_theirs(tmp_path: Path) -> None:
+    """What is done for each folder is done for each file of a library that has a folder for each day."""
+    calls = []
+    for folders in (FEW, MANY):
+        root, state = tmp_path / f"{folders}" / "photos", tmp_path / f"{folders}" / "state"
+        for number in range(folders):
+            (root / f"{number}").mkdir(parents=True)
+            (root / f"{number}" / "1.jpg").write_bytes(stored(scene(number, (160, 120))))
+        state.mkdir()
+        calls_of(state, root)
+        calls.append(calls_of(state, root))
+    one = each(*calls)
+    assert one["openat"] + one["openat2"] <= 3  # the root, its marker, the folder
+    # The folder in its parent, the photo; root, marker and folder opened, and the folder listed; the index's log.
+    assert one["newfstatat"] <= 7
+
+
 @needs_strace
 def test_a_move_is_made_durable_step_by_step(tmp_path: Path) -> None:
     calls = []

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
 
 from twinwatch.cli import cli
-from twinwatch.config import example
+from twinwatch.cli.group import ROOMS
+from twinwatch.config.page import example
 from twinwatch.photo import Verdict
 
 HERE = Path(__file__).resolve().parent.parent
@@ -23,7 +25,10 @@ COMMANDS_PAGE = (HERE / "docs" / "commands.md").read_text()
 
 def commands(group: click.Group = cli, *before: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command that does something, with its words."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
         if isinstance(command, click.Group):
             yield from commands(command, *before, name)
         else:
@@ -52,9 +57,10 @@ def parsed(line: str) -> None:
     path = ["twinwatch"]
     while isinstance(command, click.Group) and words:
         path.append(words[0])
-        if words[0] not in command.commands:
+        found = command.get_command(click.Context(command), words.pop(0))
+        if found is None:
             raise click.UsageError(f"no command {' '.join(path)}")
-        command = command.commands[words.pop(0)]
+        command = found
     if not isinstance(command, click.Group):
         command.make_context(" ".join(path), words, resilient_parsing=False)
 
@@ -86,6 +92,11 @@ def test_the_commands_in_the_pages_parse(page: Path, tmp_path: Path, monkeypatch
                 pass  # the name of a command, told without its arguments
             except click.UsageError as error:
                 pytest.fail(f"{page.name}: twinwatch {line}: {error.format_message()}")
+
+
+def test_every_command_is_where_the_table_of_them_says() -> None:
+    rooms = {room: import_module(f"twinwatch.cli.{room}") for room in ROOMS.values()}
+    assert {command.name: room for room, module in rooms.items() for command in module.COMMANDS} == ROOMS
 
 
 def test_help_is_short_and_has_no_sentence_cut_off() -> None:

@@ -27,6 +27,7 @@ from twinwatch.index.neighbours import statement
 from twinwatch.index.schema import VERSION
 from twinwatch.matching import distance
 from twinwatch.photo import (
+    TOP,
     ContentDigest,
     Evidence,
     FileStat,
@@ -210,6 +211,22 @@ def test_a_photo_under_any_name_and_time_is_found_again(index: Index) -> None:
         assert path.name not in index.photos.in_folder(RootId(1), path.parent, Judged.DONE)
         index.photos.set_judged(recorded.id)
         assert path.name in index.photos.in_folder(RootId(1), path.parent, Judged.DONE)
+
+
+def test_a_walk_gets_the_marks_of_all_names_and_an_inode_only_where_no_second_look_is_needed(index: Index) -> None:
+    for name in (b"a.jpg", b"\xff\xfe.jpg", "ü.jpg".encode(), b"open.jpg", b"new.jpg", b"partly.jpg"):
+        path = PurePosixPath(os.fsdecode(name))
+        recorded = index.photos.record(RootId(1), path, STAT, Reading(A, None, None), arrived=False)
+        if name == b"partly.jpg":
+            index.photos.set_lacks(recorded.id, 5)
+        elif name != b"new.jpg":
+            index.photos.set_judged(recorded.id, Judged.OPEN if name == b"open.jpg" else Judged.DONE)
+        for states in ((Judged.DONE,), (Judged.DONE, Judged.PARTLY, Judged.OPEN)):
+            marks = index.photos.marks(RootId(1), TOP, states)
+            decided = index.photos.in_folder(RootId(1), TOP, *states)
+            assert marks.keys() == index.photos.in_folder(RootId(1), TOP, *Judged).keys()
+            assert {known for known, (inode, *_) in marks.items() if inode is not None} == decided.keys()
+            assert {mark[1:] for mark in marks.values()} == {(STAT.size, STAT.mtime_ns, STAT.ctime_ns)}
 
 
 @pytest.mark.parametrize("seconds", [-(2**31), -1, 0, 2**31, 2**33, 9_223_372_036, 9_223_372_037, 15_032_385_535])

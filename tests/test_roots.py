@@ -23,10 +23,11 @@ from twinwatch import syscalls
 from twinwatch.brake import Limits
 from twinwatch.content import digest_of, same_bytes
 from twinwatch.errors import PhotoChangedError, PhotoError, RootError
+from twinwatch.folders import Folder, Mark
 from twinwatch.ingest import Survey
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Reading
-from twinwatch.roots import MARKER, Folder, Health, Mark, Root, accepted_identity, mark, write_durably
+from twinwatch.roots import MARKER, Health, Root, accepted_identity, mark, write_durably
 from twinwatch.syscalls import open_beneath
 
 
@@ -130,8 +131,32 @@ def test_what_has_the_mark_it_is_known_by_needs_no_second_look(nas: Nas) -> None
     assert (list(folder.files), folder.others, folder.mounts, folder.trouble) == (["c.jpg"], 0, (), "")
 
 
+def test_a_mark_without_an_inode_is_no_files(nas: Nas) -> None:
+    stat = nas.put("a.jpg", b"abc").stat()
+    mark = (None, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    (folder,) = nas.root.walk(known=lambda _: {"a.jpg": mark})
+    assert (list(folder.files), folder.unchanged) == (["a.jpg"], frozenset())
+
+
+def test_a_folder_of_many_files_is_looked_at_in_parts_and_whole(nas: Nas) -> None:
+    every: dict[str, Mark] = {}
+    for number in range(1_501):  # a thousand are looked at in one go
+        stat = nas.put(f"{number}.jpg", b"%d" % number).stat()
+        every[f"{number}.jpg"] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    (folder,) = nas.root.walk(known=lambda _: every)
+    assert folder.unchanged == every.keys()
+    assert folder.unchanged_bytes == sum(mark[1] for mark in every.values())
+    assert folder.files == {}
+    marks = {name: mark for name, mark in every.items() if not name.endswith(("0.jpg", "5.jpg"))}
+    (folder,) = nas.root.walk(known=lambda _: marks)
+    assert folder.unchanged == marks.keys()
+    assert folder.unchanged_bytes == sum(mark[1] for mark in marks.values())
+    assert folder.files.keys() == every.keys() - marks.keys()
+
+
 def test_what_goes_while_its_folder_is_listed_hides_no_other(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     nas.put("a.jpg", b"x")
+    (nas.root.path / "link.jpg").symlink_to("a.jpg")
     plainly = os.listdir
     monkeypatch.setattr(os, "listdir", lambda what: ["gone.jpg", *plainly(what)])
     assert found(nas.root) == ["a.jpg"]

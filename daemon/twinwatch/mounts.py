@@ -10,9 +10,8 @@ import ctypes
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 WatchMode = Literal["inotify", "polling"]
 
@@ -47,8 +46,7 @@ number, FUSE and NFS tell little or nothing."""
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One line of mountinfo (proc(5)); `device` equals `st_dev` except on btrfs, where subvolumes differ."""
 
     mount_id: int  # unique while mounted; a remount in the same place has another

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twinwatch.photo import FileStat
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(NamedTuple):
     """What must be done to bring one folder of the index level with the disk; values are file names."""
 
     arrived: tuple[str, ...]  # on disk, not in the index

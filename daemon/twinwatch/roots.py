@@ -11,15 +11,16 @@ import contextlib
 import errno
 import json
 import os
-import stat as stat_bits
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from twinwatch import mounts
 from twinwatch.errors import PhotoChangedError, PhotoError, RootError
+from twinwatch.folders import Folder, Known, listed
 from twinwatch.naming import Exclusions
 from twinwatch.photo import TOP, FileStat, Identity, RootId
 from twinwatch.syscalls import file_stat, is_regular, open_beneath, sync_directory
@@ -28,6 +29,8 @@ STATE_FOLDER = ".twinwatch"
 MARKER = f"{STATE_FOLDER}/root.json"
 
 _NOTE = "twinwatch recognises this folder by this file. Please leave it here, and exclude .twinwatch from sync."
+
+_MOST_OF_MARKER = 65536  # bytes that are read of it
 
 _LONGEST_NAME = 255  # bytes, of every Linux file system
 
@@ -40,13 +43,6 @@ _SYNC_SIGNS = (
     ".nextcloudsync.log",
     ".syncthing",
 )
-
-
-Mark = tuple[int, int, int, int]
-"""Inode, size, modification and change time in nanoseconds: a file that has the same is the same."""
-
-Known = Callable[[PurePosixPath], Mapping[str, Mark]]
-"""Gives the marks of the known files of a folder, by name."""
 
 
 class Health(StrEnum):
@@ -139,22 +135,9 @@ class Root:
             here = pending.pop()
             marks = known(here)
             with self.opened() as root_fd:
-                found, below = _list_folder(root_fd, here, self.exclusions, marks)
+                found, below = listed(root_fd, here, self.exclusions, marks)
             pending.extend(reversed(below))
             yield found
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """What one folder holds: regular files only, by name."""
-
-    path: PurePosixPath
-    files: dict[str, FileStat]  # without the unchanged ones
-    trouble: str = ""  # why it could not be listed: its content is unknown then, not gone
-    mounts: tuple[str, ...] = ()  # folders in it that belong to another file system, not entered
-    others: int = 0  # symlinks, FIFOs, sockets and devices, never opened
-    unchanged: frozenset[str] = frozenset()  # files that have the mark they are known by
-    unchanged_bytes: int = 0
 
 
 EXPLANATIONS = {
@@ -293,55 +276,6 @@ def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:
         os.close(fd)
 
 
-def _list_folder(
-    root_fd: int, path: PurePosixPath, exclusions: Exclusions, known: Mapping[str, Mark]
-) -> tuple[Folder, list[PurePosixPath]]:
-    try:
-        fd = open_beneath(root_fd, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):
-        return Folder(path, {}), []  # gone since it was listed or named by an event
-    except OSError as error:
-        return Folder(path, {}, trouble=f"{error.strerror}"), []
-    try:
-        return _sorted_out(path, fd, exclusions, known)
-    except OSError as error:
-        return Folder(path, {}, trouble=f"{error.strerror}"), []
-    finally:
-        os.close(fd)
-
-
-def _sorted_out(
-    path: PurePosixPath, fd: int, exclusions: Exclusions, known: Mapping[str, Mark]
-) -> tuple[Folder, list[PurePosixPath]]:
-    device = os.fstat(fd).st_dev
-    files: dict[str, FileStat] = {}
-    below: list[PurePosixPath] = []
-    foreign: list[str] = []
-    same: list[str] = []
-    others = same_bytes = 0
-    # Of a million files nearly all are unchanged: one call and one comparison each, and everything else only after it.
-    for name in os.listdir(fd):
-        try:
-            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        if (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) == known.get(name):
-            same.append(name)
-            same_bytes += found.st_size
-        elif stat_bits.S_ISDIR(found.st_mode):
-            if exclusions.dir(name):
-                continue
-            if found.st_dev == device:
-                below.append(path / name)
-            else:
-                foreign.append(name)
-        elif not is_regular(found):
-            others += 1
-        elif not exclusions.file(name):
-            files[name] = file_stat(found)
-    return Folder(path, files, "", tuple(foreign), others, frozenset(same), same_bytes), below
-
-
 def _read_marker(root_fd: int) -> str:
     try:
         fd = open_beneath(root_fd, MARKER.encode(), os.O_RDONLY | os.O_NONBLOCK)
@@ -352,8 +286,17 @@ def _read_marker(root_fd: int) -> str:
     if not is_regular(os.fstat(fd)):
         os.close(fd)
         return ""
-    with open(fd, "rb") as file:
-        content = file.read(65536)
+    try:
+        content = b""
+        while more := os.read(fd, _MOST_OF_MARKER - len(content)):
+            content += more
+    finally:
+        os.close(fd)
+    return _marker_in(content)
+
+
+@lru_cache  # of a root the same at every folder and file
+def _marker_in(content: bytes) -> str:
     try:
         marker = json.loads(content)["id"]
         return marker if isinstance(marker, str) and marker.encode() else ""

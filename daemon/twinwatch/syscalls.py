@@ -9,6 +9,7 @@ import platform
 import signal
 import stat as stat_bits
 import sys
+from functools import cache
 from typing import Final
 
 from twinwatch.photo import FileStat
@@ -27,6 +28,13 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+@cache
+def _how(flags: int) -> tuple[object, int]:
+    """Return what openat2 is told, and its size; the kernel only reads it."""
+    how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV)
+    return ctypes.byref(how), ctypes.sizeof(how)
+
+
 def open_beneath(root_fd: int, path: bytes, flags: int) -> int:
     """Open `path`, relative to `root_fd`, never leaving it: no symlinks, no `..`, no other file system.
 
@@ -36,8 +44,7 @@ def open_beneath(root_fd: int, path: bytes, flags: int) -> int:
     flags |= os.O_CLOEXEC | os.O_NOFOLLOW
     if b".." in path.split(b"/"):  # openat2 would take those that stay beneath
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
-    how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV)
-    fd = _libc.syscall(_SYS_OPENAT2, root_fd, path or b".", ctypes.byref(how), ctypes.sizeof(how))
+    fd = _libc.syscall(_SYS_OPENAT2, root_fd, path or b".", *_how(flags))
     if fd >= 0:
         return int(fd)
     code = ctypes.get_errno()

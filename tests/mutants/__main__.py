@@ -38,10 +38,10 @@ RESULTS = WORK / "results.json"
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
 FILES = (
-    "brake.py", "verdict.py", "roots.py", "quarantine/hold.py", "quarantine/restore.py", "quarantine/recover.py",
-    "quarantine/slots.py", "quarantine/manifest.py", "quarantine/keepers.py", "quarantine/verify.py", "syscalls.py",
-    "photo.py", "settle.py", "reconcile.py", "ingest/survey.py", "ingest/orphans.py", "ingest/restraint.py",
-    "ingest/line.py", "ingest/reading.py", "ingest/unseen.py", "locks.py",
+    "brake.py", "verdict.py", "roots.py", "folders.py", "quarantine/hold.py", "quarantine/restore.py",
+    "quarantine/recover.py", "quarantine/slots.py", "quarantine/manifest.py", "quarantine/keepers.py",
+    "quarantine/verify.py", "syscalls.py", "photo.py", "settle.py", "reconcile.py", "ingest/survey.py",
+    "ingest/orphans.py", "ingest/restraint.py", "ingest/line.py", "ingest/reading.py", "ingest/unseen.py", "locks.py",
 )  # fmt: skip
 QUICK = (
     "tests/test_brake.py", "tests/test_verdict.py", "tests/test_settle.py", "tests/test_roots.py",

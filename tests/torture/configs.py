@@ -13,7 +13,7 @@ from tests.torture.figures import Figure
 from tests.torture.processes import Done
 from tests.torture.profile import Profile
 from tests.torture.syscalls import CHANGING, ERRNOS, MISSING_CALLS, ONCE_ONLY, Call, counted
-from twinwatch.config import example
+from twinwatch.config.page import example
 
 
 class Save:

@@ -8,14 +8,10 @@
     telling     log, status, resume, doctor
     keeping     config, index
 
-Heavy rooms are imported by the commands that need them, so that `--help` and shell completion answer at once.
+These rooms are imported by who is asked for one of their commands, and the heavy ones by the commands that need them:
+a second scan of a library that has not changed takes hardly longer than to start.
 """
 
-from twinwatch.cli import comparing, holding, judging, keeping, telling, watching
 from twinwatch.cli.group import cli
-
-for room in (watching, comparing, judging, telling, holding, keeping):
-    for command in room.COMMANDS:
-        cli.add_command(command)
 
 __all__ = ["cli"]

@@ -5,11 +5,11 @@ Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (EX_CONFIG of sysexits.h
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +52,8 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib  # for a slip only
+
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), 3, 0.5)
             if not near or "Did you mean" in error.message:
                 raise
@@ -86,6 +88,32 @@ class Group(click.Group):
             ctx.exit(1)
 
 
+class Commands(Group):
+    """All commands; each room is imported when a command of it is asked for, as none is another's to wait for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, in their order."""
+        return sorted(ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None when there is none of this name."""
+        if cmd_name in ROOMS and cmd_name not in self.commands:
+            for command in import_module(f"twinwatch.cli.{ROOMS[cmd_name]}").COMMANDS:
+                self.add_command(command)
+        return self.commands.get(cmd_name)
+
+
+ROOMS = {
+    **dict.fromkeys(("run", "scan"), "watching"),
+    **dict.fromkeys(("check", "keep", "forget"), "judging"),
+    **dict.fromkeys(("log", "status", "resume", "doctor"), "telling"),
+    **dict.fromkeys(("config", "index"), "keeping"),
+    "compare": "comparing",
+    "quarantine": "holding",
+}
+"""In which room of `cli` each command is."""
+
+
 def _drop_output() -> None:
     """Let go what could not be written, so that the interpreter does not try again as it ends (exit code 120)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,7 +130,7 @@ _STATE = "twinwatch.state"
 """Where a command's `--state` is kept for the messages of its errors."""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="twinwatch")
 def cli() -> None:
     """Watch synced photo folders and set aside the copies that sync makes.

@@ -42,7 +42,8 @@ def check_(file: Path) -> None:
 @_CONFIG
 def show_(file: Path) -> None:
     """Show the whole configuration that FILE makes, defaults filled in."""
-    from twinwatch.config import load, show
+    from twinwatch.config import load
+    from twinwatch.config.page import show
 
     click.echo(show(load(file)), nl=False)
 
@@ -51,7 +52,7 @@ def show_(file: Path) -> None:
 @click.argument("file", required=False, type=FILE)
 def init(file: Path | None) -> None:
     """Write a configuration with every option explained to FILE (never over one), or to standard output."""
-    from twinwatch.config import example
+    from twinwatch.config.page import example
     from twinwatch.service import told
 
     if file is None:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from twinwatch.cli import output
@@ -29,13 +28,13 @@ class _Nowhere:
         pass
 
 
-@dataclass(slots=True)
 class _Bar:
-    bar: Progress
-    task: TaskID
-    surveys: Sequence[Survey]
-    photos: int
-    began: float
+    def __init__(self, bar: Progress, task: TaskID, surveys: Sequence[Survey], photos: int) -> None:
+        self.bar = bar
+        self.task = task
+        self.surveys = surveys
+        self.photos = photos
+        self.began = time.monotonic()
 
     def update(self, done: int, now: str) -> None:
         seconds = max(time.monotonic() - self.began, 1e-3)
@@ -71,4 +70,4 @@ def shown(surveys: Sequence[Survey]) -> Iterator[Shown]:
         task = bar.add_task("", total=None, words="looking how much there is", now="")
         ahead = [survey.ahead() for survey in surveys]
         bar.update(task, total=sum(size for _, size in ahead) or None)
-        yield _Bar(bar, task, surveys, sum(count for count, _ in ahead), time.monotonic())
+        yield _Bar(bar, task, surveys, sum(count for count, _ in ahead))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from twinwatch.config import Config, defaults, load, with_state
 from twinwatch.errors import TwinwatchError
 from twinwatch.index import FILE_NAME, Index
-from twinwatch.quarantine import Slot, advice, listing
 from twinwatch.service import state as states
-from twinwatch.service import told
+
+if TYPE_CHECKING:
+    from twinwatch.quarantine import Slot
 
 _OF_THE_SERVICE = Path("/var/lib/twinwatch")  # StateDirectory of systemd/twinwatch.service
 
@@ -41,6 +42,8 @@ def state_for(config: Config, state: Path | None) -> Path:
 
 def command(arguments: str, state: Path | None) -> str:
     """Return the command to tell a person who uses this state."""
+    from twinwatch.service import told
+
     return told.command(arguments, states.state_folder(state))
 
 
@@ -81,6 +84,8 @@ def all_slots(places: Iterable[Path]) -> tuple[list[Slot], list[TwinwatchError]]
 
     The disk decides, not the index; and one that is broken keeps nobody from what the others hold.
     """
+    from twinwatch.quarantine import advice, listing
+
     found: list[Slot] = []
     errors = []
     for place in sorted(set(places)):
@@ -131,6 +136,8 @@ def since(text: str | None) -> float:
     """Turn "2h", "3d", "2026-11-20" or "2026-11-20 14:00" into seconds since the epoch; raise UsageError."""
     if text is None:
         return 0.0
+    import re
+
     ago = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
     if ago:
         return time.time() - float(ago[1]) * _UNITS[ago[2]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +76,6 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
     from twinwatch.cli.selection import configuration, state_for
     from twinwatch.ingest import PAUSED
     from twinwatch.service import state as states
-    from twinwatch.service import told
     from twinwatch.service.assembly import Assembly
 
     config = configuration(config_file, folders)
@@ -98,13 +99,28 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
     if stop.wanted:
         click.echo("stopped: nothing is half done, and what was read is remembered; scan again to go on", err=True)
     if not as_json and (ok or teller.done):
-        which = [f"--config {told.word(config_file.absolute())}"] if config_file is not None else []
-        which += [told.word(root.expanduser().absolute()) for root in folders]
-        again = told.command(" ".join(["scan", "--quarantine", *which]), folder)
-        teller.sum_up(again, told.command("quarantine list", folder), moved=move)
+        teller.sum_up(partial(_advice, config_file, folders, folder), moved=move)
         if paused is not None:
+            from twinwatch.service import told
+
             click.echo(f"moving is paused: {output.clean(paused)}\n  go on with: {told.command('resume', folder)}")
     sys.exit(0 if ok and not stop.wanted else 1)
+
+
+def _advice(config_file: Path | None, folders: tuple[Path, ...], folder: Path) -> tuple[str, str]:
+    """Return the commands that set aside what was found, and that list what was set aside."""
+    from twinwatch.service import told
+
+    which = [f"--config {told.word(config_file.absolute())}"] if config_file is not None else []
+    which += [told.word(root.expanduser().absolute()) for root in folders]
+    again = told.command(" ".join(["scan", "--quarantine", *which]), folder)
+    return again, told.command("quarantine list", folder)
+
+
+def _completed(words: str, folder: Path, root: Path) -> str:
+    from twinwatch.service import told
+
+    return output.clean(told.completed(words, folder, root))
 
 
 class _Stop:
@@ -123,15 +139,12 @@ class _Stop:
 
 def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> bool:
     """Walk every root; return whether all of them could be."""
-    from twinwatch.service import told
-
     ok = True
     surveys = []
     for watched in assembly.watched:
         assembly.look(watched)
         if watched.words:
-            words = told.completed(watched.words, folder, watched.config.path)
-            click.echo(f"twinwatch: {output.clean(words)}", err=True)
+            click.echo(f"twinwatch: {_completed(watched.words, folder, watched.config.path)}", err=True)
             ok = False
             continue
         for recovered in assembly.recover(watched):
@@ -156,8 +169,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         if survey.placeholders:
             click.echo(f"{survey.placeholders} online-only files skipped, 0 bytes downloaded", err=True)
         if survey.failure is not None:
-            words = told.completed(str(survey.failure), folder, survey.root.path)
-            click.echo(f"twinwatch: {output.clean(words)}", err=True)
+            click.echo(f"twinwatch: {_completed(str(survey.failure), folder, survey.root.path)}", err=True)
         teller.pictures += survey.pictures
         teller.taken += survey.taken
         ok = ok and survey.failure is None and not survey.troubles
@@ -200,7 +212,7 @@ class _Teller:
         self._failed += 1
         click.echo(f"twinwatch: {output.clean(error)}", err=True)
 
-    def sum_up(self, again: str, listing: str, *, moved: bool) -> None:
+    def sum_up(self, advice: Callable[[], tuple[str, str]], *, moved: bool) -> None:
         came = list(self._came.values())
         held, would, review = (came.count(action) for action in ("held", "would-hold", "review"))
         words = [output.counted(self.pictures, "picture"), f"{self.taken} looked at"]
@@ -209,6 +221,9 @@ class _Teller:
         words += [f"{review} for review"]
         words += [f"{self._failed} could not be judged"] if self._failed else []
         click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
+        if not (would or held):
+            return
+        again, listing = advice()
         if would and moved:
             click.echo("nothing is moved where the configuration says `observe: true`")
         elif would:

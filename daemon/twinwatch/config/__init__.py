@@ -4,8 +4,8 @@ values     what can be set, its defaults and its bounds
 source     bytes -> nodes with their lines (PyYAML)
 check      nodes -> Config and problems (loads pydantic, so only `load` imports it)
 placement  which folders may be where: roots, quarantines, state
-page       Config -> YAML, and the commented example
-changes    what a reload changes, and what of it waits for a restart
+page       Config -> YAML (`show`), and the commented `example`: imported by who writes one
+changes    what a reload changes (`diff`), and what of it waits for a restart: imported by the daemon
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinwatch.config import placement
-from twinwatch.config.changes import diff, needs_restart
-from twinwatch.config.page import example, show
 from twinwatch.config.placement import unusable, with_state
 from twinwatch.config.values import (
     Config,
@@ -45,11 +43,7 @@ __all__ = [
     "WatchMode",
     "Workers",
     "defaults",
-    "diff",
-    "example",
     "load",
-    "needs_restart",
-    "show",
     "unusable",
     "with_state",
 ]

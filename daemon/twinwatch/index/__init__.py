@@ -6,7 +6,6 @@ Deleting it loses no photo and no way to restore: the photos are on disk, and ev
 from twinwatch.index.database import DAMAGED, alone
 from twinwatch.index.memory import DecisionRow, MoveRow, MoveState
 from twinwatch.index.photos import Judged
-from twinwatch.index.salvage import Salvaged
 from twinwatch.index.store import FILE_NAME, Index
 
-__all__ = ["DAMAGED", "FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "Salvaged", "alone"]
+__all__ = ["DAMAGED", "FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "alone"]

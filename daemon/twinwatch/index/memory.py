@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from twinwatch.index.database import Database
 from twinwatch.photo import ContentDigest, Evidence
@@ -55,8 +55,7 @@ class MoveRow:
     state: MoveState
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(NamedTuple):
     """One line of the audit log."""
 
     at: float  # seconds since the epoch

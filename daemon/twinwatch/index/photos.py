@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import IntEnum
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -104,16 +105,17 @@ class Photos:
 
     def marks(
         self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
-    ) -> tuple[Collection[str], dict[str, tuple[int, int, int, int]]]:
-        """Return the names of all photos of one folder, and `mark` of those in these states.
+    ) -> dict[str, tuple[int | None, int, int, int]]:
+        """Return `mark` of all photos of one folder by their names, without an inode where they are in no such state.
 
-        The cheapest that tells unchanged files: a mark that does not fit a column is folded and never found equal.
+        The cheapest that tells unchanged files: a mark that does not fit a column is folded and never found equal, nor
+        is one without an inode.
         """
-        rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
-        known = {name.decode("utf-8", "surrogateescape"): (i, s, m, c) for name, i, s, m, c, j in rows if j in states}
-        if len(known) == len(rows):
-            return known.keys(), known
-        return [os.fsdecode(row[0]) for row in rows], known
+        rows = self._database.run(_marks_in(tuple(states)), (root_id, path_bytes(folder)))
+        try:
+            return {name.decode(): (inode, size, mtime, ctime) for name, inode, size, mtime, ctime in rows}
+        except UnicodeDecodeError:  # a name need not be text
+            return {os.fsdecode(name): (inode, size, mtime, ctime) for name, inode, size, mtime, ctime in rows}
 
     def folders(self, root_id: RootId, below: PurePosixPath = TOP) -> Iterator[PurePosixPath]:
         """Yield every folder of a root, from `below` down, in which a photo is known."""
@@ -326,6 +328,15 @@ class Photos:
             common, *own = pack_header(reading.header)
             about = (self._shared(common), *own)
         return (reading.digest, reading.trouble, *hashed, *about, high)
+
+
+@cache
+def _marks_in(states: tuple[Judged, ...]) -> str:
+    """Return the statement of `marks`: the fewest columns, for each is a twentieth of what a walk costs."""
+    among = ", ".join(str(int(state)) for state in states)
+    return f"""
+        SELECT name, CASE WHEN min(max(judged, 0), 3) IN ({among}) THEN inode END, size, mtime_ns, ctime_ns FROM photo
+        WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""  # noqa: S608 - only numbers
 
 
 def mark(stat: FileStat) -> tuple[int, int, int, int]:

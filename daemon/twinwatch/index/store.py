@@ -6,13 +6,15 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinwatch.index.database import Database, is_damage, unusable
 from twinwatch.index.memory import Journal, Memory
 from twinwatch.index.photos import Photos, path_bytes
-from twinwatch.index.salvage import Salvaged, salvage
 from twinwatch.photo import Identity, RootId, RootRecord
+
+if TYPE_CHECKING:
+    from twinwatch.index.salvage import Salvaged
 
 FILE_NAME = "index.db"
 
@@ -164,6 +166,8 @@ class Index:
 
         Photos are not taken over: a scan reads them again.
         """
+        from twinwatch.index.salvage import salvage
+
         taken = salvage(damaged, self._database)
         self.commit()
         return taken

@@ -9,11 +9,13 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
 from twinwatch.ingest.line import Found, Line, Pace, Take
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _SLICE = 0.05  # seconds; a folder's walk is not cut, so a large one takes longer
 
@@ -148,6 +150,8 @@ class Belt:
         return None
 
     def _go_on(self, number: int, future: Future[Any] | None) -> None:
+        from concurrent.futures import CancelledError  # late: most walks take no file
+
         found, take = self._running[number]
         try:
             if future is None:

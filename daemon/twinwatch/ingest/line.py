@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
@@ -39,6 +37,9 @@ from twinwatch.syscalls import file_stat
 from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, better, decide, held_for_review
 from twinwatch.workers import Priority, Workers
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 MAX_PROOFS = 24
 """Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
 
@@ -50,7 +51,7 @@ MAX_KILLED = 8
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
-Take = Generator[Future[Any], Any, None]
+Take = Generator["Future[Any]", Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
 """Sets a duplicate aside; a dry run's returns None and moves nothing."""
 
@@ -64,8 +65,7 @@ class Action(StrEnum):
     REVIEW = "review"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file to look at."""
 
     root: RootId
@@ -81,8 +81,7 @@ class Pace(Enum):
     BREATHE = "other work may come first now"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of one photo."""
 
     path: Path

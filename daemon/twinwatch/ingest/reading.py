@@ -8,18 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twinwatch.content import digest_of, unkept
 from twinwatch.errors import PhotoError, WorkerError
 from twinwatch.index.photos import Photos
 from twinwatch.photo import ContentDigest, Reading, Trouble
 from twinwatch.workers import Priority, Workers
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 _WORTH_ASKING = 1 << 20  # bytes
 
-Asking = Generator[Future[Any], Any, Reading]
+Asking = Generator["Future[Any]", Any, Reading]
 
 
 def read(workers: Workers, photos: Photos, fd: int, priority: Priority) -> Asking:
@@ -51,6 +52,8 @@ def _known(workers: Workers, photos: Photos, fd: int) -> Generator[Future[Any], 
 
 def read_anew(workers: Workers, fd: int, priority: Priority) -> Asking:
     """Return the reading of an open file, whatever is known of its bytes; raises as `read` does."""
+    from twinwatch.content import digest_of, unkept  # late: most walks read nothing
+
     try:
         with unkept(fd) if priority == "bulk" else contextlib.nullcontext():
             reading = yield workers.read(fd, priority)

@@ -12,19 +12,20 @@ from pathlib import PurePosixPath
 
 from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
+from twinwatch.folders import Folder, Mark
 from twinwatch.index import Index, Judged
 from twinwatch.ingest.line import Found, Pace
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
 from twinwatch.reconcile import drift
-from twinwatch.roots import EXPLANATIONS, Folder, Health, Mark, Root
+from twinwatch.roots import EXPLANATIONS, Health, Root
 
 ACCEPTED = "accepted:"
 """Prefix of the setting, followed by a root's path, that says: a person knows that many photos are gone there."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Survey:
     """One walk over a root, or over one folder of it, and what it found; `files` does it."""
 
@@ -101,7 +102,7 @@ class Survey:
         return (Judged.DONE,) if self.again else (Judged.DONE, Judged.PARTLY, Judged.OPEN)
 
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
-        self._names, marks = self.index.photos.marks(self.root.id, folder, self._done)
+        self._names = marks = self.index.photos.marks(self.root.id, folder, self._done)
         return marks
 
     def _compare(self, folder: Folder, missing: list[PurePosixPath]) -> Iterator[Found]:

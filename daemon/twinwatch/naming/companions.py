@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from twinwatch.naming.copies import without_edit_mark
-from twinwatch.naming.kinds import RAWS, fold, is_picture, split, words
+from twinwatch.naming.kinds import RAWS, compiled, fold, is_picture, split, words
 
 CompanionKind = Literal["sidecar", "clip", "raw"]
 """A sidecar only describes; a clip or RAW is content of its own, which the keeper's side may not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Companion:
+class Companion(NamedTuple):
     """A file that belongs to a photo, and the other pictures of that folder to which it belongs as well."""
 
     name: str
@@ -94,7 +92,7 @@ def _apple_double(name: str, owner: str) -> CompanionKind | None:
 # --- clips and RAW -------------------------------------------------------------------------------------------------
 
 _CLIPS = words("mov mp4 m4v 3gp mp")
-_PIXEL_PART = re.compile(r"\.(?:raw|motion|portrait|night|long_exposure|pano)-\d\d(?:\.mp)?\.(?:cover|original)$")
+_PIXEL_PART = r"\.(?:raw|motion|portrait|night|long_exposure|pano)-\d\d(?:\.mp)?\.(?:cover|original)$"
 
 
 def _is_clip(stem: str, extension: str, name: str) -> bool:
@@ -109,7 +107,7 @@ def _twin_stem(stem: str, photo_name: str) -> bool:
 
 def _cores(stem: str) -> set[str]:
     """Return the stem with and without what the parts of one shot are told apart by."""
-    bare = _PIXEL_PART.sub("", stem)  # PXL_1.RAW-01.COVER.jpg and PXL_1.RAW-02.ORIGINAL.dng
+    bare = compiled(_PIXEL_PART).sub("", stem)  # PXL_1.RAW-01.COVER.jpg and PXL_1.RAW-02.ORIGINAL.dng
     bare = re.sub(r"~\d+$", "", bare) if ".mp~" in bare else bare  # PXL_1.MP~2.jpg
     return {stem, bare, bare.removesuffix(".mp"), bare.removesuffix("_hevc")}
 
@@ -120,8 +118,8 @@ _BY_STEM = words("xmp aae on1 vrd thm wav mie yml yaml json")
 _SIDECARS = _BY_STEM | words("pp3 dop arp")
 _SUPPLEMENT = ".supplemental-metadata"
 _CUT_AT = range(45, 48)  # characters that Takeout leaves of a JSON's name before `.json`
-_NUMBERED = re.compile(r"(.*?)\((\d+)\)(\.[^.]*)?", re.DOTALL)
-_APPLE = re.compile(r"img_[eo]?(\d{4,})(?:\(\d+\))?")
+_NUMBERED = r"(.*?)\((\d+)\)(\.[^.]*)?"
+_APPLE = r"img_[eo]?(\d{4,})(?:\(\d+\))?"
 
 
 def _describes(stem: str, extension: str, photo_name: str) -> bool:
@@ -150,7 +148,7 @@ def _is_takeout(stem: str, owner: str) -> bool:
 
 
 def _take_number(name: str) -> tuple[str, str]:
-    found = _NUMBERED.fullmatch(name)
+    found = compiled(_NUMBERED).fullmatch(name)
     return (found[1] + (found[3] or ""), found[2]) if found else (name, "")
 
 
@@ -163,5 +161,5 @@ def _is_recipe(stem: str, extension: str, photo_name: str) -> bool:
     # IMG_1234.AAE and IMG_O1234.AAE hold the edits between IMG_1234.HEIC and IMG_E1234.JPG: they belong to both.
     if extension != "aae":
         return False
-    recipe, photo = _APPLE.fullmatch(stem), _APPLE.fullmatch(split(photo_name)[0])
+    recipe, photo = (compiled(_APPLE).fullmatch(one) for one in (stem, split(photo_name)[0]))
     return recipe is not None and photo is not None and recipe[1] == photo[1]

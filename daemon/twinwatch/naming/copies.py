@@ -5,9 +5,7 @@ A name alone must never move a photo: Google Takeout's `IMG(1).jpg` is often ano
 
 from __future__ import annotations
 
-import re
-
-from twinwatch.naming.kinds import fold, split, words
+from twinwatch.naming.kinds import compiled, fold, split, words
 
 
 def plainness(name: str) -> tuple[int, int, int]:
@@ -21,7 +19,7 @@ def plainness(name: str) -> tuple[int, int, int]:
     stem, maybe = _strip(stem, _MAYBE)
     # `IMG_1 (1)_2`: what stood behind a chance mark may be a sure one again.
     stem, more = _strip(stem, _SURE)
-    return sure + more, maybe + (_MESSENGER.fullmatch(stem) is not None), len(name)
+    return sure + more, maybe + (compiled(_MESSENGER).fullmatch(stem) is not None), len(name)
 
 
 def looks_edited(name: str) -> bool:
@@ -31,7 +29,7 @@ def looks_edited(name: str) -> bool:
     cover frames of Pixel groups. A hint to distrust a near match, or to prefer the other one as keeper.
     """
     stem, _ = split(name)
-    return without_edit_mark(name) is not None or _RENDERING.search(stem) is not None
+    return without_edit_mark(name) is not None or compiled(_RENDERING).search(stem) is not None
 
 
 def without_edit_mark(name: str) -> str | None:
@@ -41,7 +39,7 @@ def without_edit_mark(name: str) -> str | None:
     """
     stem, extension = split(name)
     dotted = f".{extension}" if extension else ""
-    number = _NUMBER.search(stem)
+    number = compiled(_NUMBER).search(stem)
     bare = stem[: number.start()] if number else stem
     tail = number.group() if number else ""
     for mark in _EDITED:
@@ -58,12 +56,12 @@ def _may_be_cut(name: str) -> bool:
     return any(46 <= length <= 51 for length in (len(name), len(name.encode("utf-8", "surrogatepass"))))
 
 
-def _strip(stem: str, marks: tuple[re.Pattern[str], ...]) -> tuple[str, int]:
+def _strip(stem: str, marks: tuple[str, ...]) -> tuple[str, int]:
     """Take marks off until none is left, never all of the name; return what is left and how many there were."""
     count = 0
     while True:
         for mark in marks:
-            shorter = mark.sub("", stem, count=1)
+            shorter = compiled(mark).sub("", stem, count=1)
             if shorter and shorter != stem:
                 stem, count = shorter, count + 1
                 break
@@ -71,15 +69,11 @@ def _strip(stem: str, marks: tuple[re.Pattern[str], ...]) -> tuple[str, int]:
             return stem, count
 
 
-def _marks(*patterns: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
-
-
 _LATIN = "copy|kopie|copie|copia|cópia|kopia|kopi|kopio|kópia|kopya|копия|копія"
 _JOINED = "副本|のコピー|コピー|사본|복사본"  # written without a blank
 _COPY = f"{_LATIN}|{_JOINED}"
 
-_SURE = _marks(
+_SURE = (
     # Conflict names, most telling first.
     r"\.sync-conflict-\d{8}-\d{6}-[0-9a-z]{7}$",  # Syncthing
     r" ?[(\[][^()\[\]]*(?:conflict|konflikt|conflit|conflicto|conflitto|冲突|衝突|競合|case clash)[^()\[\]]*[)\]]$",
@@ -95,7 +89,7 @@ _SURE = _marks(
     r" ?\(\d{1,3}\)$",
 )
 
-_MAYBE = _marks(
+_MAYBE = (
     r"_[1-9]\d?$",  # Huawei, HarmonyOS
     r" [2-9]$",  # iCloud Drive, Finder
     r"\.\d{5}$",  # PhotoPrism import
@@ -104,13 +98,12 @@ _MAYBE = _marks(
     r"_(?:jpg|jpeg|heic|heif|hevc|png|webp)$",  # converted sibling
 )
 
-_MESSENGER = re.compile(
+_MESSENGER = (
     r"img-\d{8}-wa\d{4,}|whatsapp image .*|fb_img_\d+|received_\d+|signal-\d{4}-.*|photo_\d{4}-\d\d-\d\d_.*"
-    r"|mmexport\d+|[0-9a-f]{32,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-    re.DOTALL,
+    r"|mmexport\d+|[0-9a-f]{32,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 
-_NUMBER = re.compile(r"\(\d+\)$")
+_NUMBER = r"\(\d+\)$"
 
 _EDITED = tuple(
     sorted(
@@ -126,13 +119,12 @@ _EDITED = tuple(
     )
 )
 
-_RENDERING = re.compile(
+_RENDERING = (
     r"^img_e\d{4,}"  # Apple's edited version
     r"|~\d+$"  # Google Photos, Samsung
     r"|burst\d+"
     r"|[_.]cover$"
     r"|^\d{8}_\d{6}_\d{3}$"  # Samsung burst
     r"|\.(?:raw|motion|portrait|night|long_exposure|pano|photosphere)(?:-\d\d)?(?:\.|$)"  # Pixel
-    r"|[_-](?:hdr|portrait|bokeh|night|collage|animation|pano|edit)$",
-    re.DOTALL,
+    r"|[_-](?:hdr|portrait|bokeh|night|collage|animation|pano|edit)$"
 )

@@ -6,12 +6,11 @@ rclone, rsync, paperless-ngx and immich; Android `MediaProvider` (`.pending-`, `
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from twinwatch.naming.kinds import fold
+from twinwatch.naming.kinds import compiled, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Exclusions:
 def is_excluded_dir(name: str) -> bool:
     """Tell whether this is a folder of a sync client, a NAS, a trash, a snapshot, a photo library or of twinwatch."""
     folded = fold(name)
-    return folded in _DIRS or _DIR_PATTERN.fullmatch(folded) is not None
+    return folded in _DIRS or compiled(_DIR_PATTERN).fullmatch(folded) is not None
 
 
 def is_temporary(name: str) -> bool:
@@ -51,7 +50,7 @@ def is_temporary(name: str) -> bool:
     Such a file gets its final name by a rename, and that rename is the event to wait for. Also true for state files
     that carry a picture's extension without being one (AppleDouble `._IMG_1.jpg`).
     """
-    return _TEMPORARY.fullmatch(fold(name)) is not None
+    return compiled(_TEMPORARY).fullmatch(fold(name)) is not None
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -62,9 +61,8 @@ def _table(text: str) -> frozenset[str]:
     return frozenset(fold(line.strip()) for line in text.splitlines() if line.strip())
 
 
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    # DOTALL: a newline is a legal character of a name.
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.DOTALL)
+def _any_of(*patterns: str) -> str:
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
 
 
 _DIRS = _table("""

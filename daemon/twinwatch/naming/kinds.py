@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
+from functools import cache
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern, made when it is first asked for: a walk over what is known asks for one of two dozen.
+
+    A dot stands for a newline, too, which is a legal character of a name.
+    """
+    return re.compile(pattern, re.DOTALL)
 
 
 def words(text: str) -> frozenset[str]:

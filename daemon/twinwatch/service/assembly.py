@@ -11,19 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from twinwatch import mounts
 from twinwatch.config import Config, RootConfig
 from twinwatch.errors import RootError, TwinwatchError
-from twinwatch.index import Index, MoveRow
-from twinwatch.ingest import Belt, Found, Line, Outcome, Survey, seen_again
+from twinwatch.index import Index, MoveRow, MoveState
+from twinwatch.ingest import Belt, Found, Hold, Line, Outcome, Survey, seen_again
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootId, RootRecord
-from twinwatch.quarantine import Holder, Recovered, recover
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
+
+if TYPE_CHECKING:
+    from twinwatch.quarantine import Recovered
 
 _EXCLUDED = "excluded:"
 """Prefix of the setting, followed by a root's path, that lists what was excluded when that was last looked at."""
@@ -71,11 +73,10 @@ class Assembly:
         self.index = Index(state)
         count = config.workers.processes(os.cpu_count() or 1)
         self.workers = Workers(count, _limits(config))
-        self._holder = Holder(self.index, time.time, config.quarantine.min_free_mib)
         self.line = Line(
             self.index,
             self.workers,
-            self._hold if hold else _only_said,
+            self._holding(config.quarantine.min_free_mib) if hold else _only_said,
             clock=time.time,
             report=report,
             policy=config.policy,
@@ -169,7 +170,29 @@ class Assembly:
 
         One that is not `patient` waits for no other process that works there.
         """
-        return [] if watched.root is None else recover(watched.root, self.index, patient=patient)
+        if watched.root is None or self._holds_nothing(watched.root):
+            return []
+        from twinwatch.quarantine import recover
+
+        return recover(watched.root, self.index, patient=patient)
+
+    def _holds_nothing(self, root: Root) -> bool:
+        """Tell whether there surely is nothing to recover: no quarantine on disk, and none that the journal speaks of.
+
+        Then that room, a tenth of what it costs to start, need not be entered. Raises RootError as `recover` would.
+        """
+        if root.quarantine is None:
+            return True
+        if self.index.journal.rows(MoveState.MOVING, MoveState.HELD):
+            return False
+        with root.opened():
+            try:
+                os.lstat(root.quarantine)
+            except FileNotFoundError:
+                return True
+            except OSError:
+                return False  # `recover` will say so
+        return False
 
     def seen_again(self, watched: Watched) -> int:
         """Let the next walks judge again what was judged without this root; return how many photos that may be."""
@@ -265,10 +288,17 @@ class Assembly:
         known = self._whole and all(watched.looked for watched in self.watched)
         self.line.watched = frozenset(one.id for one in self.watched if one.id is not None) if known else None
 
-    def _hold(self, move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
-        if duplicate_root.id in self.line.observed:
-            return None
-        return self._holder.hold(move, duplicate_root, keeper_root)
+    def _holding(self, min_free_mib: int) -> Hold:
+        from twinwatch.quarantine import Holder  # now, not at the first move: of a version with what is loaded already
+
+        holder = Holder(self.index, time.time, min_free_mib)
+
+        def hold(move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
+            if duplicate_root.id in self.line.observed:
+                return None
+            return holder.hold(move, duplicate_root, keeper_root)
+
+        return hold
 
 
 def _only_said(_move: Move, _duplicate_root: Root, _keeper_root: Root) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
-from twinwatch.config import Config, diff, needs_restart
+# The rooms that a walk may do without are loaded at the start: an upgrade must not mix two versions in one process.
+from twinwatch import quarantine  # noqa: F401
+from twinwatch.config import Config
+from twinwatch.config.changes import diff, needs_restart
 from twinwatch.errors import AbandonedError, ConfigError, PhotoChangedError, RootError, TwinwatchError
 from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
@@ -28,6 +31,7 @@ from twinwatch.service.systemd import Manager
 from twinwatch.settle import Hint as SettleHint
 from twinwatch.settle import Settler
 from twinwatch.watcher import Hint, Watcher
+from twinwatch.workers import lane  # noqa: F401
 
 log = logging.getLogger("twinwatch")
 

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from twinwatch.errors import IndexUnusableError
-from twinwatch.index import DAMAGED, FILE_NAME, Index, Salvaged, alone
+from twinwatch.index import DAMAGED, FILE_NAME, Index, alone
+from twinwatch.index.salvage import Salvaged
 
 
 def rebuild(folder: Path) -> tuple[Path, Salvaged]:

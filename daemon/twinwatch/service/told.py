@@ -5,15 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shlex
-import shutil
 import sys
 from pathlib import Path
 
 
 def command(arguments: str, folder: Path) -> str:
     """Return `twinwatch ARGUMENTS`, with `--state` unless a person's twinwatch takes this state folder by itself."""
-    import platformdirs  # not for `--help`
+    import platformdirs
 
     default = Path(platformdirs.user_state_dir("twinwatch"))
     state = "" if folder == default else f" --state {word(folder)}"
@@ -35,6 +33,8 @@ def word(value: object) -> str:
     if text.startswith("-"):
         text = f"./{text}"  # else it would be taken for an option
     if text.isprintable():
+        import shlex  # this and what else is imported late: for commands that are really told
+
         return shlex.quote(text)
     return "$'" + "".join(_escaped(c) for c in text) + "'"
 
@@ -47,6 +47,8 @@ def _escaped(character: str) -> str:
 
 @functools.cache
 def _program() -> str:
+    import shutil
+
     if shutil.which("twinwatch"):
         return "twinwatch"
     beside = Path(sys.executable).with_name("twinwatch")  # a virtual environment that is not on the PATH

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
+class WorkerLimits(NamedTuple):
     """What a worker may use. The defaults are for a slow NAS.
 
     Measured on a fast machine: a 102-megapixel PNG is read in 4 s with 1.0 GiB of address space, two of 48 megapixels

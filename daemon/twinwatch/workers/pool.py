@@ -14,10 +14,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from twinwatch import errors
 from twinwatch.photo import (
@@ -29,17 +27,20 @@ from twinwatch.photo import (
     Reading,
     content_digest,
 )
-from twinwatch.workers.lane import Lane
 from twinwatch.workers.limits import WorkerLimits
-from twinwatch.workers.process import Child, Start
 from twinwatch.workers.tasks import ARRIVAL, BULK, RANK, Picture, Priority, Queue, Task, advantage
+
+if TYPE_CHECKING:  # what starts a process, and waits for it, is imported with the first job: most walks have none
+    from concurrent.futures import Future
+
+    from twinwatch.workers.lane import Lane
+    from twinwatch.workers.process import Child
 
 _REMEMBERING = frozenset({"prove", "read"})
 """Jobs in which a child remembers how the pictures looked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(NamedTuple):
     """What the workers of this installation can do, as a warm child told before it saw its first picture."""
 
     algorithm: str  # name and versions of fingerprint and proof
@@ -68,7 +69,7 @@ class Workers:
             raise ValueError("at least one worker is needed")
         self._count = count
         self._limits = limits or WorkerLimits()
-        self._start = Start(jobs_module, self._limits.memory_bytes, self._limits.descriptors, self._limits.nice)
+        self._jobs_module = jobs_module
         self._lock = threading.RLock()
         # All below is guarded by the lock.
         self._queue = Queue()
@@ -166,6 +167,8 @@ class Workers:
         priority: Priority,
         words: tuple[str, ...] = (),
     ) -> Future[Any]:
+        from concurrent.futures import Future
+
         files = [_checked(fd) for fd in fds]
         mebibytes = sum(file.st_size for file in files) / (1 << 20)
         seconds = self._limits.seconds + self._limits.seconds_per_mib * mebibytes
@@ -192,7 +195,12 @@ class Workers:
         return future
 
     def _start_lane(self) -> None:
-        lane = Lane(self._start, self._limits, self._enter, self._leave)
+        from twinwatch.workers.lane import Lane
+        from twinwatch.workers.process import Start
+
+        limits = self._limits
+        start = Start(self._jobs_module, limits.memory_bytes, limits.descriptors, limits.nice)
+        lane = Lane(start, limits, self._enter, self._leave)
         name = f"worker-lane-{next(self._numbers)}"
         thread = threading.Thread(target=self._run, args=(lane,), name=name, daemon=True)
         thread.start()  # it waits for the lock that we hold

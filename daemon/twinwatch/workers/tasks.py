@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Priority = Literal["arrival", "bulk"]
 """Arrivals go before bulk work (first scan, reconcile); within one priority first come, first served."""
