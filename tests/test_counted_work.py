@@ -250,10 +250,14 @@ def test_each_frame_of_a_burst_is_looked_at_once_however_many_workers_there_are(
         frames.append(os.open(path, os.O_RDONLY))
     looked_at = 0
     never_idle = WorkerLimits(idle_seconds=3600.0)
-    with Workers(2, never_idle, jobs_module="tests.counting_jobs") as workers:
+    (tmp_path / "other.jpg").write_bytes(stored(scene(4)))
+    with (
+        Workers(2, never_idle, jobs_module="tests.counting_jobs") as workers,
+        (tmp_path / "other.jpg").open("rb") as other,
+    ):
         started = []
         while len(workers._lanes) < 2:  # one that is free does the other's job: then no second worker comes
-            started.append(workers.read(frames[0]))
+            started.append(workers.read(other.fileno()))
         assert {one.result().trouble for one in started} == {None}
         for later, earlier in itertools.combinations(reversed(range(6)), 2):
             until(lambda: len(workers._asleep) == 2)

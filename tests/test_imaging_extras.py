@@ -21,6 +21,7 @@ from twinwatch.cli.diagnosis import decoders
 from twinwatch.errors import WorkerError
 from twinwatch.imaging import jxl
 from twinwatch.photo import Reading, Trouble, Verdict
+from twinwatch.proof.seen import Seen
 from twinwatch.workers import Workers
 
 SOON = 100.0
@@ -229,6 +230,7 @@ def test_a_raw_of_phase_one_is_no_tiff_of_its_thumbnail() -> None:
 
 def test_a_raw_without_the_extra_says_which_one_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinwatch.imaging.raw._RAWPY", None)
+    monkeypatch.setattr("twinwatch.proof.cascade._seen", Seen())  # of another test it may know how they look
     for data in (dng(JPEG), dng(JPEG, magic=b"RO")):
         reading = read(data)
         assert (reading.trouble, reading.header) == (Trouble.UNSUPPORTED, None)

@@ -8,15 +8,16 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.drawing import descriptor, scene, stored
+from twinwatch.imaging import draft
 from twinwatch.imaging.fingerprint import TRANSPOSES
+from twinwatch.imaging.source import opened
 from twinwatch.photo import Evidence, Verdict
 from twinwatch.proof import prove
 from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.judge import NOTHING_LEFT
 from twinwatch.proof.order import likely
-from twinwatch.proof.picture import INVERSE, Picture
+from twinwatch.proof.picture import INVERSE, Picture, unloaded
 from twinwatch.proof.resaved import resaved
-from twinwatch.proof.sketch import Sketch, sketch
 
 PHOTO = scene(21, (1200, 900))
 ORIGINAL = stored(PHOTO, quality=93)
@@ -24,8 +25,8 @@ SEEN = Image.open(io.BytesIO(ORIGINAL)).convert("RGB")  # what a program that st
 
 
 def told(a: bytes, b: bytes, transform: int = 1) -> tuple[Attempt | None, Picture, Picture]:
-    looks: tuple[Sketch, Sketch] = (sketch(a), sketch(b))
-    one, other = (look.full(data) for look, data in zip(looks, (a, b), strict=True))
+    looks = (draft(a), draft(b))
+    one, other = (unloaded(opened(data), look.header, data) for look, data in zip(looks, (a, b), strict=True))
     return resaved(one, other, (looks[0].where, looks[1].where), transform, likely(one, other)), one, other
 
 

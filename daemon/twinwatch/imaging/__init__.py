@@ -5,7 +5,7 @@ and exercises whatever is loaded late, so that it works after the sandbox has cl
 the trouble is part of the reading.
 """
 
-from twinwatch.imaging.reading import Draft, draft, read
+from twinwatch.imaging.reading import Draft, draft, draft_of, read
 from twinwatch.imaging.versions import algorithm, formats, warm
 
-__all__ = ["Draft", "algorithm", "draft", "formats", "read", "warm"]
+__all__ = ["Draft", "algorithm", "draft", "draft_of", "formats", "read", "warm"]

@@ -11,7 +11,7 @@ from PIL import Image
 from twinwatch.content import digest_of
 from twinwatch.imaging.fingerprint import fingerprint, luma, oriented
 from twinwatch.imaging.header import header
-from twinwatch.imaging.jpeg import is_jpeg, layout
+from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
 from twinwatch.photo import ContentDigest, Header, Reading
@@ -25,11 +25,12 @@ class Draft:
     """A photo as it was decoded for its fingerprint.
 
     `luma` is mode L in stored orientation, 480 pixels or more along where the photo has them; `extent` (width, height)
-    is the part of it that shows the picture, as what shrinks it rounds up. `coarseness` is the mean luma step of a
-    JPEG's tables, None of another format.
+    is the part of it that shows the picture, as what shrinks it rounds up. Of a JPEG `where` is the layout, and
+    `coarseness` the mean luma step of its tables; both are None of another format.
     """
 
     header: Header
+    where: Layout | None
     luma: Image.Image
     extent: tuple[float, float]
     coarseness: float | None
@@ -52,7 +53,7 @@ def read(fd: int, seen: Callable[[ContentDigest, Draft], None] | None = None) ->
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            drafted, part = _draft(image, found)
+            drafted, part = _draft(image, found, where)
             if seen is not None:
                 seen(digest, drafted)
             small = drafted.luma.reduce(part) if part > 1 else drafted.luma
@@ -66,10 +67,15 @@ def draft(data: bytes) -> Draft:
     with named_errors(data):
         where = layout(data) if is_jpeg(data) else None
         image = opened(data, where)
-        return _draft(image, header(image, data, where))[0]
+        return _draft(image, header(image, data, where), where)[0]
 
 
-def _draft(image: Image.Image, found: Header) -> tuple[Draft, int]:
+def draft_of(image: Image.Image, found: Header) -> Draft:
+    """Return the draft of a photo that is decoded in full already, as its codec does it no cheaper."""
+    return _draft(image, found, None)[0]
+
+
+def _draft(image: Image.Image, found: Header, where: Layout | None) -> tuple[Draft, int]:
     """Decode, cheaply where the codec can; return that and by how much more it is shrunk before it is hashed.
 
     Data that ends early raises, as Pillow does unless told not to.
@@ -87,4 +93,4 @@ def _draft(image: Image.Image, found: Header) -> tuple[Draft, int]:
     first = max(one for one in range(1, part + 1) if part % one == 0 and one <= max(1, enough))
     grey = luma(image.reduce(first) if first > 1 else image)
     extent = (found.width / scale / first, found.height / scale / first)
-    return Draft(found, grey, extent, sum(steps[0]) / len(steps[0]) if steps else None), part // first
+    return Draft(found, where, grey, extent, sum(steps[0]) / len(steps[0]) if steps else None), part // first

@@ -15,18 +15,19 @@ from blake3 import blake3
 
 from twinwatch.content import same_bytes
 from twinwatch.imaging import jpeg
-from twinwatch.imaging.source import UnreadableError, load, named_errors
+from twinwatch.imaging.jpeg import is_jpeg
+from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.photo import ContentDigest, Evidence, Header, Side, Verdict
 from twinwatch.proof.attempts import Attempt, decisive
 from twinwatch.proof.exposure import two_shots
 from twinwatch.proof.formerly import formerly
-from twinwatch.proof.glance import Glance, apart_as_read, glance
+from twinwatch.proof.glance import Glance, glance, glance_at_luma
 from twinwatch.proof.nearlossless import near_lossless
 from twinwatch.proof.order import Likely, by_detail, likely
-from twinwatch.proof.picture import Picture, frames, same_pixels
+from twinwatch.proof.picture import Picture, frames, same_pixels, unloaded
 from twinwatch.proof.resaved import resaved
-from twinwatch.proof.seen import Drafted, Seen
-from twinwatch.proof.sketch import Sketch
+from twinwatch.proof.seen import Seen
+from twinwatch.proof.sketch import Look, Sketch
 
 _FAR_BITS = 16  # of 64: unrelated pictures differ in 32, a re-encoded one in 0-6
 _FAR_MEAN = 14.0  # grey levels between miniatures
@@ -76,17 +77,29 @@ class _File:
     digest: ContentDigest
 
     @cached_property
+    def look(self) -> Look:
+        """How it looked when it was read, or would have looked; raises UnreadableError."""
+        known = _seen.look(self.digest)
+        if known is None:
+            # Of what has no cheap decode the sketch is a full one, which is wanted later.
+            known = _seen.draft(self.digest, self.data, None if is_jpeg(self.data) else self.sketch)
+        return known or self.sketch
+
+    @cached_property
     def sketch(self) -> Sketch:
         """Its sketch, made when it is first asked for and not known; raises UnreadableError then."""
         return _seen.sketch(self.digest, self.data)
 
     @property
     def header(self) -> Header:
-        return self.sketch.header
+        return self.look.header
 
     def full(self) -> Picture:
         """Return the whole, decoded when its pixels are first asked for; raise UnreadableError."""
-        return self.sketch.full(self.data)
+        sketch: Sketch | None = vars(self).get("sketch")  # not made for this alone
+        if sketch is not None and sketch.picture is not None:
+            return sketch.picture
+        return unloaded(opened(self.data, self.look.where), self.header, self.data)
 
 
 def prove(fd_a: int, fd_b: int) -> Evidence:
@@ -101,11 +114,9 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
             return _undecodable(side, error)
         files.append(_File(data, ContentDigest(blake3(data).digest())))
     a, b = files
-    if told := _as_read(a, b):
-        return told
     for side, file in (("a", a), ("b", b)):
         try:
-            _ = file.sketch
+            _ = file.look
         except UnreadableError as error:
             return _undecodable(side, error)
     return _unless_damaged(_by_look(a, b), a, b)
@@ -113,29 +124,6 @@ def prove(fd_a: int, fd_b: int) -> Evidence:
 
 def _undecodable(side: str, error: UnreadableError) -> Evidence:
     return Evidence(Verdict.UNDECODABLE, words=f"{side}: {error}", measures={"side": side})
-
-
-def _as_read(a: _File, b: _File) -> Evidence | None:
-    """Refuse what was far apart already when it was read, before anything is decoded again; None asks for more."""
-    looks = [_seen.look(file.digest) for file in (a, b)]
-    if not any(isinstance(look, Drafted) for look in looks):
-        return None  # a glance costs no more
-    try:
-        one, other = (look or _seen.draft(file.digest, file.data) for look, file in zip(looks, (a, b), strict=True))
-    except UnreadableError:
-        return None  # as its sketch will tell
-    if one is None or other is None:
-        return None
-    if _unlike(one.header, other.header) or (seen := apart_as_read(one, other)) is None:
-        return None
-    measures: Measures = {
-        "glance_mean": seen.mean,
-        "glance_tile": seen.tile,
-        "glance_pixel": seen.pixel,
-        "glance_kinship": seen.kinship[0],
-    }
-    why = _ANOTHER_SHOT if seen.two_shots else _different(seen.at)
-    return Evidence(Verdict.LOOK_ALIKE, None, seen.transform, why, measures)
 
 
 def _unless_damaged(evidence: Evidence, a: _File, b: _File) -> Evidence:
@@ -154,10 +142,13 @@ def _unless_damaged(evidence: Evidence, a: _File, b: _File) -> Evidence:
 
 
 def _by_look(a: _File, b: _File) -> Evidence:
-    # The same scans in other colours are another picture: what they are is written in the metadata as well.
-    if _same_scans(a, b) and np.array_equal(np.asarray(a.sketch.image), np.asarray(b.sketch.image)):
-        return _by_tails(a.data, a.header, b.data, b.header)
-    seen = _glance(a, b)
+    try:
+        # The same scans in other colours are another picture: what they are is written in the metadata as well.
+        if _same_scans(a, b) and np.array_equal(np.asarray(a.sketch.image), np.asarray(b.sketch.image)):
+            return _by_tails(a.data, a.header, b.data, b.header)
+        seen = _glance(a, b)
+    except UnreadableError as error:
+        return Evidence(Verdict.UNDECODABLE, words=str(error))
     best = seen.transforms[0]
     measures: Measures = {
         "phash_bits": seen.bits,
@@ -175,8 +166,10 @@ def _by_look(a: _File, b: _File) -> Evidence:
             return _by_frames(a.data, b.data, a.header, b.header, measures)
         with named_errors(b""):
             whole = _with_history(a.full(), b.full())
+            if whole[0].grey != whole[1].grey and any(picture.coloured() for picture in whole):
+                return Evidence(Verdict.LOOK_ALIKE, None, best, "one is grey, the other has colours", measures)
             first = likely(*whole)
-            wheres = a.sketch.where, b.sketch.where
+            wheres = a.look.where, b.look.where
             if seen.informative and (saved := resaved(*whole, wheres, best, first)) is not None:
                 return _told(saved, *whole, measures)
             return _by_pixels(*whole, seen, by_detail(*whole, first), measures)
@@ -196,6 +189,8 @@ def _with_history(a: Picture, b: Picture) -> tuple[Picture, Picture]:
 
 def _glance(a: _File, b: _File) -> Glance:
     """Look at the numbers as they are and, where other profiles show them far apart, at the colours that are shown."""
+    if told := glance_at_luma(a.look, b.look):
+        return told
     seen = glance(a.sketch, b.sketch)
     if a.header.metadata.profile == b.header.metadata.profile or (seen.mean <= _NEAR_MEAN and seen.bits <= _FAR_BITS):
         return seen
@@ -338,7 +333,7 @@ def _same_scans(a: _File, b: _File) -> bool:
 
 
 def _same_coded(a: _File, b: _File) -> bool:
-    one, other = a.sketch.where, b.sketch.where
+    one, other = a.look.where, b.look.where
     return one is not None and other is not None and jpeg.same_picture(a.data, one, b.data, other)
 
 

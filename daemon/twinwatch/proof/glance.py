@@ -30,9 +30,10 @@ _MOST_SCALED = (9.0, 16.0)
 _MOST_PALETTE = (14.0, 18.0)
 
 # Measured as `exposure.kinship` on 5,500 copies, where they have grain: 0.28 or more, stored coarsely or scaled by
-# dropped pixels; 1,290 of one size, finely stored and as grainy, 0.6, four that were below quality 55 before 0.50 to
-# 0.53. Other shots from a tripod, at night or in a burst: -0.05 to 0.8.
-_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.48
+# dropped pixels; 1,290 of one size, finely stored and as grainy, 0.6, but for four that were below quality 55 before:
+# 0.50 to 0.53. So has the next shot that was stored as coarsely: those cannot be told. Other shots from a tripod, at
+# night or in a burst: -0.05 to 0.8.
+_LEAST_KIN, _LEAST_KIN_FINE = 0.25, 0.6
 _AS_STRONG = 0.5  # share of the other's grain
 _CALM = 16  # grey levels that a neighbourhood reaches in the coarse picture: beyond is an edge, which both shots have
 
@@ -84,11 +85,40 @@ def glance(a: Sketch, b: Sketch) -> Glance:
         else:
             again = _apart(ours, _in_eight_bits(b).coarse(size, 1))
         tile, pixel = min((tile, pixel), again, key=lambda apart: float(apart[0].max()))
+    return _told(a, b, mean, tuple(rivals), tile, pixel)
+
+
+def glance_at_luma(a: Look, b: Look) -> Glance | None:
+    """Compare two looks by luma alone; None where it takes their colours to tell.
+
+    So it does where they are other pictures, may be turned two ways, are shown by other profiles or have few colours.
+    """
+    one, other = a.header, b.header
+    if "P" in (one.mode, other.mode) or one.metadata.profile != other.metadata.profile:
+        return None
+    (mean, best), (second, _) = _orientations(a.outline[None], b.outline[None])[:2]
+    if mean > _FAR_OUTLINE or second <= mean + _RIVAL:
+        return None
+    size = _coarse_size(one, other, best)
+    if max(size) > min(a.longer, b.longer):
+        return None
+    ours, theirs = a.coarse(size, best), b.coarse(size, 1)
+    tile, pixel = _apart(ours, theirs)
+    if tile.max() > _most(one, other)[0] >= tile.max(where=~_dark(ours, theirs), initial=0):
+        return None  # some programs keep light in eight bits
+    return _told(a, b, mean, (best,), tile, pixel)
+
+
+def _told(a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plane, pixel: float) -> Glance:
+    best = transforms[0]
+    size = _coarse_size(a.header, b.header, best)
+    ours, theirs = a.coarse(size, best), b.coarse(size, 1)
+    most = _most(a.header, b.header)
     apart = bool(tile.max() > most[0] or pixel > most[1])
     return Glance(
         bits=_distance_in_bits(a, b),
         mean=round(mean, 2),
-        transforms=tuple(rivals),
+        transforms=transforms,
         tile=round(float(tile.max()), 2),
         pixel=round(pixel, 2),
         at=_worst(tile, b.header, size),
@@ -96,46 +126,6 @@ def glance(a: Sketch, b: Sketch) -> Glance:
         apart=apart,
         kinship=(1.0, _LEAST_KIN) if apart else _kinship(a, b, ours, theirs),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Why two pictures are no copies, as `Glance` has it, seen in luma alone."""
-
-    mean: float
-    transform: int
-    tile: float
-    pixel: float
-    at: tuple[int, int]
-    kinship: tuple[float, float]
-
-    @property
-    def two_shots(self) -> bool:
-        """Tell whether these are two exposures: each has a grain of its own."""
-        return self.kinship[0] < self.kinship[1]
-
-
-def apart_as_read(a: Look, b: Look) -> Apart | None:
-    """Tell whether two pictures are no copies by luma alone; None where it takes a glance at their colours."""
-    one, other = a.header, b.header
-    if "P" in (one.mode, other.mode) or one.metadata.profile != other.metadata.profile:
-        return None
-    (mean, best), (second, _) = _orientations(a.outline[None], b.outline[None])[:2]
-    if mean > _FAR_OUTLINE or second <= mean + _RIVAL:
-        return None  # other pictures, or turned as only their colours tell
-    size = _coarse_size(one, other, best)
-    if max(size) > min(a.longer, b.longer):
-        return None
-    ours, theirs = a.coarse(size, best), b.coarse(size, 1)
-    tile, pixel = _apart(ours, theirs)
-    tile = np.where(_dark(ours, theirs), np.float32(0), tile)  # some programs keep light in eight bits
-    most = _most(one, other)
-    apart = bool(tile.max() > most[0] or pixel > most[1])
-    kinship = (1.0, _LEAST_KIN) if apart else _kinship(a, b, ours, theirs)
-    found = Apart(
-        round(mean, 2), best, round(float(tile.max()), 2), round(pixel, 2), _worst(tile, other, size), kinship
-    )
-    return found if apart or found.two_shots else None
 
 
 def _most(a: Header, b: Header) -> tuple[float, float]:
@@ -211,7 +201,7 @@ def _difference(one: Levels, other: Levels) -> Levels:
     return np.asarray(np.maximum(one, other) - np.minimum(one, other))
 
 
-def _distance_in_bits(a: Sketch, b: Sketch) -> int:
+def _distance_in_bits(a: Look, b: Look) -> int:
     return min((h ^ b.hashes[0]).bit_count() for h in a.hashes)
 
 

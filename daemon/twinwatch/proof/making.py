@@ -191,10 +191,12 @@ class Way:
         # shot did.
         recipe = recreate.with_generations(ready, target, found)
         if recipe.before:
-            bounds = self._bounds
-            # What is cut off has moved the tone already as it was.
-            if not any(one.cut_off for one in recipe.before):
-                bounds = replace(bounds, tone=judge.LOOSER_TONE)
+            # What is cut off has moved the tone already as it was, and must not stand for a turned hue.
+            cut_off = any(one.cut_off for one in recipe.before)
+            if cut_off:
+                bounds = replace(self._bounds, shift=judge.CUT_OFF_SHIFT)
+            else:
+                bounds = replace(self._bounds, tone=judge.LOOSER_TONE)
             through = _whole(ready, target, recipe, bounds, closely=closely)
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal

@@ -24,6 +24,8 @@ MAX_PROVEN_PIXELS = 64_000_000
 INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 """The EXIF orientation that undoes the key."""
 
+_PLACE = 8  # pixels to each side, whose mean colour is looked at
+_FAINT = 8  # levels of Cb or Cr: scans of grey photos have up to 5
 _STRIP = 256  # rows compared at a time
 _PROBE = Image.frombytes("L", (3, 2), bytes(range(6)))  # every orientation shows it otherwise
 _LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
@@ -106,6 +108,18 @@ class Picture:
             return False
         low, _ = self.image.convert("RGBA").getchannel("A").getextrema()
         return isinstance(low, int | float) and low < 255
+
+    @property
+    def grey(self) -> bool:
+        """Tell whether the file has no place for colours."""
+        return self.image.mode in ("1", "L", "LA") or self.image.mode.startswith(("I", "F"))
+
+    def coloured(self) -> bool:
+        """Tell whether any place has a colour that grey would lose; not what a scanner or a codec adds to grey."""
+        if self.grey:
+            return False
+        chroma = np.asarray(self.rgb(255).reduce(_PLACE).convert("YCbCr"))[:, :, 1:].astype(np.int16)
+        return bool(np.abs(chroma - 128).max() > _FAINT)
 
     def shrunk(self, part: int) -> Image.Image:
         """Decode a JPEG again at 1/2, 1/4 or 1/8 of its size, as its decoder does it in the cosine domain."""

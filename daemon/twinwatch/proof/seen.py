@@ -14,9 +14,11 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from twinwatch.imaging import Draft, draft
-from twinwatch.photo import ContentDigest, Header
-from twinwatch.proof.sketch import COARSE_WEIGHT, FINE, SIDE, Coarse, Levels, Look, Sketch, coarse, shrunk, sketch
+from twinwatch.imaging import Draft, draft, draft_of
+from twinwatch.imaging.fingerprint import fingerprint
+from twinwatch.imaging.jpeg import Layout
+from twinwatch.photo import ContentDigest, Header, PerceptualHash
+from twinwatch.proof.sketch import COARSE_WEIGHT, FINE, SIDE, Coarse, Levels, Sketch, coarse, shrunk, sketch
 
 _READ, _READ_BYTES = 48, 34 << 20  # drafts of what was read last, as if they were compared: they take a third
 _COMPARED, _COMPARED_BYTES = 64, 40 << 20  # drafts of what was compared last
@@ -46,6 +48,11 @@ class Drafted:
         return self.draft.header
 
     @property
+    def where(self) -> Layout | None:
+        """The layout of a JPEG."""
+        return self.draft.where
+
+    @property
     def longer(self) -> float:
         """Return its long side, in pixels that it has here."""
         return max(self.draft.extent)
@@ -54,6 +61,11 @@ class Drafted:
     def outline(self) -> Levels:
         """Luma of the upright picture at 64x64."""
         return self._small((SIDE, SIDE), Image.Resampling.BILINEAR, 1)
+
+    @cached_property
+    def hashes(self) -> tuple[PerceptualHash, ...]:
+        """The perceptual hashes of the outline in the eight orientations."""
+        return fingerprint(Image.fromarray(self.outline), "").hashes
 
     @property
     def is_fine(self) -> bool:
@@ -99,15 +111,20 @@ class Seen:
                 self._sketches.add(digest, found)
         return found
 
-    def look(self, digest: ContentDigest) -> Look | None:
+    def look(self, digest: ContentDigest) -> Drafted | None:
         """Return how a file looked when it was read or compared lately; None where that is not known."""
         if (drafted := self._read.pop(digest)) is not None:
             self._compared.add(digest, drafted)  # a burst is compared with it for longer than it is read
-        return self._compared.get(digest) or self._sketches.get(digest)
+        return self._compared.get(digest)
 
-    def draft(self, digest: ContentDigest, data: bytes) -> Look | None:
-        """Look at a file as its reading does; None where luma does not tell it. Raises UnreadableError."""
-        self.note(digest, draft(data))
+    def draft(self, digest: ContentDigest, data: bytes, known: Sketch | None = None) -> Drafted | None:
+        """Look at a file as its reading does; None where luma does not tell it. Raises UnreadableError.
+
+        `known` is its sketch, where there is one already: with a full decode in it nothing is decoded again, but for a
+        RAW's preview, which a reading decodes as the JPEG that it is.
+        """
+        whole = known.picture if known and known.header.format != "RAW" else None
+        self.note(digest, draft_of(whole.image, whole.header) if whole else draft(data))
         return self.look(digest)
 
 

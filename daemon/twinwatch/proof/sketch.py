@@ -17,7 +17,7 @@ from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import named_errors, opened
 from twinwatch.photo import Header, PerceptualHash
 from twinwatch.proof.exposure import Eighths, fine_detail, reach
-from twinwatch.proof.picture import JpegTables, Picture, as_rgb, loaded, tables_of, unloaded, with_profile
+from twinwatch.proof.picture import JpegTables, Picture, as_rgb, loaded, tables_of, with_profile
 
 Plane = NDArray[np.float32]
 Levels = NDArray[np.uint8]
@@ -72,8 +72,16 @@ class Look(Protocol):
         """Return what the file says of itself."""
 
     @property
+    def where(self) -> Layout | None:
+        """Return the layout of a JPEG."""
+
+    @property
     def longer(self) -> float:
         """Return its long side, in pixels that it has here."""
+
+    @property
+    def hashes(self) -> tuple[PerceptualHash, ...]:
+        """Return the perceptual hashes of its outline in the eight orientations."""
 
     @property
     def outline(self) -> Levels:
@@ -104,10 +112,6 @@ class Sketch:
     extent: tuple[float, float]
     picture: Picture | None
     _coarse: dict[tuple[tuple[int, int], int], Coarse] = field(default_factory=dict)
-
-    def full(self, data: bytes) -> Picture:
-        """Return the whole, decoded when its pixels are first asked for; raise UnreadableError. `data` is the file."""
-        return unloaded(opened(data, self.where), self.header, data) if self.picture is None else self.picture
 
     @property
     def longer(self) -> float:
