@@ -14,7 +14,7 @@ from twinwatch.imaging.header import header
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
-from twinwatch.photo import ContentDigest, Header, Reading
+from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
 
 _DRAFT = 480  # long side that a decoder is asked for at least, pixels: what a proof looks at first (`proof.sketch`)
 _HASHED = 160  # the same that is hashed, in both directions: the hash needs 32, and 256 changes it as little
@@ -26,7 +26,7 @@ class Draft:
 
     `luma` is mode L in stored orientation, 480 pixels or more along where the photo has them; `extent` (width, height)
     is the part of it that shows the picture, as what shrinks it rounds up. Of a JPEG `where` is the layout, and
-    `coarseness` the mean luma step of its tables; both are None of another format.
+    `coarseness` the mean luma step of its tables; both are None of another format. `fingerprint` is what comes of it.
     """
 
     header: Header
@@ -34,6 +34,7 @@ class Draft:
     luma: Image.Image
     extent: tuple[float, float]
     coarseness: float | None
+    fingerprint: Fingerprint
 
 
 def read(fd: int, seen: Callable[[ContentDigest, Draft], None] | None = None) -> Reading:
@@ -53,11 +54,10 @@ def read(fd: int, seen: Callable[[ContentDigest, Draft], None] | None = None) ->
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            drafted, part = _draft(image, found, where)
+            drafted = _draft(image, found, where)
             if seen is not None:
                 seen(digest, drafted)
-            small = drafted.luma.reduce(part) if part > 1 else drafted.luma
-            return Reading(digest, found, fingerprint(oriented(small, found.orientation), algorithm()))
+            return Reading(digest, found, drafted.fingerprint)
     except UnreadableError as error:
         return Reading(digest, found, None, error.trouble, error.detail)
 
@@ -67,19 +67,16 @@ def draft(data: bytes) -> Draft:
     with named_errors(data):
         where = layout(data) if is_jpeg(data) else None
         image = opened(data, where)
-        return _draft(image, header(image, data, where), where)[0]
+        return _draft(image, header(image, data, where), where)
 
 
 def draft_of(image: Image.Image, found: Header) -> Draft:
     """Return the draft of a photo that is decoded in full already, as its codec does it no cheaper."""
-    return _draft(image, found, None)[0]
+    return _draft(image, found, None)
 
 
-def _draft(image: Image.Image, found: Header, where: Layout | None) -> tuple[Draft, int]:
-    """Decode, cheaply where the codec can; return that and by how much more it is shrunk before it is hashed.
-
-    Data that ends early raises, as Pillow does unless told not to.
-    """
+def _draft(image: Image.Image, found: Header, where: Layout | None) -> Draft:
+    """Decode, cheaply where the codec can; data that ends early raises, as Pillow does unless told not to."""
     steps = getattr(image, "quantization", None)
     longer = max(found.width, found.height)
     image.draft("L", (_DRAFT * found.width // longer, _DRAFT * found.height // longer))
@@ -87,10 +84,17 @@ def _draft(image: Image.Image, found: Header, where: Layout | None) -> tuple[Dra
     # libjpeg scales down by 2, 4 or 8 and rounds the size up.
     halved = (one for one in (1, 2, 4, 8) if -(-found.width // one) == image.width)
     scale = next(halved, found.width / image.width)
-    # The average of whole pixels, as the DCT decoder gives it, in one step or in two.
+    # The average of whole pixels, as the DCT decoder gives it; in two steps where what is hashed is smaller.
     part = max(1, min(image.size) // _HASHED) if image.mode in ("L", "RGB") else 1
     enough = max(image.size) // _DRAFT
     first = max(one for one in range(1, part + 1) if part % one == 0 and one <= max(1, enough))
     grey = luma(image.reduce(first) if first > 1 else image)
-    extent = (found.width / scale / first, found.height / scale / first)
-    return Draft(found, where, grey, extent, sum(steps[0]) / len(steps[0]) if steps else None), part // first
+    small = grey.reduce(part // first) if part > first else grey
+    return Draft(
+        header=found,
+        where=where,
+        luma=grey,
+        extent=(found.width / scale / first, found.height / scale / first),
+        coarseness=sum(steps[0]) / len(steps[0]) if steps else None,
+        fingerprint=fingerprint(oriented(small, found.orientation), algorithm()),
+    )

@@ -49,9 +49,9 @@ class Glance:
     in grey levels, `transforms` the orientations that turn upright a into upright b, the best first and only those
     worth trying. `tile` and `pixel` are the worst of the coarse pictures as multiples of what detail there excuses.
     `apart` tells that these differ by more than any copy, and `kinship` is the correlation of their grain, with the
-    least that a copy has (`exposure.kinship`; 1 where they are apart anyway).
-    `informative` tells whether both have enough detail for a re-creation to prove anything: black frames and fog have
-    not, nor has a night's noise, which averages out. `at` is the worst tile's corner (x, y) in pixels of upright b.
+    least that a copy has (`exposure.kinship`; 1 where they are apart anyway). `informative` tells whether both, where
+    they are not apart, have enough detail for a re-creation to prove anything: black frames and fog have not, nor has a
+    night's noise, which averages out. `at` is the worst tile's corner (x, y) in pixels of upright b.
     """
 
     bits: int
@@ -115,6 +115,7 @@ def _told(a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plan
     ours, theirs = a.coarse(size, best), b.coarse(size, 1)
     most = _most(a.header, b.header)
     apart = bool(tile.max() > most[0] or pixel > most[1])
+    grain = (1.0, _LEAST_KIN) if apart else _kinship(a, b, ours, theirs)
     return Glance(
         bits=_distance_in_bits(a, b),
         mean=round(mean, 2),
@@ -122,9 +123,9 @@ def _told(a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plan
         tile=round(float(tile.max()), 2),
         pixel=round(pixel, 2),
         at=_worst(tile, b.header, size),
-        informative=ours.informative and theirs.informative,
+        informative=apart or (ours.informative and theirs.informative),
         apart=apart,
-        kinship=(1.0, _LEAST_KIN) if apart else _kinship(a, b, ours, theirs),
+        kinship=grain,
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from twinwatch.imaging import Draft, draft, draft_of
-from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.imaging.jpeg import Layout
 from twinwatch.photo import ContentDigest, Header, PerceptualHash
 from twinwatch.proof.sketch import COARSE_WEIGHT, FINE, SIDE, Coarse, Levels, Sketch, coarse, shrunk, sketch
@@ -62,10 +61,10 @@ class Drafted:
         """Luma of the upright picture at 64x64."""
         return self._small((SIDE, SIDE), Image.Resampling.BILINEAR, 1)
 
-    @cached_property
+    @property
     def hashes(self) -> tuple[PerceptualHash, ...]:
-        """The perceptual hashes of the outline in the eight orientations."""
-        return fingerprint(Image.fromarray(self.outline), "").hashes
+        """The perceptual hashes in the eight orientations."""
+        return self.draft.fingerprint.hashes
 
     @property
     def is_fine(self) -> bool:

@@ -81,7 +81,7 @@ class Look(Protocol):
 
     @property
     def hashes(self) -> tuple[PerceptualHash, ...]:
-        """Return the perceptual hashes of its outline in the eight orientations."""
+        """Return its perceptual hashes in the eight orientations."""
 
     @property
     def outline(self) -> Levels:
