@@ -122,7 +122,9 @@ class Seen:
         `known` is its sketch, where there is one already: with a full decode in it nothing is decoded again, but for a
         RAW's preview, which a reading decodes as the JPEG that it is.
         """
-        whole = known.picture if known and known.header.format != "RAW" else None
+        if known is not None and known.header.alpha:
+            return None
+        whole = known.picture if known is not None and known.header.format != "RAW" else None
         self.note(digest, draft_of(whole.image, whole.header) if whole else draft(data))
         return self.look(digest)
 
