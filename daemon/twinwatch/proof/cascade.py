@@ -199,7 +199,7 @@ def _glance(a: _File, b: _File) -> Glance:
 
 def _refused(seen: Glance, a: Header, b: Header) -> str:
     """Say why a glance is enough to tell that these are no copies, or nothing."""
-    if seen.mean > _NEAR_MEAN:
+    if seen.coloured and seen.mean > _NEAR_MEAN:
         return "alike in outline, different at a glance"
     # Other profiles show the same colours by other numbers, and a glance does not convert them.
     if a.metadata.profile == b.metadata.profile and seen.apart:

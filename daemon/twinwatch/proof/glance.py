@@ -46,12 +46,13 @@ class Glance:
     """What a glance at two sketches told.
 
     `bits` is the least pHash distance over the eight orientations, `mean` the mean difference of the 64x64 miniatures
-    in grey levels, `transforms` the orientations that turn upright a into upright b, the best first and only those
-    worth trying. `tile` and `pixel` are the worst of the coarse pictures as multiples of what detail there excuses.
-    `apart` tells that these differ by more than any copy, and `kinship` is the correlation of their grain, with the
-    least that a copy has (`exposure.kinship`; 1 where they are apart anyway). `informative` tells whether both, where
-    they are not apart, have enough detail for a re-creation to prove anything: black frames and fog have not, nor has a
-    night's noise, which averages out. `at` is the worst tile's corner (x, y) in pixels of upright b.
+    in grey levels (of Y, Cb and Cr where they are `coloured`, else of luma), `transforms` the orientations that turn
+    upright a into upright b, the best first and only those worth trying. `tile` and `pixel` are the worst of the coarse
+    pictures as multiples of what detail there excuses. `apart` tells that these differ by more than any copy, and
+    `kinship` is the correlation of their grain, with the least that a copy has (`exposure.kinship`; 1 where they are
+    apart anyway). `informative` tells whether both, where they are not apart, have enough detail for a re-creation to
+    prove anything: black frames and fog have not, nor has a night's noise, which averages out. `at` is the worst tile's
+    corner (x, y) in pixels of upright b.
     """
 
     bits: int
@@ -63,6 +64,7 @@ class Glance:
     informative: bool
     apart: bool
     kinship: tuple[float, float]
+    coloured: bool
 
     @property
     def two_shots(self) -> bool:
@@ -85,7 +87,7 @@ def glance(a: Sketch, b: Sketch) -> Glance:
         else:
             again = _apart(ours, _in_eight_bits(b).coarse(size, 1))
         tile, pixel = min((tile, pixel), again, key=lambda apart: float(apart[0].max()))
-    return _told(a, b, mean, tuple(rivals), tile, pixel)
+    return _told(a, b, mean, tuple(rivals), tile, pixel, coloured=True)
 
 
 def glance_at_luma(a: Look, b: Look) -> Glance | None:
@@ -106,10 +108,12 @@ def glance_at_luma(a: Look, b: Look) -> Glance | None:
     tile, pixel = _apart(ours, theirs)
     if tile.max() > _most(one, other)[0] >= tile.max(where=~_dark(ours, theirs), initial=0):
         return None  # some programs keep light in eight bits
-    return _told(a, b, mean, (best,), tile, pixel)
+    return _told(a, b, mean, (best,), tile, pixel, coloured=False)
 
 
-def _told(a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plane, pixel: float) -> Glance:
+def _told(
+    a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plane, pixel: float, *, coloured: bool
+) -> Glance:
     best = transforms[0]
     size = _coarse_size(a.header, b.header, best)
     ours, theirs = a.coarse(size, best), b.coarse(size, 1)
@@ -126,6 +130,7 @@ def _told(a: Look, b: Look, mean: float, transforms: tuple[int, ...], tile: Plan
         informative=apart or (ours.informative and theirs.informative),
         apart=apart,
         kinship=grain,
+        coloured=coloured,
     )
 
 
