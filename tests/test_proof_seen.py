@@ -171,7 +171,21 @@ def test_the_draft_is_half_a_thousand_pixels_along_and_says_what_it_shows(memory
         assert draft.luma.size == size
         assert draft.extent == pytest.approx(extent)
         assert draft.luma.mode == "L"
-        assert (draft.coarseness is None) == (draft.header.format == "PNG")
+        assert (draft.coarseness == 0) == (draft.header.format == "PNG")
+
+
+def test_a_draft_knows_how_coarsely_it_was_stored(memory: Seen) -> None:
+    picture = scene(1, (300, 200))
+    for data, least, most in (
+        (stored(picture, quality=75), 28, 30),
+        (stored(picture, "WEBP", lossless=True), 0, 0),
+        (stored(picture, "TIFF"), 0, 0),
+    ):
+        coarseness = read(data, memory).coarseness
+        assert coarseness is not None
+        assert least <= coarseness <= most
+    for data in (stored(picture, "WEBP", quality=90), stored(picture.quantize(64), "PNG")):
+        assert read(data, memory).coarseness is None
 
 
 def numbered(number: int) -> bytes:

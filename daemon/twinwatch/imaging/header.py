@@ -18,12 +18,18 @@ from twinwatch.photo import Header, Metadata
 _ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD, _CAPTURED, _LATITUDE = 274, 271, 272, 0x8769, 0x8825, 0x9003, 2
 _METADATA_ERRORS = (OSError, SyntaxError, ValueError, struct.error, TypeError, LookupError, EOFError, ArithmeticError)
 _MODE_BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 16, "F": 32}
+_LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
 _SRGB_TOLERANCE = 3
 """Grey levels. Measured: seven of sRGB, Facebook's tiny "c2" and GEGL's "babl profile" among them, differ by up to 1,
 nine others by 64 and more."""
 _MOTION_XMP = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']|>)1")
 # Google's and the ISO 21496-1 gain map, Apple's in HEIC and in JPEG.
 _GAIN_MAP = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap", b"HDRGainMap")
+
+
+def is_lossless(format_: str, data: bytes) -> bool:
+    """Tell whether a file keeps pixels as they were handed to it (a palette may still have cost colours)."""
+    return b"VP8L" in data[12:64] if format_ == "WEBP" else format_ in _LOSSLESS
 
 
 def header(image: Image.Image, data: bytes, where: jpeg.Layout | None = None) -> Header:

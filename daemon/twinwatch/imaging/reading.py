@@ -10,7 +10,7 @@ from PIL import Image
 
 from twinwatch.content import digest_of
 from twinwatch.imaging.fingerprint import fingerprint, luma, oriented
-from twinwatch.imaging.header import header
+from twinwatch.imaging.header import header, is_lossless
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
 from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
@@ -25,8 +25,9 @@ class Draft:
     """A photo as it was decoded for its fingerprint.
 
     `luma` is mode L in stored orientation, 480 pixels or more along where the photo has them; `extent` (width, height)
-    is the part of it that shows the picture, as what shrinks it rounds up. Of a JPEG `where` is the layout, and
-    `coarseness` the mean luma step of its tables; both are None of another format. `fingerprint` is what comes of it.
+    is the part of it that shows the picture, as what shrinks it rounds up. `where` is the layout of a JPEG, and
+    `coarseness` the mean luma step of its tables, 0 of a file that keeps all pixels, and None where a codec does not
+    tell. `fingerprint` is what comes of it.
     """
 
     header: Header
@@ -54,7 +55,7 @@ def read(fd: int, seen: Callable[[ContentDigest, Draft], None] | None = None) ->
             where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
             image = opened(data, where)
             found = header(image, data, where)
-            drafted = _draft(image, found, where)
+            drafted = _draft(image, found, data, where)
             if seen is not None:
                 seen(digest, drafted)
             return Reading(digest, found, drafted.fingerprint)
@@ -67,17 +68,20 @@ def draft(data: bytes) -> Draft:
     with named_errors(data):
         where = layout(data) if is_jpeg(data) else None
         image = opened(data, where)
-        return _draft(image, header(image, data, where), where)
+        return _draft(image, header(image, data, where), data, where)
 
 
-def draft_of(image: Image.Image, found: Header) -> Draft:
+def draft_of(image: Image.Image, found: Header, data: bytes) -> Draft:
     """Return the draft of a photo that is decoded in full already, as its codec does it no cheaper."""
-    return _draft(image, found, None)
+    return _draft(image, found, data, None)
 
 
-def _draft(image: Image.Image, found: Header, where: Layout | None) -> Draft:
+def _draft(image: Image.Image, found: Header, data: bytes, where: Layout | None) -> Draft:
     """Decode, cheaply where the codec can; data that ends early raises, as Pillow does unless told not to."""
     steps = getattr(image, "quantization", None)
+    coarseness = sum(steps[0]) / len(steps[0]) if steps else None
+    if is_lossless(found.format, data) and found.mode != "P":
+        coarseness = 0.0
     longer = max(found.width, found.height)
     image.draft("L", (_DRAFT * found.width // longer, _DRAFT * found.height // longer))
     image.load()
@@ -95,6 +99,6 @@ def _draft(image: Image.Image, found: Header, where: Layout | None) -> Draft:
         where=where,
         luma=grey,
         extent=(found.width / scale / first, found.height / scale / first),
-        coarseness=sum(steps[0]) / len(steps[0]) if steps else None,
+        coarseness=coarseness,
         fingerprint=fingerprint(oriented(small, found.orientation), algorithm()),
     )

@@ -4,14 +4,14 @@ A copy has a cause that can be repeated. So the better picture is put through wh
 its dimensions, its orientation, its quantisation tables. What is left after subtracting is the difference, judged by
 the worst tile. Doubt means `look-alike`, which nothing acts on.
 
-In the order of a pair: `cascade` asks the questions, cheapest first; `sketch` is a side at an eighth of its size, and
-`seen` remembers those of the last files, and how what was read last looked; `glance` compares two and refuses;
-`exposure` tells two shots by their grain; `resaved` knows what was only stored again by its coded bytes; `picture` is a
-decoded side; `attempts` chooses among the `making`s of each from the other, in the `order` that the files speak for
-(`requantised`: coefficients that keep another file's steps, `formerly`: those of the JPEG that a lossless file was,
-`detail`: what a codec left out);
-`recreate` finds a recipe and runs it (`scaling`, `sampler`, `fitting`, `finishing`, `generations`), `hidden` stores
-what was made again for a codec that hides what it did (`recoding`, `recoded`);
+In the order of a pair: `cascade` asks the questions, cheapest first; `seen` knows how a photo looked when it was read,
+and `sketch` is a side in colours at an eighth of its size; `glance` compares two and refuses; `exposure` tells two
+shots by their grain; `resaved` knows what was only stored again by its coded bytes; `picture` is a decoded side;
+`attempts` chooses among the `making`s of each from the other, in the `order` that the files speak for (`requantised`:
+coefficients that keep another file's steps, `formerly`: those of the JPEG that a lossless file was, `detail`: what a
+codec left out);
+`recreate` finds a recipe and runs it (`scaling`, `gd`, `sampler`, `fitting`, `finishing`, `generations`), `hidden`
+stores what was made again for a codec that hides what it did (`recoding`, `recoded`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
 out, `judge` decides: with `paletted` and `octrees` for 256 colours or fewer.
 `comparators` stand apart: other scripts' numbers.

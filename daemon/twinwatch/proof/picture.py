@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms
 
 from twinwatch.imaging.fingerprint import luma, oriented
-from twinwatch.imaging.header import header, profile_of
+from twinwatch.imaging.header import header, is_lossless, profile_of
 from twinwatch.imaging.source import UnreadableError, named_errors, opened
 from twinwatch.photo import Header, Trouble
 
@@ -28,7 +28,6 @@ _PLACE = 8  # pixels to each side, whose mean colour is looked at
 _FAINT = 8  # levels of Cb or Cr: scans of grey photos have up to 5
 _STRIP = 256  # rows compared at a time
 _PROBE = Image.frombytes("L", (3, 2), bytes(range(6)))  # every orientation shows it otherwise
-_LOSSLESS = {"PNG", "BMP", "TIFF", "GIF"}
 
 
 @lru_cache
@@ -83,9 +82,7 @@ class Picture:
     @property
     def lossless(self) -> bool:
         """Tell whether the container keeps pixels as they were handed to it (a palette may still have cost colours)."""
-        if self.header.format == "WEBP":
-            return b"VP8L" in self.data[12:64]
-        return self.header.format in _LOSSLESS
+        return is_lossless(self.header.format, self.data)
 
     @property
     def known_storage(self) -> bool:

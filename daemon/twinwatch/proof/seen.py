@@ -125,7 +125,7 @@ class Seen:
         if known is not None and known.header.alpha:
             return None
         whole = known.picture if known is not None and known.header.format != "RAW" else None
-        self.note(digest, draft_of(whole.image, whole.header) if whole else draft(data))
+        self.note(digest, draft_of(whole.image, whole.header, data) if whole else draft(data))
         return self.look(digest)
 
 
