@@ -90,10 +90,10 @@ def _draft(image: Image.Image, found: Header, data: bytes, where: Layout | None)
     scale = next(halved, found.width / image.width)
     # The average of whole pixels, as the DCT decoder gives it; in two steps where what is hashed is smaller.
     part = max(1, min(image.size) // _HASHED) if image.mode in ("L", "RGB") else 1
-    enough = max(image.size) // _DRAFT
-    first = max(one for one in range(1, part + 1) if part % one == 0 and one <= max(1, enough))
+    first = min(part, max(1, max(image.size) // _DRAFT))
+    then = part // first
     grey = luma(image.reduce(first) if first > 1 else image)
-    small = grey.reduce(part // first) if part > first else grey
+    small = grey.reduce(then) if then > 1 else grey
     return Draft(
         header=found,
         where=where,

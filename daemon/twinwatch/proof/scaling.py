@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -169,7 +170,7 @@ def _in_light(source: Source, size: tuple[int, int], box: Box, filter_: Image.Re
     x, y = around[:2]
     bands = []
     for band in source.part(around).split():
-        light = Image.fromarray(_TO_LIGHT[np.asarray(band)])
+        light = Image.fromarray(_to_light()[np.asarray(band)])
         light = light.resize(
             (box[2] - box[0], box[3] - box[1]), filter_, box=(left - x, top - y, right - x, bottom - y)
         )
@@ -249,9 +250,15 @@ def _value_of(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-_TO_LIGHT = (_light_of(np.arange(256) / 255) * (_STEPS - 1)).astype(np.float32)
-_FROM_LIGHT = np.rint(_value_of(np.arange(_STEPS) / (_STEPS - 1)) * 255).astype(np.uint8)
+@cache
+def _to_light() -> NDArray[np.float32]:
+    return (_light_of(np.arange(256) / 255) * (_STEPS - 1)).astype(np.float32)
+
+
+@cache
+def _of_steps() -> NDArray[np.uint8]:
+    return np.rint(_value_of(np.arange(_STEPS) / (_STEPS - 1)) * 255).astype(np.uint8)
 
 
 def _from_light(light: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(_FROM_LIGHT[np.clip(light + 0.5, 0, _STEPS - 1).astype(np.int32)])
+    return np.asarray(_of_steps()[np.clip(light + 0.5, 0, _STEPS - 1).astype(np.int32)])

@@ -22,7 +22,7 @@ from twinwatch.proof.sketch import COARSE_WEIGHT, FINE, SIDE, Coarse, Levels, Sk
 _READ, _READ_BYTES = 48, 34 << 20  # drafts of what was read last, as if they were compared: they take a third
 _COMPARED, _COMPARED_BYTES = 64, 40 << 20  # drafts of what was compared last
 _SKETCHES, _SKETCH_BYTES = 48, 32 << 20  # sketches of what was compared last
-_MOST_DRAFTED = 1 << 19  # pixels: what no decoder and no average shrank is not worth its memory
+_MOST_DRAFTED = 1 << 20  # pixels: what no decoder and no average shrank is not worth its memory
 
 
 class _Weighs(Protocol):
