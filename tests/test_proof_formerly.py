@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -103,3 +104,11 @@ def test_a_frame_of_the_same_scene_is_no_copy_of_another() -> None:
     next_shot = scene(61, (640, 480), frame=1)
     evidence = prove(PHOTO, stored(decoded(stored(next_shot, quality=60)), "PNG"))
     assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_the_tables_of_a_quality_are_those_that_libjpeg_writes(quality: int) -> None:
+    with Image.open(io.BytesIO(stored(scene(1, (16, 16)), quality=quality))) as picture:
+        written = picture.quantization  # type: ignore[attr-defined]
+    generation = Generation(quality, 2)
+    assert (list(generation.table), list(generation.chroma)) == (written[0], written[1])

@@ -138,7 +138,9 @@ class _Bench:
         strangers = pictures.jpegs(
             work / "strangers", count, pictures.WEB, self.options.jobs, 20_000, pictures.AS_HEAVY
         )
-        self.tell(alike.measure(frames, strangers, work, self.options.rounds))
+        self.tell(alike.measure(frames, strangers, work, self.options.rounds, "web size"))
+        large = pictures.burst(work / "frames-large", len(self.camera), pictures.CAMERA, 5)
+        self.tell(alike.measure(large, self.camera, work, self.options.rounds, "12 megapixels"))
 
     def proof(self) -> None:
         self.tell(proving.measure(self.camera[:2], self.options.work / "proof", self.options.rounds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -165,11 +165,17 @@ def _even_tables(quality: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(min(255, max(1, round(step * scale / finer))) for finer in lowest) for step in _STEPS)
 
 
-@lru_cache(maxsize=128)
 def _tables(quality: int) -> tuple[tuple[int, ...], ...]:
-    """Return the steps of luma and of chroma, natural order."""
+    """Return the steps of luma and of chroma, natural order, as libjpeg's `jpeg_set_quality` scales them."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return tuple(tuple(min(255, max(1, (step * scale + 50) // 100)) for step in steps) for steps in _at_half())
+
+
+@cache
+def _at_half() -> tuple[tuple[int, ...], ...]:
+    """Return the steps of quality 50, which are those of ITU-T T.81, annex K."""
     stored = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(stored, "JPEG", quality=quality)
+    Image.new("RGB", (8, 8)).save(stored, "JPEG", quality=50)
     tables: dict[int, list[int]] = getattr(Image.open(stored, formats=("JPEG",)), "quantization", {})
     return tuple(tables[0]), tuple(tables[1])
 
