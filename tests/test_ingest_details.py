@@ -159,6 +159,24 @@ def test_what_another_line_set_aside_during_the_proof_is_left_to_it(house: House
     assert (house.said, house.failures, house.nas.held()) == ([], [], [])
 
 
+def test_what_another_line_set_aside_between_two_proofs_is_no_failure(house: House, workers: Meanwhile) -> None:
+    for number in range(2):
+        house.nas.put(f"frame {number}.jpg", stored(scene(1, (160, 120), frame=number + 3), quality=90))
+    house.take("frame 0.jpg", "frame 1.jpg")
+    house.said.clear()
+    where = house.nas.put("second.png", as_png(PICTURE))
+
+    def set_aside() -> None:
+        where.unlink()
+        house.nas.index.photos.forget(house.nas.root.id, PurePosixPath("second.png"))
+        workers.happens = None
+
+    workers.happens, workers.proofs = set_aside, 0
+    house.take("second.png")
+    assert workers.proofs == 1
+    assert (house.said, house.failures, house.nas.held()) == ([], [], [])
+
+
 @pytest.mark.parametrize("at_home", [True, False])
 def test_a_placeholder_is_neither_read_nor_compared(house: House, workers: Meanwhile, at_home: bool) -> None:
     nas = house.nas

@@ -138,7 +138,10 @@ class Line:
         before = self._index.photos.judged(photo.id)
         while True:
             among = set(self.roots)
-            matches, waited = yield from self._prove(photo, found.priority)
+            proved = yield from self._proved(photo, found.priority)
+            if proved is None:
+                return
+            matches, waited = proved
             if not waited:
                 break  # nothing else ran since the photo was entered
             now = self._index.photos.by_id(photo.id)
@@ -249,6 +252,15 @@ class Line:
                 continue  # no telling where it is
             return True
         return False
+
+    def _proved(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool] | None]:
+        """Return what `_prove` does; None where another line has set the photo aside between two proofs."""
+        try:
+            return (yield from self._prove(photo, priority))
+        except PhotoError:
+            if self._index.photos.by_id(photo.id) is None:
+                return None
+            raise
 
     def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool]]:
         """Return what the photo matches, and whether a job was waited for, so that the index may be another by now."""
