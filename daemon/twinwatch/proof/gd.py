@@ -43,12 +43,12 @@ def bicubic(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
         np.where(column >= width - 2, column, column + 2),
     )
     total = np.zeros((len(row), len(column), 3), dtype=np.int32)
-    for edge in (_NONE, _FIRST, _LAST, _LAST_BUT_ONE):
-        rows = np.flatnonzero(_edge(row, height) == edge)
-        if rows.size:
-            weights = _weights(edge)[down[rows]][:, across]
-            of_rows = pixels[row[rows] - top]
-            total[rows] = sum(of_rows[:, beside[tap] - left] * weights[:, :, tap, None] for tap in _TAPS)
+    edges = _edge(row, height)
+    for edge in sorted(set(edges.tolist())):
+        rows = np.flatnonzero(edges == edge)
+        weights = _weights(edge)[down[rows]][:, across]
+        of_rows = pixels[row[rows] - top]
+        total[rows] = sum(of_rows[:, beside[tap] - left] * weights[:, :, tap, None] for tap in _TAPS)
     return Image.fromarray(((total * _GAMMA >> 8) >> 8).clip(0, 255).astype(np.uint8))
 
 

@@ -211,9 +211,9 @@ def _distance_in_bits(a: Look, b: Look) -> int:
     return min((h ^ b.hashes[0]).bit_count() for h in a.hashes)
 
 
-def _coarse_size(a: Header, b: Header, turn: int, most: int = MOST_COARSE) -> tuple[int, int]:
+def _coarse_size(a: Header, b: Header, turn: int) -> tuple[int, int]:
     """Return the size at which both are compared: half the smaller picture, at most so many pixels long."""
     width, height = b.upright if b.pixels <= a.pixels else a.upright if turn < 5 else a.upright[::-1]
-    most = min(most, _COARSE_PALETTE) if "P" in (a.mode, b.mode) else most
+    most = _COARSE_PALETTE if "P" in (a.mode, b.mode) else MOST_COARSE
     share = min(_SHARE, most / max(width, height))
     return max(2 * TILE, round(width * share)), max(2 * TILE, round(height * share))

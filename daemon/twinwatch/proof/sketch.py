@@ -42,7 +42,6 @@ _SKETCH = 480  # long side that a decoder is asked for at least, pixels
 _DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
 _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
-_COARSE_KEPT = 2  # pictures of a sketch: one beside a draft, one beside another sketch
 
 
 @dataclass(frozen=True)
@@ -146,10 +145,9 @@ class Sketch:
         return np.asarray(self.miniature.convert("YCbCr").getchannel(0))
 
     def coarse(self, size: tuple[int, int], turn: int) -> Coarse:
-        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last two are kept."""
+        """Return the upright picture, turned by the EXIF orientation `turn`, at this size; the last one is kept."""
         if (size, turn) not in self._coarse:
-            while len(self._coarse) >= _COARSE_KEPT:
-                del self._coarse[next(iter(self._coarse))]
+            self._coarse.clear()
             self._coarse[size, turn] = coarse(np.asarray(self.small(size, Image.Resampling.HAMMING, turn, luma=True)))
         return self._coarse[size, turn]
 
@@ -161,7 +159,7 @@ class Sketch:
     @property
     def weight(self) -> int:
         """The bytes of memory that it takes, but for a full decode: RGB pixels, and the coarse picture's."""
-        return 3 * self.image.width * self.image.height + _COARSE_KEPT * COARSE_WEIGHT
+        return 3 * self.image.width * self.image.height + COARSE_WEIGHT
 
 
 def sketch(data: bytes) -> Sketch:
