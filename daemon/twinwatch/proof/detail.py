@@ -10,6 +10,7 @@ from PIL import Image
 
 from twinwatch.proof.picture import Picture
 from twinwatch.proof.quantised import block_coefficients
+from twinwatch.proof.ranks import median
 
 _ORDER = np.add.outer(np.arange(8), np.arange(8))
 _TEXTURE = (_ORDER >= 2) & (_ORDER <= 9)  # frequencies that codecs leave out, and every picture has
@@ -39,4 +40,4 @@ def _less_detail(pairs: Iterable[tuple[Image.Image, Image.Image]]) -> float:
     """
     energies = [[np.square(block_coefficients(window)).mean(axis=(0, 1)) for window in pair] for pair in pairs]
     less, more = np.mean(energies, axis=0) + _NO_ENERGY
-    return float(np.median(np.log(more / less)[_TEXTURE]))
+    return median(np.log(more / less)[_TEXTURE])

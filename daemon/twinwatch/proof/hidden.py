@@ -21,7 +21,7 @@ _HOPE = 4.0
 """Times the allowance without storing: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
 
 _STRIP = 512  # rows stored at a time
-_LEFT, _LOST, _LUMA = Asked(0, 1), Asked(1, 2, spreads=False), Asked(0, 2, colour=False)
+_LEFT, _LOST, _LUMA = Asked(0, 1), Asked(1, 2, spreads=False), Asked(0, 2, means=False)
 
 
 class Hidden:

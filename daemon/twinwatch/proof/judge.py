@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from twinwatch.proof.outliers import missing_contrast, standing_out, strange_colour
 from twinwatch.proof.overall import colour_shift, grain, noise, tone_change, vividness, wide
+from twinwatch.proof.ranks import percentile
 from twinwatch.proof.residual import TILE, Residual, around
 
 _FINE_FLIP = 3.0  # grey levels that two decoders of one JPEG, or encoders with fine steps, differ by in chroma
@@ -207,7 +208,7 @@ def judge(
     parts = {
         "luma": luma / (_allowed(bounds.signed, spread) + more[:, :, 0]),
         "chroma": chroma / (_allowed(bounds.chroma, spread) + more[:, :, 1]),
-        "detail": rough[:, :, 0] / (_allowed(bounds.rough, spread) + more[:, :, 2]),
+        "detail": rough / (_allowed(bounds.rough, spread) + more[:, :, 2]),
     }
     if explained is not None:
         for name in ("luma", "detail"):
@@ -259,8 +260,8 @@ def summed_up(
         score=round(scores[limit], 3),
         limit=limit,
         at=(corner[0] + column * TILE, corner[1] + row * TILE),
-        worst_luma=round(float(np.max(left.rough[:, :, 0])), 2),
-        worst_chroma=round(float(np.max(left.rough[:, :, 1:])), 2),
+        worst_luma=round(float(np.max(left.rough)), 2),
+        worst_chroma=round(float(np.abs(left.signed[:, :, 1:]).max()), 2),
         wide=round(wide_move, 2),
         tone=round(tone, 2),
         exact=_exact_share(left),
@@ -307,7 +308,7 @@ def _stray(
     left: Residual, bounds: Bounds, more: NDArray[np.float32], explained: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     """Return by how much more than decoders, rounding and a palette (`more`) differ each tile does: up to 1 they do."""
-    luma, chroma = left.rough[:, :, 0], np.abs(left.signed[:, :, 1:]).max(axis=2)
+    luma, chroma = left.rough, np.abs(left.signed[:, :, 1:]).max(axis=2)
     if explained is not None:
         luma = np.where(explained, 0, luma)
     return np.asarray(np.maximum(luma / (bounds.flip[0] + more[:, :, 2]), chroma / (bounds.flip[1] + more[:, :, 1])))
@@ -319,7 +320,7 @@ def _is_edited(left: Residual, stray: NDArray[np.float32], *, scaled: bool) -> b
     Flat ground comes out equal by any encoder, and a chart or a page is flat for the most part: so it tells of flat
     ground only, and tiles with detail tell of such tiles and those beside them. Any scaler leaves flat ground equal.
     """
-    equal, detailed = left.rough.max(axis=2) < _EQUAL, left.spread >= _INFORMATIVE_SPREAD
+    equal, detailed = _is_equal(left), left.spread >= _INFORMATIVE_SPREAD
     if scaled:
         asked = [(detailed, np.ones_like(detailed))]
     else:
@@ -336,20 +337,25 @@ def _is_edited(left: Residual, stray: NDArray[np.float32], *, scaled: bool) -> b
 
 def _outlier(left: Residual) -> float:
     """Return how far the worst tile stands out from the noise that a codec left everywhere, as a score."""
-    strength = left.rough[:, :, 0] / (1 + 0.3 * left.spread)
+    strength = left.rough / (1 + 0.3 * left.spread)
     detailed = strength[left.spread >= _INFORMATIVE_SPREAD]
-    usual = float(np.percentile(detailed if detailed.size else strength, 99, method="lower"))
+    usual = percentile(detailed if detailed.size else strength, 99, lower=True)
     worst = float(strength.max())
     return worst / max(usual * _OUTLIER, _FAINT) if worst > _FAINT else 0.0
 
 
+def _is_equal(left: Residual) -> NDArray[np.bool_]:
+    """Tell which tiles came out equal."""
+    return np.asarray(np.maximum(left.rough, np.abs(left.signed[:, :, 1:]).max(axis=2)) < _EQUAL)
+
+
 def _equal_share(left: Residual) -> float:
-    return round(float((left.rough.max(axis=2) < _EQUAL).mean()), 6)
+    return round(float(_is_equal(left).mean()), 6)
 
 
 def _exact_share(left: Residual) -> float:
     detailed = left.spread >= _INFORMATIVE_SPREAD
-    equal = detailed & (left.rough.max(axis=2) < _EQUAL)
+    equal = detailed & _is_equal(left)
     return round(float(equal.sum()) / max(1.0, float(detailed.sum())), 3)
 
 
@@ -379,7 +385,7 @@ def too_vivid(left: Residual, bound: tuple[float, float]) -> float:
 
 def exceeding(left: Residual, bounds: Bounds) -> NDArray[np.bool_]:
     """Tell which tiles, shape (rows, columns), it matters of whether rounding explains their luma (see `judge`)."""
-    luma, rough = np.abs(left.signed[:, :, 0]), left.rough[:, :, 0]
+    luma, rough = np.abs(left.signed[:, :, 0]), left.rough
     beyond = np.maximum(luma / _allowed(bounds.signed, left.spread), rough / _allowed(bounds.rough, left.spread))
     return np.asarray((beyond > _ROUNDED) | (rough > bounds.flip[0]))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twinwatch.proof.ranks import percentile
 from twinwatch.proof.residual import Residual, around
 
 _CONTRAST = 15.0  # deviation of luma in a tile from which it holds text, an edge or rich texture
@@ -37,7 +38,7 @@ def strange_colour(left: Residual, excuse: NDArray[np.float32] | float = 0.0) ->
         return np.zeros_like(left.spread)
     moved = np.abs(left.signed[:, :, 1:]).max(axis=2)
     strength = around(np.maximum, np.abs(left.level[:, :, 1:] - _GREY).max(axis=2), 1)
-    usual = np.float32(np.percentile(moved[sharp], _USUAL))
+    usual = np.float32(percentile(moved[sharp], _USUAL))
     allowed = _UNSEEN + usual + np.float32(_OF_COLOUR) * strength + excuse
     return np.where(sharp, moved / allowed, np.float32(0))
 
@@ -54,7 +55,7 @@ def missing_contrast(left: Residual, usual: float, explained: NDArray[np.bool_] 
         return np.zeros_like(contrast)
     missing = left.rest / np.maximum(contrast, 1)
     asked = sharp if explained is None else sharp & ~explained
-    return np.where(asked, missing / np.float32(_FAINT + np.percentile(missing[sharp], usual)), np.float32(0))
+    return np.where(asked, missing / np.float32(_FAINT + percentile(missing[sharp], usual)), np.float32(0))
 
 
 def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
@@ -64,7 +65,7 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     not asked about: those `explained`, of little contrast, or among those that differ little.
     """
     contrast = np.maximum(left.spread, left.target_spread).ravel()
-    differs = np.maximum(left.rest, left.rough[:, :, 0]).ravel()
+    differs = np.maximum(left.rest, left.rough).ravel()
     found = np.zeros(left.spread.shape, dtype=np.float32)
     asked = contrast >= _LEAST_CONTRAST
     if explained is not None:
@@ -87,6 +88,6 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
             continue
         like = near[np.argsort(np.abs(contrast[near] - contrast[tile]), kind="stable")[:_LIKE]]
         # Where there is little to compare with, white paper is among the like, and lacks nothing.
-        usual = float(np.percentile(differs[like] / np.maximum(contrast[like], 1), _USUAL)) * contrast[tile]
+        usual = percentile(differs[like] / np.maximum(contrast[like], 1), _USUAL) * contrast[tile]
         found[row, column] = differs[tile] / (_UNSEEN + usual)
     return found

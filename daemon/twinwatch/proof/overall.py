@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twinwatch.proof.ranks import percentile
 from twinwatch.proof.residual import TILE, Residual
 
 _WIDE = 8  # tiles
@@ -119,5 +120,5 @@ def noise(left: Residual) -> tuple[float, float]:
 
     Grey levels.
     """
-    luma = float(np.percentile(left.rough[:, :, 0] / (1 + 0.3 * left.spread), 99))
-    return luma, float(np.percentile(np.abs(left.signed[:, :, 1:]).max(axis=2), 99))
+    luma = percentile(left.rough / (1 + 0.3 * left.spread), 99)
+    return luma, percentile(np.abs(left.signed[:, :, 1:]).max(axis=2), 99)

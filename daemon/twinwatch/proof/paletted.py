@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from twinwatch.proof import octrees
 from twinwatch.proof.finishing import own_palette, quantise
 from twinwatch.proof.judge import PALETTE, Judgement, recoloured
 from twinwatch.proof.judge import judge as judge_tiles
 from twinwatch.proof.overall import grain_kept
-from twinwatch.proof.residual import TILE, Residual, residual
+from twinwatch.proof.residual import TILE, Residual, residual, tile_means
 
 _GRAIN_KEPT = 0.35
 """The share of the grain that a copy keeps at least, less three times its uncertainty. Measured: 330 copies by ten
@@ -85,10 +85,16 @@ def cost(image: Image.Image, palette: Image.Image) -> NDArray[np.float32]:
 
 def _cost(image: Image.Image, nearest: Image.Image, diffused: Image.Image) -> NDArray[np.float32]:
     """To the tile's own cost comes the picture's mean: programs' nearest colours differ even where one fits."""
-    one, other = residual(nearest, image).rough, residual(diffused, image).rough
+    one, other = (_roughness(given, image) for given in (nearest, diffused))
     luma = np.maximum(one[:, :, 0], other[:, :, 0])
     own = np.stack([luma, one[:, :, 1:].max(axis=2), other[:, :, 0]], axis=2)
     return np.asarray(own + own.mean(axis=(0, 1)))
+
+
+def _roughness(image: Image.Image, other: Image.Image) -> NDArray[np.float32]:
+    """Return the mean absolute difference of two RGB pictures in each tile, shape (rows, columns, 3) for Y, Cb, Cr."""
+    bands = ImageChops.difference(*(each.convert("YCbCr") for each in (image, other))).split()
+    return np.stack([tile_means(np.asarray(band)) for band in bands], axis=2)
 
 
 def _diffused(

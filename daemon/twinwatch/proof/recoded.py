@@ -59,12 +59,12 @@ def judge(left: Residual, lost: Residual, noise: Noise) -> Judgement:
     """Weigh what is left after recoding (`left`) against what recoding itself lost (`lost`)."""
     # Not how much grain a tile lost but how far it was moved as a whole tells what its mean may show.
     moved, signed = _most_around(np.abs(lost.signed), 2), np.abs(left.signed)
-    colour = _ROUNDING_OF_COLOUR + 0.7 * moved[:, :, 1:] + 0.3 * _most_around(lost.rough[:, :, 1:], 1)
-    usual = (_most_around(lost.rough[:, :, :1], 1) + _mean_around(lost.rough[:, :, :1]))[:, :, 0] / 2
+    colour = _ROUNDING_OF_COLOUR + 1.3 * moved[:, :, 1:]
+    usual = (_most_around(lost.rough, 1) + _mean_around(lost.rough)) / 2
     parts = {
         "luma": signed[:, :, 0] / (_ROUNDING + moved[:, :, 0]) / noise.luma,
         "chroma": (signed[:, :, 1:] / colour).max(axis=2) / noise.chroma,
-        "detail": left.rough[:, :, 0] / (_ROUNDING + usual) / noise.detail,
+        "detail": left.rough / (_ROUNDING + usual) / noise.detail,
         "colour": strange_colour(left, moved[:, :, 1:].max(axis=2)) / noise.colour,
         "text": np.maximum(missing_contrast(left, _USUAL) / noise.text, standing_out(left) / noise.outlier),
     }

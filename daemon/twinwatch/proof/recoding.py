@@ -15,6 +15,7 @@ from PIL import Image
 
 from twinwatch.proof.finishing import StandIn
 from twinwatch.proof.picture import JpegTables
+from twinwatch.proof.ranks import median
 
 _WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
@@ -80,7 +81,7 @@ def _differing(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.i
 def _noise(before: Sequence[NDArray[np.int16]], after: Sequence[NDArray[np.int16]], asked: NDArray[np.bool_]) -> float:
     """Return the mean absolute difference, in grey levels, of the median tile among those `asked` for."""
     apart = np.concatenate([_tiles(np.abs(one - other)).mean(axis=1) for one, other in zip(before, after, strict=True)])
-    return float(np.median(apart[asked])) if asked.any() else 0.0
+    return median(apart[asked]) if asked.any() else 0.0
 
 
 def _tiles(plane: NDArray[np.int16]) -> NDArray[np.int16]:

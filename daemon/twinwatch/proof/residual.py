@@ -1,7 +1,9 @@
 """What is left when a picture and its re-creation are subtracted, tile by tile, in luma and chroma.
 
 A mean over the picture hides an edit; the worst tile finds it. Tiles are 8x8 pixels; the last row and column overlap
-their neighbours where the size is not a multiple of eight, so that no pixel goes unseen.
+their neighbours where the size is not a multiple of eight, so that no pixel goes unseen. Means of luma and chroma
+follow from those of red, green and blue: so they are exact, where a pixel's luma in whole numbers is off by up to half
+a level, and all that have one colour to the same side.
 """
 
 from __future__ import annotations
@@ -18,21 +20,24 @@ from PIL import Image
 TILE = 8
 _STRIP = 64  # rows at a time: what is worked on stays in the processor's cache
 
+_JFIF = ((0.299, 0.587, 0.114, 0), (-0.168736, -0.331264, 0.5, 128), (0.5, -0.418688, -0.081312, 128))
+"""Y, Cb and Cr of red, green and blue, and what is added (ITU-T T.871, 7)."""
+
 Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """Maps over the tiles, shape (rows, columns, 3) for Y, Cb, Cr; grey levels 0-255.
+    """Maps over the tiles; grey levels 0-255.
 
-    `signed` is the mean difference (target less re-creation), `rough` the mean absolute difference, `level` the mean of
-    the re-creation. Luma only, shape (rows, columns): `spread` is the re-creation's standard deviation in the tile,
-    `target_spread` the target's, `rest` the difference's.
+    Shape (rows, columns, 3) for Y, Cb, Cr: `signed` is the mean difference (target less re-creation), `level` the mean
+    of the re-creation. Luma only, shape (rows, columns): `rough` is the mean absolute difference, `spread` the
+    re-creation's standard deviation in the tile, `target_spread` the target's, `rest` the difference's.
     """
 
     signed: Plane
-    rough: Plane
     level: Plane
+    rough: Plane
     spread: Plane
     target_spread: Plane
     rest: Plane
@@ -47,12 +52,12 @@ def residual(target: Image.Image, made: Image.Image) -> Residual:
 class Asked:
     """Which of several pictures is subtracted from which, by their places, and what of it is asked for.
 
-    Without `colour` the maps of Cb and Cr are left at 0, without `spreads` `spread`, `target_spread` and `rest`.
+    Without `means` `signed` and `level` are left at 0, without `spreads` `spread`, `target_spread` and `rest`.
     """
 
     target: int
     made: int
-    colour: bool = True
+    means: bool = True
     spreads: bool = True
 
 
@@ -62,83 +67,79 @@ def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -
     Each strip has the same part of every picture; all but the last are a multiple of eight rows high. Each is taken
     apart once, whatever is asked of it.
     """
-    parts: list[list[_Part]] = [[] for _ in asked]
+    parts: list[list[tuple[Plane, ...]]] = [[] for _ in asked]
     for strip in strips:
         columns, rows = (_covering(length) for length in strip[0].size)
         for top in range(0, len(rows), _STRIP):
             wanted = rows[top : top + _STRIP]
             low, high = int(wanted.min()), int(wanted.max()) + 1
-            bands = [picture.crop((0, low, picture.width, high)).convert("YCbCr").split() for picture in strip]
-            new = [_Part((len(wanted) // TILE, len(columns) // TILE)) for _ in asked]
-            for channel in range(3):
-                planes = [_Levels(_take(np.asarray(each[channel]), wanted - low, columns)) for each in bands]
-                for part, each in zip(new, asked, strict=True):
-                    if each.colour or channel == 0:
-                        part.fill(channel, planes[each.target], planes[each.made], spreads=each.spreads)
-            for found, part in zip(parts, new, strict=True):
-                found.append(part)
+            pictures = [_Rows(each.crop((0, low, each.width, high)), wanted - low, columns) for each in strip]
+            for found, each in zip(parts, asked, strict=True):
+                found.append(_subtracted(pictures[each.target], pictures[each.made], each))
     return [_put_together(found) for found in parts]
 
 
-class _Levels:
-    """Some rows of tiles of one channel of one picture; what they tell by themselves is worked out once."""
+class _Rows:
+    """Some rows of tiles of one picture; what they tell by themselves is worked out once."""
 
-    def __init__(self, plane: NDArray[np.uint8]) -> None:
-        self.plane = plane.astype(np.int16)
+    def __init__(self, image: Image.Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+        self._image, self._rows, self._columns = image, rows, columns
+        self.shape = len(rows) // TILE, len(columns) // TILE
 
     @functools.cached_property
-    def mean(self) -> Plane:
-        return _tile_mean(self.plane)
+    def luma(self) -> NDArray[np.int16]:
+        return _take(np.asarray(self._image.convert("L")), self._rows, self._columns).astype(np.int16)
 
     @functools.cached_property
     def spread(self) -> Plane:
-        return _spread(self.plane, self.mean)
+        return _spread(self.luma)
+
+    @functools.cached_property
+    def means(self) -> Plane:
+        """Mean Y, Cb and Cr, shape (3, rows, columns)."""
+        pixels = np.frombuffer(self._image.tobytes("raw", "RGBX"), np.uint32).reshape(self._image.size[::-1])
+        red, green, blue, _ = np.moveaxis(_colour_sums(_take(pixels, self._rows, self._columns)), 2, 0)
+        size = np.float32(TILE * TILE)
+        return np.asarray([(r * red + g * green + b * blue) / size + more for r, g, b, more in _JFIF], np.float32)
 
 
-class _Part:
-    """The maps of some rows of tiles, those of three channels plane by plane."""
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.signed, self.rough, self.level = (np.zeros((3, *shape), dtype=np.float32) for _ in range(3))
-        self.spread, self.target_spread, self.rest = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-
-    def fill(self, channel: int, theirs: _Levels, ours: _Levels, *, spreads: bool) -> None:
-        """Subtract `ours` from `theirs`; `spreads` are those of luma."""
-        spreads = spreads and channel == 0
-        self.level[channel] = ours.mean
-        if spreads:
-            self.spread = self.target_spread = ours.spread
-        if np.array_equal(theirs.plane, ours.plane):  # a right re-creation leaves nothing
-            return
-        self.signed[channel] = theirs.mean - ours.mean  # sixty-fourths: exact
-        difference = theirs.plane - ours.plane
-        if spreads:
-            self.target_spread = theirs.spread
-            self.rest = _spread(difference, self.signed[0])
-        self.rough[channel] = _tile_mean(np.abs(difference, out=difference))
+def _subtracted(theirs: _Rows, ours: _Rows, asked: Asked) -> tuple[Plane, ...]:
+    """Return the maps of a `Residual` in the order of its fields, those of three channels plane by plane."""
+    nothing = np.zeros((3, *ours.shape), dtype=np.float32)
+    signed, level = (theirs.means - ours.means, ours.means) if asked.means else (nothing, nothing)
+    spread = ours.spread if asked.spreads else nothing[0]
+    if np.array_equal(theirs.luma, ours.luma):  # a right re-creation leaves nothing
+        return signed, level, nothing[0], spread, spread, nothing[0]
+    difference = theirs.luma - ours.luma
+    rest = _spread(difference) if asked.spreads else nothing[0]
+    rough = _tile_mean(np.abs(difference, out=difference))
+    return signed, level, rough, spread, theirs.spread if asked.spreads else nothing[0], rest
 
 
-def _put_together(parts: Sequence[_Part]) -> Residual:
+def _put_together(parts: Sequence[tuple[Plane, ...]]) -> Residual:
     """Put parts below each other; planes stay planes: whatever looks at one channel reads in one go."""
-    found = [np.concatenate([getattr(part, one.name) for part in parts], axis=-2) for one in fields(Residual)]
+    found = [np.concatenate(maps, axis=-2) for maps in zip(*parts, strict=True)]
     return Residual(*(each.transpose(1, 2, 0) if each.ndim == 3 else each for each in found))
 
 
 def unstored(left: Residual, lost: Residual, luma: Residual) -> Residual:
     """Return what is left without storing the re-creation, as far as it follows.
 
-    Of what is left with it, what storing lost, and what is left of luma without it. Means add up; the mean of a
-    difference stands for its mean amount in Cb and Cr.
+    Of what is left with it, what storing lost, and what is left of luma without it: means add up.
     """
     signed = left.signed + lost.signed
-    rough = np.abs(signed)
-    rough[:, :, 0] = luma.rough[:, :, 0]
-    return Residual(signed, rough, lost.level, luma.spread, luma.target_spread, luma.rest)
+    return Residual(signed, lost.level, luma.rough, luma.spread, luma.target_spread, luma.rest)
 
 
 def joined(parts: Sequence[Residual]) -> Residual:
     """Put residuals of one width below each other."""
     return Residual(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Residual)))
+
+
+def tile_means(plane: NDArray[np.uint8]) -> Plane:
+    """Return the mean of every tile of a plane, shape (rows, columns)."""
+    rows, columns = (_covering(length) for length in plane.shape)
+    return _tile_mean(_take(plane, rows, columns).astype(np.int16))
 
 
 def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
@@ -156,7 +157,7 @@ def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
     return plane
 
 
-def _take(plane: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
+def _take(plane: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Return the plane with whole tiles only; the rows and columns are those of `_covering`."""
     if len(columns) != plane.shape[1] or columns[-1] != len(columns) - 1:
         plane = plane[:, columns]
@@ -183,6 +184,14 @@ def _tile_sum(values: NDArray[np.int16]) -> NDArray[np.int16]:
     return _across(np.add.reduce(_in_rows(values), axis=1, dtype=values.dtype))
 
 
+def _colour_sums(pixels: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Sum red, green and blue (and what the fourth byte holds) over tiles, shape (rows, columns, 4)."""
+    channels = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1, TILE, 4 * pixels.shape[1])
+    by_row = np.add.reduce(channels, axis=1, dtype=np.uint16)
+    # Four sums of sixteen bits are added at once: the largest is 64 times 255, and none carries into the next.
+    return _across(by_row.view(np.uint64)).view(np.uint16).reshape(len(by_row), -1, 4).astype(np.float32)
+
+
 def _square_sum(values: NDArray[np.int16]) -> NDArray[np.int32]:
     """Sum the squares over tiles."""
     rows = _in_rows(values)
@@ -202,6 +211,8 @@ def _across(by_row: NDArray[Any]) -> NDArray[Any]:
     return total
 
 
-def _spread(values: NDArray[np.int16], mean: Plane) -> Plane:
+def _spread(values: NDArray[np.int16]) -> Plane:
+    """Return the standard deviation in every tile."""
+    mean = _tile_mean(values)
     square = _square_sum(values) / np.float32(TILE * TILE)
     return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), dtype=np.float32)
