@@ -12,12 +12,11 @@ from twinwatch.content import digest_of
 from twinwatch.imaging.fingerprint import fingerprint, luma, oriented
 from twinwatch.imaging.header import header, is_lossless
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
-from twinwatch.imaging.source import UnreadableError, load, named_errors, opened
+from twinwatch.imaging.source import DRAFT, UnreadableError, ask_small, load, named_errors, opened
 from twinwatch.imaging.versions import algorithm
 from twinwatch.photo import ContentDigest, Fingerprint, Header, Reading
 
-_DRAFT = 480  # long side that a decoder is asked for at least, pixels: what a proof looks at first (`proof.sketch`)
-_HASHED = 160  # the same that is hashed, in both directions: the hash needs 32, and 256 changes it as little
+_HASHED = 160  # pixels in both directions that are hashed at least: the hash needs 32, and 256 changes it as little
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,15 +81,11 @@ def _draft(image: Image.Image, found: Header, data: bytes, where: Layout | None)
     coarseness = sum(steps[0]) / len(steps[0]) if steps else None
     if is_lossless(found.format, data) and found.mode != "P":
         coarseness = 0.0
-    longer = max(found.width, found.height)
-    image.draft("L", (_DRAFT * found.width // longer, _DRAFT * found.height // longer))
+    scale = ask_small(image, found, "L")
     image.load()
-    # libjpeg scales down by 2, 4 or 8 and rounds the size up.
-    halved = (one for one in (1, 2, 4, 8) if -(-found.width // one) == image.width)
-    scale = next(halved, found.width / image.width)
     # The average of whole pixels, as the DCT decoder gives it; in two steps where what is hashed is smaller.
     part = max(1, min(image.size) // _HASHED) if image.mode in ("L", "RGB") else 1
-    first = min(part, max(1, max(image.size) // _DRAFT))
+    first = min(part, max(1, max(image.size) // DRAFT))
     then = part // first
     grey = luma(image.reduce(first) if first > 1 else image)
     small = grey.reduce(then) if then > 1 else grey

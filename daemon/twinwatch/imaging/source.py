@@ -23,7 +23,7 @@ from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from twinwatch.errors import PhotoError
 from twinwatch.imaging import jpeg, jxl, raw
-from twinwatch.photo import Trouble
+from twinwatch.photo import Header, Trouble
 
 for _format in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Tiff", "Bmp"):  # not Image.init(), which imports forty others
     import_module(f"PIL.{_format}ImagePlugin")
@@ -38,6 +38,9 @@ MAX_PIXELS = 256_000_000
 
 MAX_JXL_PIXELS = 128_000_000
 """Largest JPEG XL: libjxl decodes in floating point. In 3 GiB 144 megapixels were read, 192 were not."""
+
+DRAFT = 480
+"""Long side that a decoder is asked for at least, pixels: what a proof looks at first, and what is hashed."""
 
 MAX_FRAMES = 2_000
 """Most frames of an animation."""
@@ -144,6 +147,18 @@ def opened(data: bytes, where: jpeg.Layout | None = None) -> Image.Image:
     if image.mode == "LAB":  # Pillow decodes it and makes no other colours of it
         raise UnreadableError(Trouble.UNSUPPORTED, "colours in L*a*b*")
     return image
+
+
+def ask_small(image: Image.Image, found: Header, mode: str) -> float:
+    """Ask the decoder of an opened picture for `mode` at DRAFT pixels along or more; return by what it will shrink it.
+
+    1 where its codec can do no less than all of it. `found` is the picture's header.
+    """
+    longer = max(found.width, found.height)
+    image.draft(mode, (DRAFT * found.width // longer, DRAFT * found.height // longer))
+    # libjpeg scales down by 2, 4 or 8 and rounds the size up.
+    halved = (one for one in (1, 2, 4, 8) if -(-found.width // one) == image.width)
+    return next(halved, found.width / image.width)
 
 
 def _by_pillow(data: bytes) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from functools import cache
 
@@ -12,13 +13,10 @@ from PIL import Image, ImageCms
 
 from twinwatch.imaging import raw
 from twinwatch.imaging.fingerprint import fingerprint
+from twinwatch.imaging.samples import SAMPLES
 from twinwatch.imaging.source import FORMATS, named_errors, opened, supported
 
 _REVISION = 3  # raise it when the same file would get another hash from this code
-
-
-# A thread that an encoder left behind would be outside some layers of the sandbox.
-_ONE_THREAD: dict[str, dict[str, int]] = {"JXL": {"num_threads": 0}}
 
 
 @cache
@@ -43,9 +41,16 @@ def warm() -> None:
     fingerprint(ramp, "")
     ImageCms.createProfile("sRGB")
     raw.warm()
-    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"):
-        if supported(name) and name in Image.SAVE:
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"):
+        if supported(name):
             stored = io.BytesIO()
-            ramp.resize((16, 16)).save(stored, name, **_ONE_THREAD.get(name, {}))
-            with named_errors(stored.getvalue()):
-                opened(stored.getvalue()).load()
+            ramp.resize((16, 16)).save(stored, name)
+            _decode(stored.getvalue())
+    for name, sample in SAMPLES.items():
+        if supported(name):
+            _decode(base64.b85decode(sample))
+
+
+def _decode(data: bytes) -> None:
+    with named_errors(data):
+        opened(data).load()

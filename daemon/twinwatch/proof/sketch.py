@@ -14,7 +14,7 @@ from PIL import Image
 from twinwatch.imaging.fingerprint import fingerprint, oriented
 from twinwatch.imaging.header import header, profile_of
 from twinwatch.imaging.jpeg import Layout, is_jpeg, layout
-from twinwatch.imaging.source import named_errors, opened
+from twinwatch.imaging.source import DRAFT, ask_small, named_errors, opened
 from twinwatch.photo import Header, PerceptualHash
 from twinwatch.proof.exposure import Eighths, fine_detail, reach
 from twinwatch.proof.picture import JpegTables, Picture, as_rgb, loaded, tables_of, with_profile
@@ -38,7 +38,6 @@ FINE = 25.0
 """Mean luma step of a JPEG's tables (quality 77): with less all of a picture's grain must be there."""
 
 _WIDE = {"B": np.uint16, "H": np.uint32}
-_SKETCH = 480  # long side that a decoder is asked for at least, pixels
 _DETAIL = 4.0  # luma deviation in a tile, grey levels: with less it could belong to any picture
 _DETAILED_TILES = 16
 _DETAILED_SHARE = 0.01
@@ -168,17 +167,15 @@ def sketch(data: bytes) -> Sketch:
         where = layout(data) if is_jpeg(data) else None  # a search through all of it: once
         image = opened(data, where)
         found = header(image, data, where)
-        tables, longer = tables_of(image), max(found.width, found.height)
-        image.draft("RGB", (_SKETCH * found.width // longer, _SKETCH * found.height // longer))
+        tables = tables_of(image)
+        scale = ask_small(image, found, "RGB")
+        picture: Picture | None = None
         if image.size == (found.width, found.height):
             picture = loaded(image, found, data)
-            rgb, scale = picture.rgb(128), 1
-            while max(rgb.size) >= 2 * _SKETCH:
+            rgb = picture.rgb(128)
+            while max(rgb.size) >= 2 * DRAFT:
                 rgb, scale = rgb.reduce(2), scale * 2
         else:
-            picture = None
-            # libjpeg scales down by 2, 4 or 8 and rounds the size up.
-            scale = next(s for s in (2, 4, 8) if -(-found.width // s) == image.width)
             image.load()
             rgb = as_rgb(image)
         return Sketch(where, tables, found, rgb, (found.width / scale, found.height / scale), picture)
