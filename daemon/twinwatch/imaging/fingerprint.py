@@ -53,7 +53,7 @@ def luma(image: Image.Image) -> Image.Image:
         values = np.asarray(image)
         top = 1.0 if float(np.nanmax(values, initial=0)) <= 1.0 else 255.0
         return Image.fromarray((np.nan_to_num(np.clip(values / top, 0, 1)) * 255).astype(np.uint8))
-    return image.convert("L")
+    return image if image.mode == "L" else image.convert("L")
 
 
 def fingerprint(upright: Image.Image, algorithm: str) -> Fingerprint:

@@ -16,7 +16,7 @@ from twinwatch.imaging.fingerprint import fingerprint
 from twinwatch.imaging.samples import SAMPLES
 from twinwatch.imaging.source import FORMATS, named_errors, opened, supported
 
-_REVISION = 3  # raise it when the same file would get another hash from this code
+_REVISION = 4  # raise it when the same file would get another hash from this code
 
 
 @cache

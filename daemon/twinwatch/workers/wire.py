@@ -18,7 +18,7 @@ _MAX_DEPTH = 8
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """Return the packet for a message; raise ValueError when it is too long or has a number that JSON has not."""
-    packet = json.dumps(message, allow_nan=False, separators=(",", ":")).encode()
+    packet = _ENCODER.encode(message).encode()
     if len(packet) > MAX_MESSAGE:
         raise ValueError(f"a message of {len(packet)} bytes")
     return packet
@@ -29,7 +29,7 @@ def decode(packet: bytes) -> dict[str, Any]:
     if len(packet) > MAX_MESSAGE:
         raise ValueError("an overlong message")
     try:
-        message = json.loads(packet, parse_constant=_refuse)
+        message = _DECODER.decode(packet.decode())
     except RecursionError:
         raise ValueError("a message nested too deep") from None
     if not isinstance(message, dict):
@@ -40,6 +40,10 @@ def decode(packet: bytes) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _check(value: object, depth: int) -> None:
