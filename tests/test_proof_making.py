@@ -571,3 +571,28 @@ def test_rounding_explains_half_a_level_more_of_a_blocks_mean(shown: int, *, tol
     """Programs that cut luma off to whole numbers are so much darker before they round: here to three levels."""
     target, made = (Image.new("RGB", (8, 8), (level,) * 3) for level in (95, shown))
     assert explained(target, made, [24] * 64, np.array([[True]])).all() == told
+
+
+def test_a_filter_moves_a_picture_that_was_not_scaled_by_next_to_nothing() -> None:
+    page = scene(3, (480, 320), grain=3)
+    beside = page.transform(page.size, Image.Transform.AFFINE, (1, 0, 0.15, 0, 1, 0), R.BICUBIC)
+    boxes = [(x, y, x + 96, y + 96) for x in (16, 176, 336) for y in (16, 176)]
+    ours, theirs = ([image.crop(box) for box in boxes] for image in (page, beside))
+    assert fitted(ours, theirs) is not None
+    assert fitted(ours, theirs, scaled=False) is None
+    assert fitted(ours, [one.filter(ImageFilter.SHARPEN) for one in ours], scaled=False) is not None
+
+
+def test_where_nearly_all_came_out_equal_a_faint_mark_is_an_edit() -> None:
+    """Rounding explains what differs in a copy, and not what was painted over."""
+    page = scene(4, (960, 720))
+
+    def saved(picture: Image.Image) -> bytes:
+        return stored(picture.resize((720, 540), R.LANCZOS), quality=90)
+
+    assert prove(stored(page, "PNG"), saved(page)).verdict is Verdict.RE_ENCODED
+    marked = page.copy()
+    colour = tuple(level + 3 for level in np.asarray(page)[405, 506].tolist())
+    ImageDraw.Draw(marked).ellipse((500, 400, 512, 410), fill=colour)
+    evidence = prove(stored(page, "PNG"), saved(marked))
+    assert evidence.verdict is Verdict.LOOK_ALIKE, evidence

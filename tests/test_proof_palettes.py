@@ -123,3 +123,32 @@ def test_what_a_palette_cannot_reach_is_no_tone() -> None:
     for edit in (_warmer, lambda seen: brightened(seen, 1.04), lambda seen: _stamped(seen, 0.4)):
         evidence = _compared(8, lambda seen, edit=edit: _leftwards(edit(seen), seen.quantize(64)))  # type: ignore[misc]
         assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def _plan(number: str = "128", *, wire: str = "firebrick") -> Image.Image:
+    """Draw a plan of thin lines and small numbers: few colours, most of which any palette has."""
+    plan = Image.new("RGB", (1200, 900), "white")
+    pen = ImageDraw.Draw(plan)
+    for place in range(12):
+        x, y = 60 + 280 * (place % 4), 60 + 260 * (place // 4)
+        pen.rectangle((x, y, x + 200, y + 160), outline="black", width=3)
+        pen.line(
+            (x, y + 80, x + 200, y + 80), fill=wire if place == 5 else ("firebrick", "royalblue")[place % 2], width=4
+        )
+        pen.text((x + 20, y + 110), number if place == 6 else f"{137 * place % 900 + 100}", "black", font_size=26)
+    return plan
+
+
+@pytest.mark.parametrize("how", [Image.Resampling.BICUBIC, Image.Resampling.LANCZOS])
+def test_another_number_or_wire_in_a_small_drawing_of_few_colours_is_no_copy(how: Image.Resampling) -> None:
+    def saved(plan: Image.Image) -> bytes:
+        return stored(plan.resize((400, 300), how), "GIF")
+
+    photo = stored(_plan(), quality=92)
+    copy = saved(Image.open(io.BytesIO(photo)).convert("RGB"))
+    with descriptor(photo) as original, descriptor(copy) as other:
+        evidence = prove(original, other)
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+    for edit in (_plan("188"), _plan(wire="forestgreen")):
+        with descriptor(photo) as original, descriptor(saved(edit)) as other:
+            assert prove(original, other).verdict is Verdict.LOOK_ALIKE

@@ -199,12 +199,11 @@ class Way:
             else:
                 bounds = replace(self._bounds, tone=judge.LOOSER_TONE)
             through = _whole(ready, target, recipe, bounds, closely=closely)
+            through = _no_stranger(through, self._strangeness(ready, target, recipe, through))
             # More that is equal tells of the right cause, whatever tile was the worst before.
             better = through.judgement.proved and through.judgement.equal > best.judgement.equal
             return through if better else min(best, through, key=lambda made: made.judgement.score)
-        if strange <= 1:
-            return best
-        return replace(best, judgement=replace(best.judgement, score=max(best.judgement.score, strange), limit="grain"))
+        return _no_stranger(best, strange)
 
     def _strangeness(self, ready: Ground, target: recreate.Target, recipe: recreate.Recipe, made: Made) -> float:
         """Return how much noise is left that the target's tables do not explain, as a multiple of what copies have."""
@@ -250,6 +249,13 @@ class Way:
         made = _whole(Ground(pixels), target, recreate.Recipe("same size"), self._bounds)
         made = replace(made, how="nearest, rounded as in the copy")
         return min(best, made, key=lambda made: (not made.judgement.proved, made.judgement.score))
+
+
+def _no_stranger(made: Made, strange: float) -> Made:
+    """Refuse what has more noise that its tables do not explain (`Way._strangeness`) than copies have."""
+    if strange <= 1:
+        return made
+    return replace(made, judgement=replace(made.judgement, score=max(made.judgement.score, strange), limit="grain"))
 
 
 def ways(source: Picture, target: Picture, turn: int) -> list[Way]:

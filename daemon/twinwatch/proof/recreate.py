@@ -103,7 +103,7 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
         if best[0].distance <= _EXACT:
             break
         ours = [_scaled_window(source, target, recipe, box) for box in boxes]
-        if (kernel := fitted(ours, aims)) is not None:
+        if (kernel := fitted(ours, aims, scaled=source.size != target.image.size)) is not None:
             best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
     worse = _FILTERED_UNSCALED if source.size == target.image.size else _FILTERED
     return sorted(best, key=lambda recipe: recipe.distance * (worse if recipe.kernel is not None else 1))

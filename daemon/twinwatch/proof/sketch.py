@@ -173,8 +173,9 @@ def sketch(data: bytes) -> Sketch:
         if image.size == (found.width, found.height):
             picture = loaded(image, found, data)
             rgb = picture.rgb(128)
-            while max(rgb.size) >= 2 * DRAFT:
-                rgb, scale = rgb.reduce(2), scale * 2
+            part = 1 << max(0, (max(rgb.size) // DRAFT).bit_length() - 1)
+            if part > 1:
+                rgb, scale = rgb.reduce(part), scale * part
         else:
             image.load()
             rgb = as_rgb(image)
