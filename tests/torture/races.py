@@ -41,6 +41,9 @@ print(done, flush=True)
 SWAPS_FOR_EACH = 40
 """Swaps for each time that we walk, move and put back: so that there is something to be raced with."""
 
+MOST_REFUSED = 100
+"""How many times as often we try, where every move was refused so far."""
+
 
 @contextmanager
 def _household(profile: Profile) -> Iterator[Nas]:
@@ -85,6 +88,7 @@ def _swapped(nas: Nas, what: str, rounds: int) -> Figure:
     swapper.stdin.flush()
     count: Counter[str] = Counter()
     broken: Counter[str] = Counter()
+    told = False
     while swapper.poll() is None:
         count["rounds"] += 1
         _one_round(nas, move, own, count, broken)
@@ -95,8 +99,10 @@ def _swapped(nas: Nas, what: str, rounds: int) -> Figure:
             secret.st_ctime_ns,
         )
         broken["escaped"] += os.listdir(outside) != ["copy.jpg"]
-        if count["rounds"] == rounds // SWAPS_FOR_EACH:
-            swapper.stdin.write("enough\n")
+        # On a busy machine each of a few moves may meet the link: until one meets the photo nothing was raced for.
+        enough = count["rounds"] >= rounds // SWAPS_FOR_EACH * (1 if count["held"] else MOST_REFUSED)
+        if enough and not told:
+            told = swapper.stdin.write("enough\n") > 0
             swapper.stdin.flush()
     swapped = int(swapper.communicate()[0])
     for slot in nas.slots():
