@@ -86,7 +86,15 @@ def _in_eight(low: NDArray[np.float64]) -> NDArray[np.float64]:
 def _bits(transforms: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell for each transform (n x side x side) which values are above its median."""
     flat = transforms.reshape(len(transforms), -1)
-    half = flat.shape[1] // 2  # of an even number; np.median finds the same, and asks much more about its argument
-    middle = np.sort(flat, axis=1)[:, half - 1 : half + 1]
-    above: NDArray[np.bool_] = flat > (middle[:, :1] + middle[:, 1:]) / 2
+    above: NDArray[np.bool_] = flat > medians(flat)
     return above
+
+
+def medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of each row of an even number of values, shape (n, 1).
+
+    `np.median` finds the same, asks much more about its argument, and imports numpy's masked arrays.
+    """
+    half = rows.shape[1] // 2
+    middle = np.sort(rows, axis=1)[:, half - 1 : half + 1]
+    return np.asarray((middle[:, :1] + middle[:, 1:]) / 2)

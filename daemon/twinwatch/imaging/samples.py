@@ -21,5 +21,5 @@ SAMPLES = {
         "0000$0000$0000eV{Bn?0000G000010000G00001|NsBc00002|NsBc000020000GaA|mH000000|*ER0000OX>e^}0000000001"
         "009Mo0s{qv0000wZDe6|0000kC;_h%A!1`d_z?GJ|Jxm`6v2<TvFXmpM?k>RAb^`dNRwSq3l<Q7hjyh_-1q"
     ),
-    "JXL": ("{|ZAuBnSWj09*h|7>gAEl!!5AoHz#{fF_U&c_4eh*lz"),
+    "JXL": "{|ZAuBnSWj09*h|7>gAEl!!5AoHz#{fF_U&c_4eh*lz",
 }

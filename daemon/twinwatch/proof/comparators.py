@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from twinwatch.imaging.fingerprint import luma, oriented, perceptual
+from twinwatch.imaging.fingerprint import luma, medians, oriented, perceptual
 from twinwatch.imaging.source import UnreadableError, load, named_errors
 from twinwatch.photo import Likeness, Likenesses, Metric, Rule
 from twinwatch.proof.picture import Picture, as_rgb, decode
@@ -155,8 +155,7 @@ def _blocks(image: Image.Image) -> NDArray[np.bool_]:
     height, width = value.shape
     sums = _shares(height) @ value.astype(np.float64) @ _shares(width).T
     bands = sums.reshape(4, -1)
-    middle = bands.shape[1] // 2  # of an even number
-    median = np.sort(bands, axis=1)[:, middle - 1 : middle + 1].mean(axis=1, keepdims=True)
+    median = medians(bands)
     half = (width / _BLOCKS) * (height / _BLOCKS) * 256 * 3 / 2
     # In a band that is nearly all black or white the median is a value of many blocks: then its own half decides.
     bits: NDArray[np.bool_] = (bands > median) | ((np.abs(bands - median) < 1) & (median > half))

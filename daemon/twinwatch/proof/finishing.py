@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from twinwatch.proof.picture import JpegTables, as_rgb
+from twinwatch.proof.residual import JFIF, JFIF_OFFSET
 
 _STEPS = (34.0, 81.0)  # luma and chroma at quality 50: the mean of the middle frequencies in IJG's tables
 _FINER = {0: 4.0, 1: 2.0, 2: 1.4}  # by how much, by the sum of both frequencies
@@ -24,11 +25,6 @@ _MPEG_INTRA = (
     *(26, 27, 29, 34, 38, 46, 56, 69, 27, 29, 35, 38, 46, 56, 69, 83),
 )
 """The default intra matrix of MPEG-1 (ISO/IEC 11172-2, 2.4.3.2) in natural order: ffmpeg scales it for its JPEGs."""
-
-
-_JFIF = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32)
-_JFIF_OFFSET = np.array([0, 128, 128], dtype=np.float32)
-"""RGB to YCbCr (ITU-T T.871, 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +178,7 @@ def _at_half() -> tuple[tuple[int, ...], ...]:
 
 def _cut_off(image: Image.Image) -> Image.Image:
     """Return the picture as YCbCr whose parts of whole numbers are dropped; Pillow rounds them."""
-    exact = np.asarray(image).astype(np.float32) @ _JFIF.T + _JFIF_OFFSET
+    exact = np.asarray(image).astype(np.float32) @ JFIF.T + JFIF_OFFSET
     whole = exact.clip(0, 255).astype(np.uint8)
     return Image.merge("YCbCr", [Image.fromarray(np.ascontiguousarray(whole[:, :, band])) for band in range(3)])
 

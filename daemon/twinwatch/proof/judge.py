@@ -206,7 +206,7 @@ def judge(
     """
     signed, rough, spread = left.signed, left.rough, left.spread
     luma = np.abs(signed[:, :, 0])
-    chroma = np.abs(signed[:, :, 1:]).max(axis=2)
+    chroma = left.chroma
     more = np.zeros_like(signed) if excuse is None else excuse * np.array(_EXCUSED, dtype=np.float32)
     parts = {
         "luma": luma / (_allowed(bounds.signed, spread) + more[:, :, 0]),
@@ -311,7 +311,7 @@ def _stray(
     left: Residual, bounds: Bounds, more: NDArray[np.float32], explained: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     """Return by how much more than decoders, rounding and a palette (`more`) differ each tile does: up to 1 they do."""
-    luma, chroma = left.rough, np.abs(left.signed[:, :, 1:]).max(axis=2)
+    luma, chroma = left.rough, left.chroma
     if explained is not None:
         luma = np.where(explained, 0, luma)
     return np.asarray(np.maximum(luma / (bounds.flip[0] + more[:, :, 2]), chroma / (bounds.flip[1] + more[:, :, 1])))
@@ -348,7 +348,7 @@ def _outlier(left: Residual) -> float:
 
 def _is_equal(left: Residual) -> NDArray[np.bool_]:
     """Tell which tiles came out equal."""
-    return np.asarray(np.maximum(left.rough, np.abs(left.signed[:, :, 1:]).max(axis=2)) < _EQUAL)
+    return np.asarray(np.maximum(left.rough, left.chroma) < _EQUAL)
 
 
 def _equal_share(left: Residual) -> float:

@@ -36,7 +36,7 @@ def strange_colour(left: Residual, excuse: NDArray[np.float32] | float = 0.0) ->
     sharp = np.maximum(left.spread, left.target_spread) >= _LEAST_CONTRAST
     if int(sharp.sum()) < _FEWEST_SHARP:
         return np.zeros_like(left.spread)
-    moved = np.abs(left.signed[:, :, 1:]).max(axis=2)
+    moved = left.chroma
     strength = around(np.maximum, np.abs(left.level[:, :, 1:] - _GREY).max(axis=2), 1)
     usual = np.float32(percentile(moved[sharp], _USUAL))
     allowed = _UNSEEN + usual + np.float32(_OF_COLOUR) * strength + excuse

@@ -121,4 +121,4 @@ def noise(left: Residual) -> tuple[float, float]:
     Grey levels.
     """
     luma = percentile(left.rough / (1 + 0.3 * left.spread), 99)
-    return luma, percentile(np.abs(left.signed[:, :, 1:]).max(axis=2), 99)
+    return luma, percentile(left.chroma, 99)

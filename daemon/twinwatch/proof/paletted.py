@@ -147,7 +147,7 @@ def _unpaid(left: Residual, made: Image.Image, palette: Image.Image) -> tuple[in
     most = next((most for least, most in _UNPAID.items() if share > least), None)
     if most is None or min(made.size) < TILE:
         return None
-    luma, chroma = left.rough, np.abs(left.signed[:, :, 1:]).max(axis=2)
+    luma, chroma = left.rough, left.chroma
     beyond = np.maximum(luma / most[0], chroma / most[1])
     places = np.argwhere(beyond > 1)
     if not places.size:
@@ -157,7 +157,7 @@ def _unpaid(left: Residual, made: Image.Image, palette: Image.Image) -> tuple[in
     levels = np.asarray(made)
     tiles = np.concatenate([levels[y : y + TILE, x : x + TILE] for x, y in zip(*corners, strict=True)], axis=1)
     paid = residual(Image.fromarray(_nearest(tiles, palette)), Image.fromarray(tiles))
-    own = paid.rough[0], np.abs(paid.signed[0, :, 1:]).max(axis=1)
+    own = paid.rough[0], paid.chroma[0]
     unpaid = (luma[rows, columns] - own[0] > most[0]) | (chroma[rows, columns] - own[1] > most[1])
     first = int(unpaid.argmax())
     return (int(corners[0][first]), int(corners[1][first])) if unpaid[first] else None

@@ -20,7 +20,8 @@ from PIL import Image
 TILE = 8
 _STRIP = 64  # rows at a time: what is worked on stays in the processor's cache
 
-_JFIF = ((0.299, 0.587, 0.114, 0), (-0.168736, -0.331264, 0.5, 128), (0.5, -0.418688, -0.081312, 128))
+JFIF = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32)
+JFIF_OFFSET = np.array([0, 128, 128], dtype=np.float32)
 """Y, Cb and Cr of red, green and blue, and what is added (ITU-T T.871, 7)."""
 
 Plane = NDArray[np.float32]
@@ -41,6 +42,11 @@ class Residual:
     spread: Plane
     target_spread: Plane
     rest: Plane
+
+    @property
+    def chroma(self) -> Plane:
+        """By how much each tile's mean colour differs, in Cb or Cr, whichever is more; shape (rows, columns)."""
+        return np.asarray(np.abs(self.signed[:, :, 1:]).max(axis=2))
 
 
 def residual(target: Image.Image, made: Image.Image) -> Residual:
@@ -100,7 +106,8 @@ class _Rows:
         pixels = np.frombuffer(self._image.tobytes("raw", "RGBX"), np.uint32).reshape(self._image.size[::-1])
         red, green, blue, _ = np.moveaxis(_colour_sums(_take(pixels, self._rows, self._columns)), 2, 0)
         size = np.float32(TILE * TILE)
-        return np.asarray([(r * red + g * green + b * blue) / size + more for r, g, b, more in _JFIF], np.float32)
+        weighted = zip(JFIF, JFIF_OFFSET, strict=True)
+        return np.asarray([(r * red + g * green + b * blue) / size + more for (r, g, b), more in weighted])
 
 
 def _subtracted(theirs: _Rows, ours: _Rows, asked: Asked) -> tuple[Plane, ...]:
