@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from tests import proving
 from tests.drawing import brightened, descriptor, scene, stored
 from twinwatch.photo import Evidence, Verdict
 from twinwatch.proof import prove
@@ -152,3 +153,27 @@ def test_another_number_or_wire_in_a_small_drawing_of_few_colours_is_no_copy(how
     for edit in (_plan("188"), _plan(wire="forestgreen")):
         with descriptor(photo) as original, descriptor(saved(edit)) as other:
             assert prove(original, other).verdict is Verdict.LOOK_ALIKE
+
+
+def _scoreboard(score: str) -> Image.Image:
+    """Draw a game: a scene with a list of scores on it, and one more in a corner."""
+    picture = scene(6, (1280, 960), grain=2)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(40)
+    for row in range(5):
+        pen.text((30, 30 + 60 * row), f"squad {row + 1}  {37 * row % 97 + 10:02d} / 120", font=font, fill="white")
+    pen.text((980, 860), score, font=font, fill="white")
+    return picture
+
+
+@pytest.mark.parametrize("method", [Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE])
+def test_another_score_in_a_small_palette_of_a_scene_is_another_picture(method: Image.Quantize) -> None:
+    def shrunk(score: str) -> bytes:
+        small = _scoreboard(score).resize((422, 317), Image.Resampling.BICUBIC)
+        return stored(small.quantize(256, method=method), "GIF")
+
+    original = stored(_scoreboard("30/120"), quality=92)
+    copy = proving.prove(original, shrunk("30/120"))
+    assert (copy.verdict, copy.original) == (Verdict.RE_ENCODED, "a"), copy
+    for score in ("20/120", "36/120", "80/120"):
+        evidence = proving.prove(original, shrunk(score))
+        assert (evidence.verdict, evidence.measures["limit"]) == (Verdict.LOOK_ALIKE, "text"), evidence

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from PIL import Image
 
-from twinwatch.proof import judge, recoded, recoding, recreate
+from twinwatch.proof import halved, judge, recoded, recoding, recreate
 from twinwatch.proof.finishing import StandIn
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import JpegTables, same
@@ -76,6 +76,7 @@ class Hidden:
         # Whose grain it is shows better without our own noise in it.
         if plain.limit == "grain" and plain.score > max(1.0, found.score):
             found = replace(found, score=plain.score, limit="grain")
+        found = halved.judge(found, self._target.image, made, self._noise.halved)
         return f"{recipe.words}, losing as much as {stored.words}", found
 
     def _strips(self, made: Image.Image, stored: StandIn) -> Iterator[tuple[Image.Image, ...]]:

@@ -5,6 +5,8 @@ An unknown scaler or encoder leaves most in letters and edges, everywhere about 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +19,24 @@ _FAINT = 0.1  # of the contrast: missing in any codec
 
 _ASKED = 60  # tiles that are compared with their like, those that differ most
 _LEAST_CONTRAST = 12.0  # deviation of luma of what may stand out among its like
-_LIKE = 32  # tiles whose contrast is the nearest
 _FEWEST_LIKE = 12
-_BESIDE = 3  # tiles around one that are no measure for it: what was edited may reach so far
 _USUAL = 90  # percentile of what the like lack, as a share of their contrast, or of how far colours moved
 _GREY = 128  # Cb and Cr of no colour
 _OF_COLOUR = 0.1  # of the strongest colour in a tile or beside it
 _UNSEEN = 2.0  # grey levels
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """How many of those whose contrast is the nearest are like one, and how far around it what was edited may reach."""
+
+    count: int
+    beside: int
+
+
+_TILES = Like(32, 3)
 
 
 def strange_colour(left: Residual, excuse: NDArray[np.float32] | float = 0.0) -> NDArray[np.float32]:
@@ -64,13 +77,25 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     Among the foliage of a picture the wrong digit of a date is nothing; among the letters it is. 0 for tiles that are
     not asked about: those `explained`, of little contrast, or among those that differ little.
     """
-    contrast = np.maximum(left.spread, left.target_spread).ravel()
-    differs = np.maximum(left.rest, left.rough).ravel()
-    found = np.zeros(left.spread.shape, dtype=np.float32)
+    contrast = np.maximum(left.spread, left.target_spread)
     asked = contrast >= _LEAST_CONTRAST
     if explained is not None:
-        asked &= ~explained.ravel()
-    worth = np.where(asked, differs / (_UNSEEN + 0.1 * contrast), 0)
+        asked &= ~explained
+    return beside_like(np.maximum(left.rest, left.rough), contrast, asked, _TILES)
+
+
+def beside_like(
+    differs: Plane, contrast: Plane, asked: NDArray[np.bool_], like: Like, cost: Plane | None = None
+) -> Plane:
+    """Return by how much more each of a map differs than its like, of those `asked` that differ most; 0 elsewhere.
+
+    `cost`, grey levels, is what is excused in each.
+    """
+    shape = contrast.shape
+    found = np.zeros(shape, dtype=np.float32)
+    differs, contrast = differs.ravel(), contrast.ravel()
+    unseen = np.full_like(contrast, _UNSEEN) if cost is None else _UNSEEN + cost.ravel()
+    worth = np.where(asked.ravel(), differs / (unseen + 0.1 * contrast), 0)
     worthy = np.flatnonzero(worth)  # among many that are equal the most are found slowly
     if not worthy.size:
         return found
@@ -78,16 +103,17 @@ def standing_out(left: Residual, explained: NDArray[np.bool_] | None = None) -> 
     order = np.argsort(contrast)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    for tile in most:
-        row, column = np.unravel_index(tile, found.shape)
-        near = order[max(0, rank[tile] - 3 * _LIKE) : rank[tile] + 3 * _LIKE + 1]
-        rows, columns = np.unravel_index(near, found.shape)
+    reach = like.count * like.beside
+    for place in most:
+        row, column = np.unravel_index(place, shape)
+        near = order[max(0, rank[place] - reach) : rank[place] + reach + 1]
+        rows, columns = np.unravel_index(near, shape)
         apart = np.maximum(np.abs(rows - row), np.abs(columns - column))
-        near = near[apart > _BESIDE]
+        near = near[apart > like.beside]
         if near.size < _FEWEST_LIKE:
             continue
-        like = near[np.argsort(np.abs(contrast[near] - contrast[tile]), kind="stable")[:_LIKE]]
+        alike = near[np.argsort(np.abs(contrast[near] - contrast[place]), kind="stable")[: like.count]]
         # Where there is little to compare with, white paper is among the like, and lacks nothing.
-        usual = percentile(differs[like] / np.maximum(contrast[like], 1), _USUAL) * contrast[tile]
-        found[row, column] = differs[tile] / (_UNSEEN + usual)
+        usual = percentile(differs[alike] / np.maximum(contrast[alike], 1), _USUAL) * contrast[place]
+        found[row, column] = differs[place] / (unseen[place] + usual)
     return found

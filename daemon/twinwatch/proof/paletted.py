@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from twinwatch.proof import octrees
+from twinwatch.proof import halved, octrees
 from twinwatch.proof.finishing import own_palette, quantise
 from twinwatch.proof.judge import PALETTE, Judgement, exact_share, recoloured
 from twinwatch.proof.judge import judge as judge_tiles
@@ -70,7 +70,12 @@ def judge(target: Image.Image, made: Image.Image, palette: Image.Image, *, dithe
         )
     if (at := _unpaid(without, made, palette)) is not None:
         judgement = replace(judgement, edited=True, at=at)
-    return _by_grain(_by_tree(judgement, made, palette), without)
+    tree = octrees.strange(made, palette)
+    if tree is not None:
+        judgement = _by_tree(judgement, tree)
+    else:
+        judgement = halved.judge(judgement, target, made, PALETTE.halved, (nearest, diffused))
+    return _by_grain(judgement, without)
 
 
 def in_use(palette: Image.Image) -> Image.Image:
@@ -173,11 +178,11 @@ def _nearest(levels: NDArray[np.uint8], palette: Image.Image) -> NDArray[np.uint
     return given
 
 
-def _by_tree(judgement: Judgement, made: Image.Image, palette: Image.Image) -> Judgement:
-    """Excuse what an octree costs where all comes out as its leaves give it, and refuse what does not."""
-    strange = octrees.strange(made, palette)
-    if strange is None:
-        return judgement
+def _by_tree(judgement: Judgement, strange: NDArray[np.int64]) -> Judgement:
+    """Excuse what an octree costs where all comes out as its leaves give it, and refuse what does not.
+
+    `strange` is as `octrees.strange` counts.
+    """
     row, column = (int(i) for i in np.unravel_index(int(strange.argmax()), strange.shape))
     if strange[row, column] > _MOST_STRANGE:
         return replace(judgement, edited=True, at=(column * TILE, row * TILE))
