@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.drawing import chat, messages, scene, stored
-from tests.proving import decoded, prove
+from tests.proving import prove
 from twinwatch.photo import Verdict
-from twinwatch.proof import halved
 from twinwatch.proof.judge import KNOWN_TABLES, judge
 from twinwatch.proof.outliers import standing_out, strange_colour
 from twinwatch.proof.residual import Residual, residual
@@ -135,78 +134,3 @@ def test_letters_of_another_colour_are_strange_where_all_others_kept_theirs() ->
     assert 120 <= found.max(axis=1).argmax() * 8 <= 144
     assert strange_colour(residual(before, before)).max() == 0
     assert strange_colour(residual(Image.new("RGB", (80, 80), "navy"), Image.new("RGB", (80, 80)))).max() == 0
-
-
-def invoice(amount: str) -> Image.Image:
-    """Draw a scanned page of positions and amounts; one of these is given."""
-    picture = Image.new("RGB", (1240, 1754), (252, 252, 250))
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(22)
-    rng = np.random.default_rng(7)
-    for row in range(40):
-        count, cents, euros = int(rng.integers(1, 40)), int(rng.integers(100, 999)), int(rng.integers(1000, 9999))
-        pen.text((60, 60 + 40 * row), f"Position {row + 1:02d}   {count} x {cents},95", font=font, fill=(20, 20, 20))
-        words = f"EUR {euros},00" if row != 20 else f"EUR {amount}"
-        pen.text((900, 60 + 40 * row), words, font=font, fill=(20, 20, 20))
-    return picture
-
-
-def sent_on(picture: Image.Image) -> bytes:
-    """Send a picture on twice: each program makes it smaller in its own way and stores it."""
-    picture.thumbnail((1600, 1600), Image.Resampling.BICUBIC)
-    picture = decoded(stored(picture, quality=85))
-    picture.thumbnail((1000, 1000), Image.Resampling.BILINEAR)
-    return stored(picture, quality=70)
-
-
-def test_another_amount_in_the_small_print_of_a_page_that_was_sent_on_twice_is_another_page() -> None:
-    original = stored(invoice("1260,00"), quality=92)
-    copy = prove(original, sent_on(invoice("1260,00")))
-    assert (copy.verdict, copy.original) == (Verdict.RE_ENCODED, "a"), copy
-    assert float(copy.measures["exact"]) < 0.5  # it was only approached
-    for amount in ("1250,00", "1280,00", "1200,00"):
-        evidence = prove(original, sent_on(invoice(amount)))
-        assert (evidence.verdict, evidence.measures["limit"]) == (Verdict.LOOK_ALIKE, "text"), evidence
-
-
-def smooth(seed: int) -> Image.Image:
-    """Draw a scene that is out of focus."""
-    return scene(seed, (600, 900), grain=0.6).filter(ImageFilter.GaussianBlur(3))
-
-
-@pytest.mark.parametrize("which", [0, 1], ids=["luma", "colour"])
-def test_what_stands_out_at_half_the_size_is_found_in_its_place(which: int) -> None:
-    """Everything moved a little, one place more: letters as far from the ground, or a colour of the same brightness."""
-    picture = smooth(3)
-    ImageDraw.Draw(picture).text((200, 400), "12:41 and more", font=ImageFont.load_default(20), fill=(250, 250, 250))
-    made = np.asarray(picture.convert("YCbCr")).astype(float)
-    everywhere = made + np.random.default_rng(1).normal(0, 1.5, made.shape)
-    edited = everywhere.copy()
-    if which:
-        edited[400:412, 320:332] += (0, 18, -18)
-    else:
-        edited[400:416:2, 240:246, 0] -= 90
-    usual, found = (
-        halved.standing_out(Image.fromarray(np.clip(target, 0, 255).astype(np.uint8), "YCbCr").convert("RGB"), picture)
-        for target in (everywhere, edited)
-    )
-    assert found[which][0] > 1.5 * usual[which][0]
-    x, y = found[which][1]
-    assert (abs(x - (326 if which else 243)) <= 12, abs(y - 406) <= 12) == (True, True)
-
-
-def test_what_a_palette_costs_a_window_is_excused_there() -> None:
-    made = smooth(4)
-    target = made.copy()
-    ImageDraw.Draw(target).rectangle((300, 300, 320, 320), fill=(200, 40, 40))
-    luma, colour = halved.standing_out(target, made)
-    paid_luma, paid_colour = halved.standing_out(target, made, [target, made])
-    assert colour[0] > 2 > 1 > paid_colour[0]
-    assert paid_luma[0] < max(1, luma[0])
-
-
-def test_too_small_a_picture_has_no_windows_at_half_its_size() -> None:
-    for size in ((15, 600), (600, 15)):
-        white, black = Image.new("RGB", size, "white"), Image.new("RGB", size)
-        assert halved.standing_out(white, black) == [(0.0, (0, 0))] * 2
-    odd = smooth(5).crop((0, 0, 301, 203))
-    assert halved.standing_out(odd, odd) == [(0.0, (0, 0))] * 2

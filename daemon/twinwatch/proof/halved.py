@@ -1,7 +1,8 @@
-"""Does anything stand out from what is left once both pictures are seen at half the size?
+"""Does anything stand out from what is left once both pictures are seen at a part of their size?
 
 What an unknown scaler, an earlier JPEG or a codec gets wrong is the finest detail. Half the size has lost it, and
-another letter, date or lamp is still another one there.
+another letter, date or lamp is still another one there. Colour, which most files store at half the size, is looked at
+at a quarter.
 """
 
 from __future__ import annotations
@@ -10,83 +11,112 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
 
 from twinwatch.proof.judge import Judgement
 from twinwatch.proof.outliers import Like, Plane, beside_like
 from twinwatch.proof.ranks import percentile
-from twinwatch.proof.residual import TILE
+from twinwatch.proof.residual import TILE, Residual
 
 _STEP = TILE // 2  # pixels from one window to the next: each is as large as a tile
+_HALF, _QUARTER = 2, 4
 _LIKE = Like(64, 6)
-_LEAST_CONTRAST = 8.0  # deviation of luma in a window that may stand out among its like
+_LEAST_CONTRAST = 10.0  # deviation of luma in the tiles of a window that may stand out among its like
 _USUAL = 99.5  # percentile of how far the colours of windows moved
-_UNSEEN, _OF_CONTRAST = np.float32(3.0), np.float32(0.2)  # of colours: grey levels, and of the window's own contrast
+_UNSEEN, _OF_CONTRAST = np.float32(2.0), np.float32(0.3)  # of colours: grey levels, and of the window's own contrast
+_MIDDLE = 128  # of a difference that is stored as a picture: one of more than 127 levels is none less for it
 
 
 def judge(
     found: Judgement,
     target: Image.Image,
     made: Image.Image,
+    left: Residual,
     bound: tuple[float, float],
     given: Sequence[Image.Image] = (),
 ) -> Judgement:
-    """Add to the judgement of a proof that is not exact what both pictures show at half the size.
+    """Add to the judgement of a proof that is not exact what both pictures show at a part of their size.
 
-    `bound` is as `judge.Bounds.halved`, the pictures are as for `standing_out`.
+    `bound` is as `judge.Bounds.halved`, the others are as for `standing_out`.
     """
-    if not found.proved or found.mostly_exact:
+    if not found.proved or found.mostly_exact or min(target.size) < 2 * TILE:
         return found
-    stands_out = zip(standing_out(target, made, given), bound, ("text", "colour"), strict=True)
+    stands_out = zip(standing_out(target, made, left, given), bound, ("text", "colour"), strict=True)
     score, at, limit = max((round(more / most, 3), at, limit) for (more, at), most, limit in stands_out)
     return replace(found, score=score, limit=limit, at=at) if score > found.score else found
 
 
 def standing_out(
-    target: Image.Image, made: Image.Image, given: Sequence[Image.Image] = ()
+    target: Image.Image, made: Image.Image, left: Residual, given: Sequence[Image.Image] = ()
 ) -> list[tuple[float, tuple[int, int]]]:
-    """Return by how much more a window differs, seen at half the size, than is usual: in luma, and in colour.
+    """Return by how much more a window differs than is usual, in luma at half the size and in colour at a quarter.
 
     Each with the window's pixel (x, y): windows are of 8x8 pixels, four apart. Luma is compared with others of the same
-    contrast, colour with all. All pictures are RGB and of one size; `given` is the re-creation in the colours of the
-    target's palette, in some ways: the worst of them is what it costs. 0 where a picture is too small to tell.
+    contrast, colour with all. All pictures are RGB and of one size, 16 pixels or more; `left` is their residual, and
+    `given` is the re-creation in the colours of the target's palette, in some ways: the worst of them is what it costs.
     """
-    if min(target.size) < 2 * TILE:
-        return [(0.0, (0, 0))] * 2
-    theirs, ours, *paid = (_half(image) for image in (target, made, *given))
-    differs, contrast = _apart(theirs, ours), np.maximum(_deviation(theirs), _deviation(ours))
-    cost = np.maximum.reduce([_apart(each, ours) for each in paid]) if paid else np.zeros_like(contrast)
-    luma = beside_like(differs[0], contrast[0], contrast[0] >= _LEAST_CONTRAST, _LIKE, cost[0])
-    colour, contrast_of_colour = (np.hypot(one[1], one[2]) for one in (differs, contrast))
-    usual = np.float32(percentile(colour, _USUAL))
-    allowed = _UNSEEN + usual + _OF_CONTRAST * contrast_of_colour + np.hypot(cost[1], cost[2])
     found = []
-    for each in (luma, colour / allowed):
+    for each in (_luma(target, made, left, given), _colour(target, made, given)):
         row, column = np.unravel_index(int(each.argmax()), each.shape)
         found.append((float(each[row, column]), (int(column) * _STEP, int(row) * _STEP)))
     return found
 
 
-def _half(image: Image.Image) -> Plane:
-    """Return Y, Cb and Cr at half the size, planes; what is left of an odd width or height is not seen."""
-    size = image.width // 2, image.height // 2
-    box = (0, 0, 2 * size[0], 2 * size[1])
-    half = image.convert("YCbCr").resize(size, Image.Resampling.BILINEAR, box=box)
-    return np.stack([np.asarray(band) for band in half.split()]).astype(np.float32)
+def _luma(target: Image.Image, made: Image.Image, left: Residual, given: Sequence[Image.Image]) -> Plane:
+    ours = made.convert("L")
+    differs = _luma_apart(target, ours)
+    contrast = _beside(np.maximum(left.spread, left.target_spread), differs.shape)
+    cost = np.maximum.reduce([_luma_apart(each, ours) for each in given]) if given else None
+    return beside_like(differs, contrast, contrast >= _LEAST_CONTRAST, _LIKE, cost)
 
 
-def _over_windows(values: Plane) -> Plane:
-    """Return the mean over windows of 4x4, two apart, of each plane."""
-    rows, columns = (length // 2 for length in values.shape[1:])
-    pairs = values[:, : 2 * rows, : 2 * columns].reshape(-1, rows, 2, columns, 2).sum(axis=(2, 4))
-    high = pairs[:, :-1] + pairs[:, 1:]
-    return np.asarray((high[:, :, :-1] + high[:, :, 1:]) / np.float32(16))
+def _luma_apart(image: Image.Image, ours: Image.Image) -> Plane:
+    """Return the root mean square of the difference at half the size, over windows; an odd row is not seen."""
+    apart = ImageChops.subtract(image.convert("L"), ours, offset=_MIDDLE)
+    size = image.width // _HALF, image.height // _HALF
+    half = apart.resize(size, Image.Resampling.BILINEAR, box=(0, 0, _HALF * size[0], _HALF * size[1]))
+    squares = np.square(np.asarray(half).astype(np.int32) - _MIDDLE)
+    rows, columns = (length // 2 * 2 for length in squares.shape)
+    by_row = squares[0:rows:2] + squares[1:rows:2]
+    return np.asarray(np.sqrt(_over_windows(by_row[:, 0:columns:2] + by_row[:, 1:columns:2]) / np.float32(4)))
 
 
-def _apart(one: Plane, other: Plane) -> Plane:
-    return np.asarray(np.sqrt(_over_windows(np.square(one - other))))
+def _over_windows(blocks: NDArray[np.int32]) -> Plane:
+    """Return the mean of every two by two of a map's places, or of the last two axes of several."""
+    by_row = blocks[..., :-1, :] + blocks[..., 1:, :]
+    return np.asarray((by_row[..., :-1] + by_row[..., 1:]).astype(np.float32) / np.float32(4))
 
 
-def _deviation(planes: Plane) -> Plane:
-    mean = _over_windows(planes)
-    return np.asarray(np.sqrt(np.maximum(_over_windows(np.square(planes)) - np.square(mean), 0)))
+def _beside(tiles: Plane, shape: tuple[int, ...]) -> Plane:
+    """Return for each window the mean of the tiles that it lies on."""
+    rows, columns = (np.arange(count) for count in shape)
+    across = tiles[:, columns // 2] + tiles[:, np.minimum((columns + 1) // 2, tiles.shape[1] - 1)]
+    return np.asarray((across[rows // 2] + across[np.minimum((rows + 1) // 2, tiles.shape[0] - 1)]) / np.float32(4))
+
+
+def _colour(target: Image.Image, made: Image.Image, given: Sequence[Image.Image]) -> Plane:
+    theirs, ours, *paid = (_chroma(image) for image in (target, made, *given))
+    differs = _chroma_apart(theirs, ours)
+    usual = np.float32(percentile(differs, _USUAL))
+    allowed = _UNSEEN + usual + _OF_CONTRAST * np.maximum(_chroma_contrast(theirs), _chroma_contrast(ours))
+    if paid:
+        allowed += np.maximum.reduce([_chroma_apart(each, ours) for each in paid])
+    return np.asarray(differs / allowed)
+
+
+def _chroma(image: Image.Image) -> NDArray[np.int32]:
+    """Return Cb and Cr at a quarter of the size, shape (2, rows, columns)."""
+    size = image.width // _QUARTER * _QUARTER, image.height // _QUARTER * _QUARTER
+    quarter = image.reduce(_QUARTER, (0, 0, *size)).convert("YCbCr")
+    return np.stack([np.asarray(band) for band in quarter.split()[1:]]).astype(np.int32)
+
+
+def _chroma_apart(one: NDArray[np.int32], other: NDArray[np.int32]) -> Plane:
+    return np.asarray(np.sqrt(_over_windows(np.square(one - other).sum(axis=0))))
+
+
+def _chroma_contrast(levels: NDArray[np.int32]) -> Plane:
+    """Return the deviation of both over windows."""
+    variance = _over_windows(np.square(levels)) - np.square(_over_windows(levels))
+    return np.asarray(np.sqrt(np.maximum(variance.sum(axis=0), 0)))

@@ -69,14 +69,15 @@ class Hidden:
             return recipe.words, judge.NOTHING_LEFT
         stored = self._stored(recipe)
         left, lost, luma = residuals(self._strips(made, stored), [_LEFT, _LOST, _LUMA])
-        plain = judge.judge(unstored(left, lost, luma), self._bounds, scaled=self._ready.size != made.size)
+        without = unstored(left, lost, luma)
+        plain = judge.judge(without, self._bounds, scaled=self._ready.size != made.size)
         if (plain.mostly_exact and plain.proved) or plain.score > _HOPE:
             return recipe.words, plain
         found = recoded.judge(left, lost, self._noise)
         # Whose grain it is shows better without our own noise in it.
         if plain.limit == "grain" and plain.score > max(1.0, found.score):
             found = replace(found, score=plain.score, limit="grain")
-        found = halved.judge(found, self._target.image, made, self._noise.halved)
+        found = halved.judge(found, self._target.image, made, without, self._noise.halved)
         return f"{recipe.words}, losing as much as {stored.words}", found
 
     def _strips(self, made: Image.Image, stored: StandIn) -> Iterator[tuple[Image.Image, ...]]:

@@ -323,7 +323,7 @@ def _whole(
         rounded = explained(target.image, before, target.tables.tables[0], asked, earlier)
         rounded = excused_at_edges(rounded, left.rough, target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
-    judgement = halved.judge(judgement, target.image, again, bounds.halved)
+    judgement = halved.judge(judgement, target.image, again, left, bounds.halved)
     if recipe.sampler is not None and target.image.width < ready.size[0]:
         judgement = replace(judgement, score=round(judgement.score / _LEARNED, 3))
     return Made(recipe.words, judgement)

@@ -74,7 +74,7 @@ def judge(target: Image.Image, made: Image.Image, palette: Image.Image, *, dithe
     if tree is not None:
         judgement = _by_tree(judgement, tree)
     else:
-        judgement = halved.judge(judgement, target, made, PALETTE.halved, (nearest, diffused))
+        judgement = halved.judge(judgement, target, made, without, PALETTE.halved, (nearest, diffused))
     return _by_grain(judgement, without)
 
 
