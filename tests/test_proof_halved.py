@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -9,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.drawing import scene, stored
 from tests.proving import decoded, prove
 from twinwatch.photo import Verdict
-from twinwatch.proof import halved
-from twinwatch.proof.judge import KNOWN_TABLES, judge
+from twinwatch.proof import approached, halved
+from twinwatch.proof.judge import KNOWN_TABLES, LOSSLESS, judge
 from twinwatch.proof.residual import residual
 
 WHICH = {"luma": 0, "colour": 1}
@@ -108,11 +110,12 @@ def test_any_size_from_sixteen_pixels_on_is_asked(size: tuple[int, int]) -> None
 def test_a_smaller_picture_and_an_exact_proof_are_not_asked() -> None:
     white, black = Image.new("RGB", (15, 600), "white"), Image.new("RGB", (15, 600))
     proved = judge(residual(black, black), KNOWN_TABLES)
-    assert halved.judge(proved, white, black, residual(white, black), (1.0, 1.0)) is proved
+    assert approached.judge(proved, white, black, residual(white, black), LOSSLESS, scaled=True) is proved
     picture, _ = _written()
     grain = np.random.default_rng(1).normal(0, 1, (900, 600, 1))
     nearly = Image.fromarray(np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8))
     left = residual(nearly, picture)
     asked = judge(left, KNOWN_TABLES)
     assert asked.proved
-    assert not halved.judge(asked, nearly, picture, left, (0.01, 0.01)).proved
+    strict = replace(KNOWN_TABLES, halved=(0.01, 0.01))
+    assert not approached.judge(asked, nearly, picture, left, strict, scaled=False).proved

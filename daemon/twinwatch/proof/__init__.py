@@ -13,8 +13,8 @@ codec left out);
 `recreate` finds a recipe and runs it (`scaling`, `gd`, `sampler`, `fitting`, `finishing`, `generations`), `hidden`
 stores what was made again for a codec that hides what it did (`recoding`, `recoded`);
 `residual` subtracts, `quantised` tells what rounding explains, `overall` what moved everywhere, `outliers` what stands
-out (`ranks`: percentiles), `judge` decides: with `paletted` and `octrees` for 256 colours or fewer; `halved` asks once
-more at half the size, where nothing was made exactly.
+out (`ranks`: percentiles), `judge` decides: with `paletted` and `octrees` for 256 colours or fewer; `approached` asks
+once more where nothing was made exactly: `halved` what stands out at half the size, `moved` whether it lies beside.
 `comparators` stand apart: other scripts' numbers.
 
 Runs in a child without a file system: call `warm` before it goes away.

@@ -55,6 +55,7 @@ _LIMITS = {
     "tint": "its colours are shifted all over",
     "vividness": "its colours are stronger or paler all over",
     "grain": "its grain is another one, as that of the next shot is",
+    "place": "it lies a part of a pixel beside, all over or more and more",
 }
 """What exceeded its allowance, for a person; the keys are `Judgement.limit`."""
 

@@ -8,17 +8,16 @@ at a quarter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from twinwatch.proof.judge import Judgement
 from twinwatch.proof.outliers import Like, Plane, beside_like
 from twinwatch.proof.ranks import percentile
 from twinwatch.proof.residual import TILE, Residual
 
+SMALLEST = 2 * TILE  # pixels along a side
 _STEP = TILE // 2  # pixels from one window to the next: each is as large as a tile
 _HALF, _QUARTER = 2, 4
 _LIKE = Like(64, 6)
@@ -28,33 +27,14 @@ _UNSEEN, _OF_CONTRAST = np.float32(2.0), np.float32(0.3)  # of colours: grey lev
 _MIDDLE = 128  # of a difference that is stored as a picture: one of more than 127 levels is none less for it
 
 
-def judge(
-    found: Judgement,
-    target: Image.Image,
-    made: Image.Image,
-    left: Residual,
-    bound: tuple[float, float],
-    given: Sequence[Image.Image] = (),
-) -> Judgement:
-    """Add to the judgement of a proof that is not exact what both pictures show at a part of their size.
-
-    `bound` is as `judge.Bounds.halved`, the others are as for `standing_out`.
-    """
-    if not found.proved or found.mostly_exact or min(target.size) < 2 * TILE:
-        return found
-    stands_out = zip(standing_out(target, made, left, given), bound, ("text", "colour"), strict=True)
-    score, at, limit = max((round(more / most, 3), at, limit) for (more, at), most, limit in stands_out)
-    return replace(found, score=score, limit=limit, at=at) if score > found.score else found
-
-
 def standing_out(
     target: Image.Image, made: Image.Image, left: Residual, given: Sequence[Image.Image] = ()
 ) -> list[tuple[float, tuple[int, int]]]:
     """Return by how much more a window differs than is usual, in luma at half the size and in colour at a quarter.
 
     Each with the window's pixel (x, y): windows are of 8x8 pixels, four apart. Luma is compared with others of the same
-    contrast, colour with all. All pictures are RGB and of one size, 16 pixels or more; `left` is their residual, and
-    `given` is the re-creation in the colours of the target's palette, in some ways: the worst of them is what it costs.
+    contrast, colour with all. All pictures are RGB and of one size, `SMALLEST` pixels or more; `left` is the
+    residual, `given` the re-creation in the colours of the target's palette, in some ways: the worst is what it costs.
     """
     found = []
     for each in (_luma(target, made, left, given), _colour(target, made, given)):

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from PIL import Image
 
-from twinwatch.proof import halved, judge, recoded, recoding, recreate
+from twinwatch.proof import approached, judge, recoded, recoding, recreate
 from twinwatch.proof.finishing import StandIn
 from twinwatch.proof.ground import Ground
 from twinwatch.proof.picture import JpegTables, same
@@ -70,14 +70,17 @@ class Hidden:
         stored = self._stored(recipe)
         left, lost, luma = residuals(self._strips(made, stored), [_LEFT, _LOST, _LUMA])
         without = unstored(left, lost, luma)
-        plain = judge.judge(without, self._bounds, scaled=self._ready.size != made.size)
+        scaled = self._ready.size != made.size
+        plain = judge.judge(without, self._bounds, scaled=scaled)
         if (plain.mostly_exact and plain.proved) or plain.score > _HOPE:
             return recipe.words, plain
         found = recoded.judge(left, lost, self._noise)
         # Whose grain it is shows better without our own noise in it.
         if plain.limit == "grain" and plain.score > max(1.0, found.score):
             found = replace(found, score=plain.score, limit="grain")
-        found = halved.judge(found, self._target.image, made, without, self._noise.halved)
+        found = approached.judge(
+            found, self._target.image, made, without, replace(self._bounds, halved=self._noise.halved), scaled=scaled
+        )
         return f"{recipe.words}, losing as much as {stored.words}", found
 
     def _strips(self, made: Image.Image, stored: StandIn) -> Iterator[tuple[Image.Image, ...]]:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageChops
 
-from twinwatch.proof import halved, judge, paletted, recoded, recreate
+from twinwatch.proof import approached, judge, paletted, recoded, recreate
 from twinwatch.proof.detail import lost_detail
 from twinwatch.proof.exposure import kinship_of
 from twinwatch.proof.finishing import quantise
@@ -323,7 +323,7 @@ def _whole(
         rounded = explained(target.image, before, target.tables.tables[0], asked, earlier)
         rounded = excused_at_edges(rounded, left.rough, target.image.size)
         judgement = judge.judge(left, bounds, explained=rounded, scaled=scaled)
-    judgement = halved.judge(judgement, target.image, again, left, bounds.halved)
+    judgement = approached.judge(judgement, target.image, again, left, bounds, scaled=scaled)
     if recipe.sampler is not None and target.image.width < ready.size[0]:
         judgement = replace(judgement, score=round(judgement.score / _LEARNED, 3))
     return Made(recipe.words, judgement)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from twinwatch.proof import halved, octrees
+from twinwatch.proof import approached, octrees
 from twinwatch.proof.finishing import own_palette, quantise
 from twinwatch.proof.judge import PALETTE, Judgement, exact_share, recoloured
 from twinwatch.proof.judge import judge as judge_tiles
@@ -74,7 +74,7 @@ def judge(target: Image.Image, made: Image.Image, palette: Image.Image, *, dithe
     if tree is not None:
         judgement = _by_tree(judgement, tree)
     else:
-        judgement = halved.judge(judgement, target, made, without, PALETTE.halved, (nearest, diffused))
+        judgement = approached.judge(judgement, target, made, without, PALETTE, (nearest, diffused), scaled=scaled)
     return _by_grain(judgement, without)
 
 
