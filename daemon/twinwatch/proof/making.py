@@ -228,7 +228,9 @@ class Way:
                 break
         best = min(tried, key=lambda made: made.judgement.score)
         # Where steps of its own led it astray, other scalers may come nearer than the pixels at the right place do.
-        if not best.judgement.proved and any(recipe.scaler.startswith("nearest") for recipe in found):
+        # A palette hides what tells pixels that were picked from those that lie beside: so it follows a zoom.
+        nearest = target.palette is None and any(recipe.scaler.startswith("nearest") for recipe in found)
+        if not best.judgement.proved and nearest:
             best = self._picked(ready, target, best)
         strays = best.judgement.edited or (best.judgement.mostly_exact and best.judgement.stray > 1)
         if strays and target.tables is not None:
