@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_what_a_palette_costs_a_window_is_excused_there() -> None:
     ImageDraw.Draw(target).rectangle((300, 300, 320, 320), fill=(200, 40, 40))
     left = residual(target, made)
     plain, paid = halved.standing_out(target, made, left), halved.standing_out(target, made, left, [made, target])
-    for (more, _), (less, _) in zip(plain, paid, strict=True):
+    for (more, _), (less, _) in zip(plain[:2], paid[:2], strict=True):
         assert more > 2 > 1 > less
 
 
@@ -98,10 +99,10 @@ def test_what_a_palette_costs_a_window_is_excused_there() -> None:
 def test_any_size_from_sixteen_pixels_on_is_asked(size: tuple[int, int]) -> None:
     """Of an odd size the last row and column are not seen, and those before are in their place."""
     made = smooth(5).crop((0, 0, *size))
-    assert [more for more, _ in halved.standing_out(made, made, residual(made, made))] == [0.0, 0.0]
+    assert [more for more, _ in halved.standing_out(made, made, residual(made, made))] == [0.0, 0.0, 0.0]
     target = made.copy()
     ImageDraw.Draw(target).rectangle((2, size[1] - 9, 7, size[1] - 3), fill=(30, 180, 30))
-    _, (colour, (x, y)) = halved.standing_out(target, made, residual(target, made))
+    _, (colour, (x, y)), _ = halved.standing_out(target, made, residual(target, made))
     assert colour > 0.5  # of so few windows it is among the usual
     assert x <= 8
     assert size[1] - 20 <= y <= size[1] - 8
@@ -119,3 +120,32 @@ def test_a_smaller_picture_and_an_exact_proof_are_not_asked() -> None:
     assert asked.proved
     strict = replace(KNOWN_TABLES, halved=(0.01, 0.01))
     assert not approached.judge(asked, nearly, picture, left, strict, scaled=False).proved
+
+
+def table(seed: int, number: Callable[[int], int] = lambda number: number) -> Image.Image:
+    """Draw a page full of numbers, each as `number` makes it."""
+    picture = Image.new("RGB", (1200, 1600), (250, 250, 250))
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(26)
+    for row, numbers in enumerate(np.random.default_rng(seed).integers(10000, 99999, (40, 12))):
+        for column, each in enumerate(numbers):
+            pen.text((20 + 98 * column, 20 + 39 * row), str(number(int(each))), font=font, fill=(90, 90, 90))
+    return picture
+
+
+def test_a_page_on_which_every_number_is_another_one_is_another_page() -> None:
+    """Where all differ none stands out, and a codec that lost that much would explain it."""
+
+    def shrunk(picture: Image.Image) -> bytes:
+        return stored(picture.resize((400, 533), Image.Resampling.LANCZOS), "WEBP", quality=75)
+
+    original = stored(table(1), quality=92)
+    copy = prove(original, shrunk(table(1)))
+    assert (copy.verdict, copy.original) == (Verdict.RE_ENCODED, "a"), copy
+    for other in (table(2), table(1, lambda number: number // 10 * 10 + (number + 1) % 10)):
+        evidence = prove(original, shrunk(other))
+        assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+    (_, _, (same, _)), (_, _, (all_, _)) = (
+        halved.standing_out(seen, table(1), residual(seen, table(1)))
+        for seen in (decoded(stored(table(1), quality=50)), table(2))
+    )
+    assert same < 1 < all_

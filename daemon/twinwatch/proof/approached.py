@@ -14,6 +14,7 @@ from twinwatch.proof import halved, moved
 from twinwatch.proof.judge import Bounds, Judgement
 from twinwatch.proof.residual import Residual
 
+_LIMITS = ("text", "colour", "text")
 _UNSCALED = (0.17, 0.3)
 """As `Bounds.moved`, of a picture that has the size of its source. Measured: 926 copies up to 0.11 and 0.09, two
 with a palette 0.29; frames of a slow pan 0.29 and more all over."""
@@ -35,8 +36,8 @@ def judge(
     """
     if not found.proved or found.mostly_exact or min(target.size) < halved.SMALLEST:
         return found
-    stands_out = zip(halved.standing_out(target, made, left, given), bounds.halved, ("text", "colour"), strict=True)
-    scores = [(round(more / most, 3), at, limit) for (more, at), most, limit in stands_out]
+    asked = zip(halved.standing_out(target, made, left, given), (*bounds.halved, 1.0), _LIMITS, strict=True)
+    scores = [(round(more / most, 3), at, limit) for (more, at), most, limit in asked]
     if max(scores)[0] <= 1:
         most_moved = bounds.moved if scaled else _UNSCALED
         beside = max(by / most for by, most in zip(moved.beside(target, made), most_moved, strict=True))
