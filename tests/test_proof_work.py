@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import collections
 import io
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -94,3 +98,33 @@ def test_a_chain_of_generations_is_stored_once_for_all_that_begin_with_it(monkey
     # 61 generations in one window, alone (two stores) and after one saving with the file's own tables (one store of it
     # for all, then two each), and then the best few in all windows.
     assert len(stores) <= 4 * 61 + 80
+
+
+PROVES = """
+import sys
+from twinwatch.proof import prove, warm
+warm()
+before = set(sys.modules)
+for copy in sys.argv[2:]:
+    with open(sys.argv[1], "rb") as one, open(copy, "rb") as other:
+        evidence = prove(one.fileno(), other.fileno())
+    print(evidence.verdict.value, evidence.measures.get("exact", 1) < 0.5, sorted(set(sys.modules) - before))
+"""
+
+
+def test_a_warm_worker_has_loaded_all_that_a_proof_may_need(tmp_path: Path) -> None:
+    """It has no file system by then: whatever it would import, however late, ends it."""
+    twice = PHOTO.resize((900, 675), Image.Resampling.BICUBIC).resize((500, 375), Image.Resampling.BILINEAR)
+    copies = {
+        "scaled twice": stored(twice, quality=80),
+        "scaled and saved without loss": stored(twice, "PNG"),
+        "WebP": stored(twice, "WEBP", quality=70),
+        "a palette": stored(PHOTO.resize((500, 375), Image.Resampling.BICUBIC).quantize(256), "GIF"),
+    }
+    (tmp_path / "original").write_bytes(ORIGINAL)
+    for number, data in enumerate(copies.values()):
+        (tmp_path / str(number)).write_bytes(data)
+    files = [str(tmp_path / name) for name in ("original", *map(str, range(len(copies))))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", PROVES, *files], capture_output=True, text=True, env=environment)
+    assert told.stdout.splitlines() == ["re-encoded True []"] * len(copies), told

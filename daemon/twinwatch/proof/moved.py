@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from twinwatch.proof.ranks import median
+
 _LARGE = 2_000_000  # pixels: larger ones are looked at at a quarter of their size, others at half of it
 _PARTS = 4  # across and down
 _LEAST_SLOPE = (
@@ -37,9 +39,9 @@ def beside(target: Image.Image, made: Image.Image) -> tuple[float, float]:
     moves = [move for part in parts if (move := _move(*part)) is not None]
     if len(moves) < _FEWEST:
         return 0.0, 0.0
-    all_ = np.array(moves) * shrunk
-    middle = np.median(all_, axis=0)
-    return float(np.hypot(*middle)), float(np.median(np.hypot(*(all_ - middle).T)))
+    across_by, down_by = np.array(moves).T * shrunk
+    x, y = median(across_by), median(down_by)
+    return float(np.hypot(x, y)), median(np.hypot(across_by - x, down_by - y))
 
 
 def _softened(luma: Image.Image) -> Plane:
