@@ -41,7 +41,7 @@ class Noise:
     text: float = 2.3  # copies of photos up to 1.7; of chats in AVIF up to 4.5, with another digit 1.8 to 6.1
     colour: float = 0.92  # copies up to 0.84, one 0.96; read marks of a chat that turned blue 0.98 to 1.3
     outlier: float = 2.4  # by how much more than its like a tile may differ: 150 copies up to 1.9
-    halved: tuple[float, float] = (1.7, 1.85)  # 440 of 443 copies up to 1.65, all up to 1.81
+    halved: tuple[float, float] = (1.7, 1.85)  # 440 of 443 copies up to 1.65; in colour up to 1.72
 
 
 USUAL = Noise()
@@ -49,7 +49,7 @@ BEFORE = Noise(chroma=3.5, area=(2.8, 4.3), vivid=KNOWN_TABLES.vivid)
 """Of a codec before the file's own: that there was one is not told by the file, so it is excused less."""
 
 OF_JXL = Noise(luma=3.8, chroma=4.7, tone=(1.9, 1.7), halved=(2.4, 2.2))
-"""JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2, at half the size up to 2.3 and 1.66."""
+"""JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2, at half the size up to 2.1, in colour up to 1.9."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _PALER = 0.1  # of their spread: encoders drop weak colours, old ones of AVIF 8 % of all, and none makes them stronger
