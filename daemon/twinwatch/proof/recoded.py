@@ -49,7 +49,7 @@ BEFORE = Noise(chroma=3.5, area=(2.8, 4.3), vivid=KNOWN_TABLES.vivid)
 """Of a codec before the file's own: that there was one is not told by the file, so it is excused less."""
 
 OF_JXL = Noise(luma=3.8, chroma=4.7, tone=(1.9, 1.7), halved=(2.4, 2.2))
-"""JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2, at half the size up to 2.1, in colour up to 1.9."""
+"""JPEG XL loses otherwise than all others: copies up to 3.2, 4.5 and 1.2, at half the size 2.1, in colour 1.9."""
 
 _ROUNDING, _ROUNDING_OF_COLOUR = 0.7, 1.0  # grey levels: other whole numbers for the same colour are no difference
 _PALER = 0.1  # of their spread: encoders drop weak colours, old ones of AVIF 8 % of all, and none makes them stronger
