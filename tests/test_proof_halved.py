@@ -85,14 +85,25 @@ def test_what_stands_out_is_found_in_its_place(which: str) -> None:
     assert abs(y - 406) <= 12
 
 
+def _scores(target: Image.Image, made: Image.Image, given: list[Image.Image]) -> list[float]:
+    return [more for more, _ in halved.standing_out(target, made, residual(target, made), given)][:2]
+
+
 def test_what_a_palette_costs_a_window_is_excused_there() -> None:
     made = smooth(4)
+    ImageDraw.Draw(made).rectangle((300, 300, 312, 312), fill=(200, 40, 40))
+    target = made.quantize(200).convert("RGB")
+    assert min(_scores(target, made, [])) > 1.5
+    assert max(_scores(target, made, [made, target])) < 1
+
+
+def test_a_colour_that_any_palette_has_is_no_cost_of_this_one() -> None:
+    made = smooth(4)
+    ImageDraw.Draw(made).rectangle((300, 300, 336, 336), fill=(200, 40, 40))
     target = made.copy()
-    ImageDraw.Draw(target).rectangle((300, 300, 320, 320), fill=(200, 40, 40))
-    left = residual(target, made)
-    plain, paid = halved.standing_out(target, made, left), halved.standing_out(target, made, left, [made, target])
-    for (more, _), (less, _) in zip(plain[:2], paid[:2], strict=True):
-        assert more > 2 > 1 > less
+    ImageDraw.Draw(target).rectangle((300, 300, 336, 336), fill=(88, 88, 88))
+    target = target.quantize(200).convert("RGB")
+    assert _scores(target, made, [made, target])[1] > 1.2
 
 
 @pytest.mark.parametrize("size", [(301, 203), (48, 66), (17, 600)])

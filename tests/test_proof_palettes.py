@@ -177,3 +177,37 @@ def test_another_score_in_a_small_palette_of_a_scene_is_another_picture(method: 
     for score in ("20/120", "36/120", "80/120"):
         evidence = proving.prove(original, shrunk(score))
         assert (evidence.verdict, evidence.measures["limit"]) == (Verdict.LOOK_ALIKE, "text"), evidence
+
+
+def _receipt(ink: tuple[int, int, int]) -> Image.Image:
+    """Draw a photo of a garden above a receipt with a stamp in this ink."""
+    picture = scene(3, (800, 1000), grain=2)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(20)
+    pen.rectangle((0, 500, 800, 1000), fill=(250, 249, 245))
+    for row in range(10):
+        words = f"Received with thanks the sum of {137 * row % 911} euros"
+        pen.text((40, 520 + 44 * row), words, font=font, fill=(30, 30, 30))
+    pen.ellipse((560, 760, 740, 900), outline=ink, width=6)
+    pen.text((590, 815), "RECEIVED", font=ImageFont.load_default(24), fill=ink)
+    return picture
+
+
+@pytest.mark.parametrize("dithered", [False, True])
+@pytest.mark.parametrize("method", [Image.Quantize.MEDIANCUT, FAST_OCTREE])
+@pytest.mark.parametrize(
+    ("ink", "grey"),
+    [((60, 80, 200), (88, 88, 88)), ((40, 60, 160), (65, 65, 65)), ((150, 30, 40), (67, 67, 67))],
+    ids=["blue", "navy", "red"],
+)
+def test_a_stamp_whose_colour_the_palette_lacks_is_no_cost_of_the_palette(
+    ink: tuple[int, int, int], grey: tuple[int, int, int], method: Image.Quantize, dithered: bool
+) -> None:
+    def saved(page: Image.Image) -> bytes:
+        given = page.quantize(256, method)
+        return stored(page.quantize(palette=given, dither=DIFFUSED) if dithered else given, "PNG")
+
+    original = stored(_receipt(ink), quality=92)
+    copy = proving.prove(original, saved(proving.decoded(original)))
+    assert copy.verdict in (Verdict.RE_ENCODED, Verdict.SAME_PIXELS), copy
+    other = stored(_receipt(grey), quality=92)
+    assert proving.prove(original, saved(proving.decoded(other))).verdict is Verdict.LOOK_ALIKE

@@ -16,6 +16,7 @@ from twinwatch.proof.residual import JFIF, JFIF_OFFSET
 
 _STEPS = (34.0, 81.0)  # luma and chroma at quality 50: the mean of the middle frequencies in IJG's tables
 _FINER = {0: 4.0, 1: 2.0, 2: 1.4}  # by how much, by the sum of both frequencies
+_CHOSEN_BY = 1_000_000  # pixels: of more a sample tells which colours a picture has
 _ACROSS = 4  # pixels that the blocks of a `StandIn` lie beside the tiles
 
 
@@ -151,6 +152,15 @@ def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image
 def own_palette(image: Image.Image, like: Image.Image) -> Image.Image:
     """Give the picture a palette made for it, with as many colours as `like` (a mode P image) uses; returns RGB."""
     return image.quantize(len(like.getcolors(256) or ()) or 256).convert("RGB")
+
+
+def in_own_palettes(image: Image.Image, colours: int) -> list[Image.Image]:
+    """Give the picture so many colours that were chosen for it, in two ways: by a median cut and as an octree; RGB."""
+    width, height = image.size
+    part = min(1.0, (_CHOSEN_BY / (width * height)) ** 0.5)
+    few = image.resize((max(1, int(width * part)), max(1, int(height * part))), Image.Resampling.NEAREST)
+    ways = (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE)
+    return [quantise(image, few.quantize(colours, way), dither=False) for way in ways]
 
 
 @lru_cache(maxsize=128)

@@ -41,6 +41,11 @@ _UNPAID = {0.9: (2.4, 1.3), 0.5: (4.1, 2.2)}
 """Grey levels by which a tile may stray in roughness of luma and in mean chroma beyond what the palette costs it, by
 the share of tiles with detail that came out equal. Measured: copies up to 0.67 and 0.75, 3.55 and 1.65; another digit,
 a line that is gone, a wire of another colour in a small drawing 2.7 and more, or 5.3 and more in chroma."""
+_MOSTLY_GIVEN = 0.5
+_STRAYS = (4.0, 4.0, 7.0)
+"""Grey levels by which a tile may differ in mean luma, mean chroma and roughness where most tiles with detail came out
+equal with the palette given as we give it: then this was how. Measured: copies up to 2.7, 2.6 and 4.5; a stamp of
+another colour 20 and more in chroma."""
 _MOST_ASKED = 500  # tiles
 _QUARTER = 4  # by which a triangle of eight pixels shrinks
 
@@ -68,7 +73,8 @@ def judge(target: Image.Image, made: Image.Image, palette: Image.Image, *, dithe
         judgement = min(
             (judgement, _diffused(target, made, diffused, excuse, scaled=scaled)), key=lambda one: one.score
         )
-    if (at := _unpaid(without, made, palette)) is not None:
+    strays = next((at for one in left[1:] if (at := _strayed(one)) is not None), None)
+    if (at := strays or _unpaid(without, made, palette)) is not None:
         judgement = replace(judgement, edited=True, at=at)
     tree = octrees.strange(made, palette)
     if tree is not None:
@@ -140,6 +146,16 @@ def _unevenness(target: Image.Image, made: Image.Image, ours: Image.Image) -> fl
 def _smaller(image: Image.Image) -> NDArray[np.float32]:
     size = (max(1, image.width // _QUARTER), max(1, image.height // _QUARTER))
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR).convert("YCbCr")).astype(np.float32)
+
+
+def _strayed(left: Residual) -> tuple[int, int] | None:
+    """Return the pixel (x, y) of the tile that differs most where most came out equal, or None; `left` is with it."""
+    if exact_share(left) <= _MOSTLY_GIVEN:
+        return None
+    differ = (np.abs(left.signed[:, :, 0]), left.chroma, left.rough)
+    beyond = np.maximum.reduce([each / most for each, most in zip(differ, _STRAYS, strict=True)])
+    row, column = (int(i) for i in np.unravel_index(int(beyond.argmax()), beyond.shape))
+    return (column * TILE, row * TILE) if beyond[row, column] > 1 else None
 
 
 def _unpaid(left: Residual, made: Image.Image, palette: Image.Image) -> tuple[int, int] | None:
