@@ -12,7 +12,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from tests.drawing import scene, stored
 from tests.proving import prove
 from twinwatch.photo import Verdict
-from twinwatch.proof.moved import beside
+from twinwatch.proof import moved
+from twinwatch.proof.halved import in_grey
 
 SIZE = (800, 600)
 
@@ -20,6 +21,11 @@ SIZE = (800, 600)
 @cache
 def _world(seed: int) -> Image.Image:
     return scene(seed, (2700, 2025), grain=0.0).filter(ImageFilter.GaussianBlur(2))
+
+
+def beside(target: Image.Image, made: Image.Image) -> tuple[float, float]:
+    """Return by how much a picture lies beside another, and its parts beside that."""
+    return moved.beside(*in_grey(target, made))
 
 
 def film(by: tuple[float, float] = (0.0, 0.0), zoom: float = 1.0, seed: int = 4) -> Image.Image:
@@ -58,8 +64,8 @@ def test_what_is_too_small_or_even_is_not_moved() -> None:
 
 def test_a_large_picture_is_told_as_well() -> None:
     large = film().resize((2000, 1500), Image.Resampling.BICUBIC)
-    moved = large.transform(large.size, Image.Transform.AFFINE, (1, 0, 0.4, 0, 1, 0), Image.Resampling.BICUBIC)
-    assert beside(moved, large)[0] == pytest.approx(0.4, rel=0.25)
+    other = large.transform(large.size, Image.Transform.AFFINE, (1, 0, 0.4, 0, 1, 0), Image.Resampling.BICUBIC)
+    assert beside(other, large)[0] == pytest.approx(0.4, rel=0.25)
 
 
 @pytest.mark.parametrize(

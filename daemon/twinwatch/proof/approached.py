@@ -38,12 +38,13 @@ def judge(
     """
     if not found.proved or found.mostly_exact or min(target.size) < halved.SMALLEST:
         return found
+    greys = halved.in_grey(target, made)
     most_of = (*bounds.halved, _MISSING if scaled else _MISSING_UNSCALED)
-    asked = zip(halved.standing_out(target, made, left, given), most_of, _LIMITS, strict=True)
+    asked = zip(halved.standing_out(target, made, left, given, greys), most_of, _LIMITS, strict=True)
     scores = [(round(more / most, 3), at, limit) for (more, at), most, limit in asked]
     if max(scores)[0] <= 1:
         most_moved = bounds.moved if scaled else _UNSCALED
-        beside = max(by / most for by, most in zip(moved.beside(target, made), most_moved, strict=True))
+        beside = max(by / most for by, most in zip(moved.beside(*greys), most_moved, strict=True))
         scores.append((round(beside, 3), found.at, "place"))
     score, at, limit = max(scores)
     return replace(found, score=score, limit=limit, at=at) if score > found.score else found

@@ -37,9 +37,20 @@ program that gave nearly all colours left none out that a stamp needs. Measured:
 with it; a stamp, a signature of another colour need 6 and more."""
 _MIDDLE = 128  # of a difference that is stored as a picture: one of more than 127 levels is none less for it
 
+Greys = tuple[Image.Image, Image.Image]
+
+
+def in_grey(target: Image.Image, made: Image.Image) -> Greys:
+    """Return both without their colours."""
+    return target.convert("L"), made.convert("L")
+
 
 def standing_out(
-    target: Image.Image, made: Image.Image, left: Residual, given: Sequence[Image.Image] = ()
+    target: Image.Image,
+    made: Image.Image,
+    left: Residual,
+    given: Sequence[Image.Image] = (),
+    greys: Greys | None = None,
 ) -> list[tuple[float, tuple[int, int]]]:
     """Return by how much more a window differs than is usual, in luma at half the size and in colour at a quarter.
 
@@ -47,8 +58,9 @@ def standing_out(
     contrast, colour with all. And how far all of them together differ, as a score: where everything is another, nothing
     stands out. All pictures are RGB and of one size, `SMALLEST` pixels or more; `left` is the
     residual, `given` the re-creation in the colours of the target's palette, in some ways: the worst is what it costs.
+    `greys` are the target and the re-creation in grey, where they are known.
     """
-    differs, contrast, luma = _luma(target, made, left, given)
+    differs, contrast, luma = _luma(greys or in_grey(target, made), left, given)
     found = []
     for each in (luma, _colour(target, made, given)):
         row, column = np.unravel_index(int(each.argmax()), each.shape)
@@ -57,14 +69,11 @@ def standing_out(
     return [*found, (0.0 if given else _all_over(differs, contrast), found[0][1])]
 
 
-def _luma(
-    target: Image.Image, made: Image.Image, left: Residual, given: Sequence[Image.Image]
-) -> tuple[Plane, Plane, Plane]:
+def _luma(greys: Greys, left: Residual, given: Sequence[Image.Image]) -> tuple[Plane, Plane, Plane]:
     """Return of every window how far it differs, its contrast, and by how much more than its like it differs."""
-    ours = made.convert("L")
-    differs = _luma_apart(target, ours)
+    differs, ours = _luma_apart(*greys), greys[1]
     contrast = _beside(np.maximum(left.spread, left.target_spread), differs.shape)
-    cost = np.maximum.reduce([_luma_apart(each, ours) for each in given]) if given else None
+    cost = np.maximum.reduce([_luma_apart(each.convert("L"), ours) for each in given]) if given else None
     return differs, contrast, beside_like(differs, contrast, contrast >= _LEAST_CONTRAST, _LIKE, cost)
 
 
@@ -80,7 +89,7 @@ def _all_over(differs: Plane, contrast: Plane) -> float:
 
 def _luma_apart(image: Image.Image, ours: Image.Image) -> Plane:
     """Return the root mean square of the difference at half the size, over windows; an odd row is not seen."""
-    apart = ImageChops.subtract(image.convert("L"), ours, offset=_MIDDLE)
+    apart = ImageChops.subtract(image, ours, offset=_MIDDLE)
     size = image.width // _HALF, image.height // _HALF
     half = apart.resize(size, Image.Resampling.BILINEAR, box=(0, 0, _HALF * size[0], _HALF * size[1]))
     squares = np.square(np.asarray(half).astype(np.int32) - _MIDDLE)

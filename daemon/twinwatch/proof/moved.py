@@ -27,10 +27,10 @@ Plane = NDArray[np.float32]
 def beside(target: Image.Image, made: Image.Image) -> tuple[float, float]:
     """Return by how many pixels the target lies beside its re-creation, and its parts beside that: medians.
 
-    Both RGB, of one size. 0 where too little tells.
+    Both grey, of one size. 0 where too little tells.
     """
     shrunk = 4 if target.width * target.height > _LARGE else 2
-    theirs, ours = (_softened(image.convert("L").reduce(shrunk)) for image in (target, made))
+    theirs, ours = (_softened(image.reduce(shrunk)) for image in (target, made))
     if min(ours.shape) < _SMALLEST:
         return 0.0, 0.0
     across, down = (ours[1:-1, 2:] - ours[1:-1, :-2]) * _HALF, (ours[2:, 1:-1] - ours[:-2, 1:-1]) * _HALF

@@ -21,6 +21,7 @@ _ASKED = 60  # tiles that are compared with their like, those that differ most
 _LEAST_CONTRAST = 12.0  # deviation of luma of what may stand out among its like
 _FEWEST_LIKE = 12
 _USUAL = 90  # percentile of what the like lack, as a share of their contrast, or of how far colours moved
+_FINE = 256  # parts of a grey level by which contrasts are put in order
 _GREY = 128  # Cb and Cr of no colour
 _OF_COLOUR = 0.1  # of the strongest colour in a tile or beside it
 _UNSEEN = 2.0  # grey levels
@@ -100,7 +101,7 @@ def beside_like(
     if not worthy.size:
         return found
     most = worthy[np.argpartition(worth[worthy], -min(_ASKED, worthy.size))[-_ASKED:]]
-    order = np.argsort(contrast)
+    order = np.argsort((contrast * _FINE).astype(np.uint16), kind="stable")  # of so small numbers three times as fast
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
     reach = like.count * like.beside

@@ -79,7 +79,7 @@ def residuals(strips: Iterable[Sequence[Image.Image]], asked: Sequence[Asked]) -
         for top in range(0, len(rows), _STRIP):
             wanted = rows[top : top + _STRIP]
             low, high = int(wanted.min()), int(wanted.max()) + 1
-            pictures = [_Rows(each.crop((0, low, each.width, high)), wanted - low, columns) for each in strip]
+            pictures = [_Rows(_rows_of(each, low, high), wanted - low, columns) for each in strip]
             for found, each in zip(parts, asked, strict=True):
                 found.append(_subtracted(pictures[each.target], pictures[each.made], each))
     return [_put_together(found) for found in parts]
@@ -162,6 +162,10 @@ def around(how: np.ufunc, plane: NDArray[Any], reach: int) -> NDArray[Any]:
         )
         plane = functools.reduce(how, parts)
     return plane
+
+
+def _rows_of(image: Image.Image, low: int, high: int) -> Image.Image:
+    return image if (low, high) == (0, image.height) else image.crop((0, low, image.width, high))
 
 
 def _take(plane: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
