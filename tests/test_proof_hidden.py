@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from tests.drawing import chat, messages, scene, stored
 from tests.proving import decoded, prove
 from twinwatch.photo import Verdict
+from twinwatch.proof import recoding
 from twinwatch.proof.attempts import Attempt
 from twinwatch.proof.judge import NOTHING_LEFT
 from twinwatch.proof.making import Way
@@ -54,6 +55,24 @@ def test_the_scaler_before_a_hidden_codec_is_found_through_it(format_: str, qual
     evidence = prove(ORIGINAL, stored(small, format_, quality=quality))
     assert evidence.verdict is Verdict.RE_ENCODED, evidence
     assert "fitted filter" not in evidence.words
+
+
+def test_a_scaler_that_smooths_as_a_codec_does_is_not_the_only_one_tried() -> None:
+    soft = scene(4, (1500, 1125), grain=2).filter(ImageFilter.GaussianBlur(1.2))
+    original = stored(soft, quality=92)
+    small = decoded(original).resize((892, 669), Image.Resampling.LANCZOS)
+    evidence = prove(original, stored(small, "WEBP", quality=50))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence
+
+
+def test_what_a_codec_kept_tells_the_scaler_and_what_it_left_out_draws_smoother_ones_nearer() -> None:
+    windows = [SEEN.crop((left, 200, left + 256, 456)) for left in (100, 500)]
+    sharp, soft = (
+        [window.resize((128, 128), how) for window in windows]
+        for how in (Image.Resampling.LANCZOS, Image.Resampling.BILINEAR)
+    )
+    aims = [decoded(stored(window, "WEBP", quality=40)) for window in sharp]
+    assert recoding.kept_apart(sharp, aims) < 0.9 * recoding.kept_apart(soft, aims)
 
 
 def through(picture: Image.Image, format_: str, quality: int) -> Image.Image:

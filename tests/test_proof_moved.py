@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.drawing import scene, stored
-from tests.proving import prove
+from tests.proving import decoded, prove
 from twinwatch.photo import Verdict
 from twinwatch.proof import moved
 from twinwatch.proof.halved import in_grey
@@ -83,3 +83,12 @@ def test_the_next_frame_of_a_slow_pan_is_another_picture(saved: Callable[[Image.
     for by in ((0.35, 0.0), (0.0, -0.45)):
         evidence = prove(original, saved(film(by)))
         assert evidence.verdict is Verdict.LOOK_ALIKE, evidence
+
+
+def test_what_a_palette_moves_where_there_are_few_slopes_is_no_move() -> None:
+    smooth = scene(6, (1200, 900), grain=0.0).filter(ImageFilter.GaussianBlur(7))
+    grain = np.random.default_rng(6).normal(0, 2, (900, 1200, 3))
+    original = stored(Image.fromarray(np.clip(np.asarray(smooth) + grain, 0, 255).astype(np.uint8)), quality=92)
+    small = decoded(original).resize((600, 450), Image.Resampling.LANCZOS)
+    evidence = prove(original, stored(small.quantize(64), "GIF"))
+    assert (evidence.verdict, evidence.original) == (Verdict.RE_ENCODED, "a"), evidence

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from twinwatch.proof import halved, moved
@@ -43,8 +44,12 @@ def judge(
     asked = zip(halved.standing_out(target, made, left, given, greys), most_of, _LIMITS, strict=True)
     scores = [(round(more / most, 3), at, limit) for (more, at), most, limit in asked]
     if max(scores)[0] <= 1:
-        most_moved = bounds.moved if scaled else _UNSCALED
-        beside = max(by / most for by, most in zip(moved.beside(*greys), most_moved, strict=True))
-        scores.append((round(beside, 3), found.at, "place"))
+        scores.append((round(_beside(greys, given, bounds.moved if scaled else _UNSCALED), 3), found.at, "place"))
     score, at, limit = max(scores)
     return replace(found, score=score, limit=limit, at=at) if score > found.score else found
+
+
+def _beside(greys: halved.Greys, given: Sequence[Image.Image], most: tuple[float, float]) -> float:
+    """Return by how much more the target lies beside than it may; its palette moves what has few slopes, too."""
+    paid = np.max([(0.0, 0.0), *(moved.beside(each.convert("L"), greys[1]) for each in given)], axis=0)
+    return float(np.max(np.array(moved.beside(*greys)) / (most + paid)))

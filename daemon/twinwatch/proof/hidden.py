@@ -20,6 +20,9 @@ from twinwatch.proof.residual import TILE, Asked, residuals, unstored
 _HOPE = 4.0
 """Times the allowance without storing: a nearly grey picture lost its faint colours (measured: up to 3.1)."""
 
+_OFTEN = "lanczos"
+"""What most programs that care scale by. It smooths least of all scalers, so that coarse codecs hide it best."""
+
 _STRIP = 512  # rows stored at a time
 _LEFT, _LOST, _LUMA = Asked(0, 1), Asked(1, 2, spreads=False), Asked(0, 2, means=False)
 
@@ -47,17 +50,27 @@ class Hidden:
 
     def nearest(self, found: Sequence[recreate.Recipe]) -> tuple[str, judge.Judgement]:
         """Make it by the scaler that comes nearest once stored, then by a filter: how, and what was left."""
-        plain = [recipe for recipe in found if recipe.kernel is None]
-        best = plain[0]
-        if len(plain) > 1:
-            stored = self._stored(best)
-            best = min(plain, key=lambda recipe: recoding.apart(self._windows(recipe), self._aims, stored))
         tried: list[tuple[str, judge.Judgement]] = []
-        for recipe in dict.fromkeys((best, found[0])):
-            tried.append(self._by(recipe))
+        asked = set()
+        for recipe in self._likely(found):
+            if recipe not in asked:
+                asked.add(recipe)
+                tried.append(self._by(recipe))
             if tried[-1][1].proved:
                 break
         return min(tried, key=lambda told: told[1].score)
+
+    def _likely(self, found: Sequence[recreate.Recipe]) -> Iterator[recreate.Recipe]:
+        """Yield the recipes that may have been it: a codec smooths, and what smooths as much comes near without it."""
+        plain = [recipe for recipe in found if recipe.kernel is None]
+        if len(plain) > 1:
+            yield min(plain, key=lambda recipe: recoding.kept_apart(self._windows(recipe), self._aims))
+            stored = self._stored(plain[0])
+            yield min(plain, key=lambda recipe: recoding.apart(self._windows(recipe), self._aims, stored))
+        else:
+            yield plain[0]
+        yield found[0]
+        yield from (recipe for recipe in plain if recipe.scaler == _OFTEN)
 
     def _by(self, recipe: recreate.Recipe) -> tuple[str, judge.Judgement]:
         """Judge the whole by what storing it loses; what came out equal for the most part, or not nearly, as it is.

@@ -15,11 +15,13 @@ from PIL import Image
 
 from twinwatch.proof.finishing import StandIn
 from twinwatch.proof.picture import JpegTables
+from twinwatch.proof.quantised import block_coefficients
 from twinwatch.proof.ranks import median
 
 _WORST, _BEST = 1, 100  # qualities
 _NO_NOISE = 0.05  # grey levels, added on both sides: rounding is noise too
 _TILE = 8  # pixels
+_KEPT = 8.0  # of a coefficient of 8x8 pixels: one grey level in each
 _MANY = 0.2  # of the tiles: more than a small edit in a few windows changes
 _DETAIL = 4.0  # grey levels: luma deviation of a tile that any codec has something to leave out of
 
@@ -57,6 +59,21 @@ def apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image], stored: St
     pairs = [(one.convert("L"), other.convert("L")) for one, other in zip(ours, theirs, strict=True)]
     left = [np.abs(_levels(stored.applied(one)) - _levels(other)) for one, other in pairs]
     return float(np.mean([each.mean() for each in left]))
+
+
+def kept_apart(ours: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> float:
+    """Return how far our windows stay from theirs in the cosine coefficients that theirs kept: mean square, of luma.
+
+    What a codec left out draws anything smoother nearer; what it kept it kept as it was.
+    """
+    square, count = 0.0, 0
+    for one, other in zip(ours, theirs, strict=True):
+        coefficients = block_coefficients(other)
+        kept = np.abs(coefficients) > _KEPT
+        kept[..., 0, 0] = False
+        square += float(np.square(block_coefficients(one) - coefficients)[kept].sum())
+        count += int(kept.sum())
+    return square / max(1, count)
 
 
 def _levels(grey: Image.Image) -> NDArray[np.int16]:
