@@ -86,7 +86,8 @@ def two_shots(a: Picture, b: Picture, transform: int) -> bool:
     ground, target = Ground(a.rgb(128), turn), b.rgb(128)
     if ground.size != target.size:
         return False
-    return kinship_of((ground.part(box), target.crop(box)) for box in calm_windows(target)) < _LEAST
+    boxes = calm_windows(target.size, ground.part, target.crop)
+    return kinship_of((ground.part(box), target.crop(box)) for box in boxes) < _LEAST
 
 
 def kinship_of(windows: Iterable[tuple[Image.Image, Image.Image]]) -> float:

@@ -6,7 +6,7 @@ recipe that comes nearest makes the whole. Pure functions of pixels; nothing her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby, product
@@ -40,6 +40,9 @@ _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
 
 
+Part = Callable[[Box], Image.Image]
+
+
 @dataclass(frozen=True)
 class Target:
     """What is to be made: RGB pixels in stored orientation, and what the file tells of how they were stored."""
@@ -55,7 +58,7 @@ class Target:
     @cached_property
     def windows(self) -> list[Box]:
         """Return the windows with most detail: every way to make it is looked at in them."""
-        return _chosen(self.image)
+        return _chosen(self.image.size, self.image.crop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def learned_recipe(source: Source, target: Target) -> Recipe | None:
 
 def calm(source: Source, target: Target, recipe: Recipe) -> list[tuple[Image.Image, Image.Image]]:
     """Return the calmest windows as they are made before they are stored, each with the target's."""
-    return _unstored(source, target, recipe, calm_windows(target.image))
+    return _unstored(source, target, recipe, calm_windows(target.image.size, target.image.crop))
 
 
 def noise(source: Source, target: Target, recipe: Recipe) -> float:
@@ -136,7 +139,7 @@ def something_between(source: Source, target: Target, recipe: Recipe) -> bool:
     Where there is some detail and its tables do not explain what is left: on flat ground nothing tells.
     """
     table = _NO_STEPS if target.tables is None else target.tables.tables[0]
-    boxes = list(dict.fromkeys((*target.windows, *calm_windows(target.image))))
+    boxes = list(dict.fromkeys((*target.windows, *calm_windows(target.image.size, target.image.crop))))
     found = []
     for ours, theirs in _unstored(source, target, recipe, boxes):
         energy = np.square(block_coefficients(ours))
@@ -220,9 +223,12 @@ def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[B
     return [(box, _window(source, target, recipe, box)) for box in target.windows]
 
 
-def calm_windows(image: Image.Image) -> list[Box]:
-    """Return up to five windows with least detail, aligned to JPEG's 16-pixel blocks."""
-    return _chosen(image, calm=True)
+def calm_windows(size: tuple[int, int], *parts: Part) -> list[Box]:
+    """Return up to five windows with least detail in all pictures (of one size) together, aligned to 16-pixel blocks.
+
+    `parts` hand out what of each picture lies in a box.
+    """
+    return _chosen(size, *parts, sign=1)
 
 
 def windows(size: tuple[int, int]) -> list[Box]:
@@ -238,10 +244,9 @@ def windows(size: tuple[int, int]) -> list[Box]:
     return [(left, top, left + wide, top + high) for left, top in sorted(corners)]
 
 
-def _chosen(target: Image.Image, *, calm: bool = False) -> list[Box]:
-    """Choose up to five windows with most detail, or least."""
-    sign = 1 if calm else -1
-    return sorted(windows(target.size), key=lambda box: (sign * _detail(target.crop(box)), box))[:_WINDOWS]
+def _chosen(size: tuple[int, int], *parts: Part, sign: int = -1) -> list[Box]:
+    """Choose up to five windows with most detail, or with `sign` 1 least."""
+    return sorted(windows(size), key=lambda box: (sign * sum(_detail(part(box)) for part in parts), box))[:_WINDOWS]
 
 
 def _detail(patch: Image.Image) -> float:
