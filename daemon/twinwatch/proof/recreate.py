@@ -21,7 +21,7 @@ from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
 from twinwatch.proof.quantised import block_coefficients, unexplained
 from twinwatch.proof.sampler import Sampler, learned
-from twinwatch.proof.scaling import IN_EIGHT_BITS, Box, Source, scalers
+from twinwatch.proof.scaling import IN_EIGHT_BITS, Box, Source, roundings, scalers
 
 _WINDOW = 128  # pixels of the target
 _MARGIN = 16  # made around a window and thrown away: a JPEG block (with halved chroma), and a filter's reach
@@ -35,6 +35,7 @@ _BLOCK, _SOME_DETAIL = 8, 2.0  # pixels along a block; grey levels: its deviatio
 _BETWEEN = 0.2
 """Grey levels. Measured on 384 JPEGs saved of a picture by 15 programs: 0 to 0.21, one 0.29; on photos that had been a
 WebP, AVIF or coarse HEIF before they were saved once more: 0.23 to 5."""
+_ROUNDED_OTHERWISE = 2  # filters, the nearest, that are tried as other programs round
 _RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
@@ -91,11 +92,19 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     boxes = target.windows
     dithers = (None,) if target.palette is None else (False, True, None)
     tried: list[Recipe] = []
-    for name, dither in product(scalers(source.size, target.image.size), dithers):
+    names = list(scalers(source.size, target.image.size))
+    rounded = {name: roundings(name) for name in names}
+    plain = [name for name in names if not any(name in others for others in rounded.values())]
+    for name, dither in product(plain, dithers):
         tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
         if tried[-1].distance <= _EXACT:
             break
     tried.sort(key=lambda recipe: recipe.distance)
+    if tried[0].distance > _EXACT and not target.hidden:
+        nearest = [recipe for recipe in tried if rounded[recipe.scaler]][:_ROUNDED_OTHERWISE]
+        others = [replace(recipe, scaler=name) for recipe in nearest for name in rounded[recipe.scaler]]
+        tried += [_measured(source, target, recipe, boxes[:1]) for recipe in others]
+        tried.sort(key=lambda recipe: recipe.distance)
     # A codec that smooths brings scalers nearer that smooth: which of them it was only shows when they are stored too.
     finalists = tried if target.hidden else tried[:_FINALISTS]
     best = [_measured(source, target, recipe, boxes) for recipe in finalists]

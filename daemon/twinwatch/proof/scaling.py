@@ -33,15 +33,18 @@ class Source(Protocol):
         """Return the pixels of a box that lies inside."""
 
 
+Levels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
 Scaler = Callable[[Source, tuple[int, int], Box], Image.Image]
 """(source, full target size, window of the target) -> that window of the scaled source."""
 
 IN_EIGHT_BITS = "lanczos in 8-bit light"
 
 _R = Image.Resampling
+_FILTERS = (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR, _R.BOX, _R.HAMMING)
 _T = Image.Transform
 _TIE = 1e-4  # source pixels: a sample on the edge of two pixels belongs to the second, whatever the rounding
-_LIGHT_MARGIN = 16  # target pixels of surroundings that a filter may reach for
 _REACH = 3.0  # pixels to each side that the widest filter (Lanczos) looks at; of the target where that is the smaller
 
 
@@ -50,7 +53,7 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
     if source == target:
         return {"same size": lambda image, _, box: image.part(box)}
     named: dict[str, Scaler] = {}
-    for filter_ in (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR, _R.BOX, _R.HAMMING, _R.NEAREST):
+    for filter_ in (*_FILTERS, _R.NEAREST):
         named[filter_.name.lower()] = _filtered(filter_)
     for filter_ in (_R.BILINEAR, _R.BICUBIC):
         named[f"{filter_.name.lower()}, unfiltered"] = _sampled(filter_)
@@ -73,7 +76,29 @@ def scalers(source: tuple[int, int], target: tuple[int, int]) -> dict[str, Scale
         named[f"{filter_.name.lower()} in linear light"] = _lit(filter_)
     # libvips averages down to twice the size before it filters.
     named[IN_EIGHT_BITS] = _posterised
+    for filter_ in _FILTERS:
+        for how, scaler in _otherwise_rounded(filter_).items():
+            named[f"{filter_.name.lower()}, {how}"] = scaler
     return named
+
+
+def roundings(name: str) -> list[str]:
+    """Return the names of the same filter in programs that round otherwise than Pillow, which rounds row by row first.
+
+    None for what is no plain filter.
+    """
+    known = [filter_ for filter_ in _FILTERS if filter_.name.lower() == name]
+    return [f"{name}, {how}" for filter_ in known for how in _otherwise_rounded(filter_)]
+
+
+@cache
+def _otherwise_rounded(filter_: Image.Resampling) -> dict[str, Scaler]:
+    """Return the scalers by how they round: on 150 copies each leaves a half to nothing of what Pillow's leaves."""
+    return {
+        "rounded once": _by_bands(filter_, _to_floats, _rounded),  # ImageMagick, Java, netpbm, pica
+        "cut off": _by_bands(filter_, _to_floats, _cut_off),  # GraphicsMagick, and PNGs of ImageMagick
+        "columns first": _columns_first(filter_),  # libvips, sharp
+    }
 
 
 Area = tuple[float, float, float, float]
@@ -161,21 +186,46 @@ def _fast(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
 
 def _lit(filter_: Image.Resampling) -> Scaler:
     """Filter in linear light (sRGB's transfer curve, IEC 61966-2-1)."""
-    return lambda source, size, box: _in_light(source, size, box, filter_)
+    return _by_bands(filter_, lambda levels: _to_light()[levels], _from_light)
 
 
-def _in_light(source: Source, size: tuple[int, int], box: Box, filter_: Image.Resampling) -> Image.Image:
-    left, top, right, bottom = area = _area(source, size, box)
-    around = _around(source, size, area, _LIGHT_MARGIN)
-    x, y = around[:2]
-    bands = []
-    for band in source.part(around).split():
-        light = Image.fromarray(_to_light()[np.asarray(band)])
-        light = light.resize(
-            (box[2] - box[0], box[3] - box[1]), filter_, box=(left - x, top - y, right - x, bottom - y)
-        )
-        bands.append(Image.fromarray(_from_light(np.asarray(light))))
-    return Image.merge("RGB", bands)
+def _by_bands(filter_: Image.Resampling, into: Callable[[Levels], Floats], back: Callable[[Floats], Levels]) -> Scaler:
+    """Filter numbers that are not rounded in between; `into` and `back` tell what they are of a band's levels."""
+
+    def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+        area = _area(source, size, box)
+        around = _around(source, size, area)
+        inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
+        wanted = (box[2] - box[0], box[3] - box[1])
+        bands = []
+        for band in source.part(around).split():
+            floats = Image.fromarray(into(np.asarray(band))).resize(wanted, filter_, box=inside)
+            bands.append(Image.fromarray(back(np.asarray(floats))))
+        return Image.merge("RGB", bands)
+
+    return scale
+
+
+def _to_floats(levels: Levels) -> Floats:
+    return levels.astype(np.float32)
+
+
+def _rounded(floats: Floats) -> Levels:
+    return _cut_off(floats + np.float32(0.5))
+
+
+def _cut_off(floats: Floats) -> Levels:
+    return np.clip(floats, 0, 255).astype(np.uint8)
+
+
+def _columns_first(filter_: Image.Resampling) -> Scaler:
+    """Filter down the columns and round, then along the rows; averages down to twice the size before that."""
+
+    def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+        turned = _filtered(filter_, gap=2.0)(_Turned(source), size[::-1], (box[1], box[0], box[3], box[2]))
+        return turned.transpose(Image.Transpose.TRANSPOSE)
+
+    return scale
 
 
 def _posterised(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
@@ -210,6 +260,20 @@ class _Averaged:
         inside = (area[0] - left, area[1] - top, area[2] - left, area[3] - top)
         wanted = (box[2] - box[0], box[3] - box[1])
         return self.source.part((left, top, right, bottom)).resize(wanted, _R.BOX, box=inside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """A source whose rows are columns."""
+
+    source: Source
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.source.size[::-1]
+
+    def part(self, box: Box) -> Image.Image:
+        return self.source.part((box[1], box[0], box[3], box[2])).transpose(Image.Transpose.TRANSPOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,5 +324,5 @@ def _of_steps() -> NDArray[np.uint8]:
     return np.rint(_value_of(np.arange(_STEPS) / (_STEPS - 1)) * 255).astype(np.uint8)
 
 
-def _from_light(light: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _from_light(light: Floats) -> Levels:
     return np.asarray(_of_steps()[np.clip(light + 0.5, 0, _STEPS - 1).astype(np.int32)])
