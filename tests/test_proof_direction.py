@@ -187,6 +187,24 @@ def test_of_two_lossless_ones_the_deeper_is_the_original(format_: str) -> None:
     assert_original(deep, stored(Image.open(io.BytesIO(deep)).convert("RGB"), format_))
 
 
+def test_an_opaque_alpha_channel_is_worth_less_than_more_bits() -> None:
+    """GD writes such ones of whatever it reads."""
+    deep = sixteen_bits(scene(46, (640, 480)), finer=100)
+    assert_original(deep, stored(Image.open(io.BytesIO(deep)).convert("RGBA"), "PNG"))
+
+
+def test_what_nothing_tells_is_told_alike_in_both_orders() -> None:
+    """Java and GD write other numbers, or none, where nothing shows them."""
+    seen = scene(46, (640, 480)).convert("RGBA")
+    seen.putalpha(Image.linear_gradient("L").resize(seen.size))
+    hidden = np.asarray(seen).copy()
+    hidden[hidden[:, :, 3] == 0] = 0
+    one, other = stored(seen, "PNG"), stored(Image.fromarray(hidden), "PNG")
+    forth, back = prove(one, other), prove(other, one)
+    assert (forth.verdict, back.verdict) == (Verdict.RE_ENCODED, Verdict.RE_ENCODED), forth
+    assert {forth.original, back.original} == {"a", "b"}
+
+
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_a_wider_profile_than_the_photo_had_is_no_gain(share: float) -> None:
     photo = stored(scene(47, (800, 600)), quality=92, exif=CAMERA)

@@ -33,14 +33,16 @@ def likely(a: Picture, b: Picture) -> Likely:
 def likely_original(a: Picture, b: Picture, transform: int) -> tuple[Side, bool]:
     """Return which is likelier to be the original, and whether the other's own coefficients say so.
 
-    More pixels first, then all colours, a camera's name, finer quantisation, metadata; but what had been quantised by
-    the other's coarser tables before was saved after it, whatever else it has.
+    More pixels first, then more bits of each colour, all colours, a camera's name, finer quantisation, metadata; but
+    what had been quantised by the other's coarser tables before was saved after it, whatever else it has. Where nothing
+    tells it is the larger file, and of two as large the same one in whichever order they are given.
     """
 
-    def worth(p: Picture) -> tuple[int, bool, bool, float, int]:
+    def worth(p: Picture) -> tuple[int, bool, bool, bool, float, int, int, bytes]:
         fineness = -p.steps.coarseness if p.steps else 0.0 if p.lossless else -math.inf
         meta = p.header.metadata
-        return (p.header.pixels, p.palette is None, meta.camera is not None, fineness, meta.richness)
+        told = p.header.pixels, p.header.bits > 8, p.palette is None, meta.camera is not None, fineness, meta.richness
+        return (*told, len(p.data), p.data)
 
     alike = _stored_alike(a, b, transform)
     if alike and _was_saved_after(b, a):
