@@ -45,6 +45,7 @@ _R = Image.Resampling
 _FILTERS = (_R.LANCZOS, _R.BICUBIC, _R.BILINEAR, _R.BOX, _R.HAMMING)
 _T = Image.Transform
 _TIE = 1e-4  # source pixels: a sample on the edge of two pixels belongs to the second, whatever the rounding
+_STRIP = 256  # rows that are numbers of four bytes a band at a time
 _REACH = 3.0  # pixels to each side that the widest filter (Lanczos) looks at; of the target where that is the smaller
 
 
@@ -193,6 +194,13 @@ def _by_bands(filter_: Image.Resampling, into: Callable[[Levels], Floats], back:
     """Filter numbers that are not rounded in between; `into` and `back` tell what they are of a band's levels."""
 
     def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
+        left, top, right, bottom = box
+        whole = Image.new("RGB", (right - left, bottom - top))
+        for low in range(top, bottom, _STRIP):
+            whole.paste(strip(source, size, (left, low, right, min(low + _STRIP, bottom))), (0, low - top))
+        return whole
+
+    def strip(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
         area = _area(source, size, box)
         around = _around(source, size, area)
         inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
