@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFilter
 
@@ -213,3 +215,23 @@ def test_a_wider_profile_than_the_photo_had_is_no_gain(share: float) -> None:
     wide = ImageCms.profileToProfile(seen, srgb, ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())))
     assert wide is not None
     assert_original(photo, stored(wide, quality=80, icc_profile=wide_profile()))
+
+
+FILTERS = st.sampled_from([R.LANCZOS, R.BOX, R.BICUBIC, R.BILINEAR, R.NEAREST])
+FORMATS = st.sampled_from(["PNG", "JPEG", "WEBP", "GIF"])
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(0, 9), st.sampled_from([0.26, 0.5, 0.64, 1.0, 1.5]), FILTERS, FORMATS, FORMATS, st.booleans())
+def test_whatever_is_compared_the_same_is_told_in_both_orders(
+    seed: int, share: float, how: R, one: str, other: str, turned: bool
+) -> None:
+    picture = scene(seed, (300, 225))
+    copy = picture.resize((round(300 * share), round(225 * share)), how)
+    if turned:
+        copy = copy.transpose(Image.Transpose.ROTATE_90)
+    files = stored(picture, one), stored(copy, other)
+    forth, back = prove(*files), prove(*reversed(files))
+    assert forth.verdict == back.verdict, (forth, back)
+    if forth.verdict is Verdict.RE_ENCODED:
+        assert {forth.original, back.original} == {"a", "b"}, (forth, back)

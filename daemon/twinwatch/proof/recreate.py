@@ -36,6 +36,8 @@ _BETWEEN = 0.2
 """Grey levels. Measured on 384 JPEGs saved of a picture by 15 programs: 0 to 0.21, one 0.29; on photos that had been a
 WebP, AVIF or coarse HEIF before they were saved once more: 0.23 to 5."""
 _ROUNDED_OTHERWISE = 2  # filters, the nearest, that are tried as other programs round
+_ROUNDINGS = 3.0
+"""Grey levels within which the nearest filter must be for that: what another rounding made nearer was within 2.2."""
 _RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
@@ -101,7 +103,8 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
             break
     tried.sort(key=lambda recipe: recipe.distance)
     if tried[0].distance > _EXACT and not target.hidden:
-        nearest = [recipe for recipe in tried if rounded[recipe.scaler]][:_ROUNDED_OTHERWISE]
+        most = _ROUNDINGS if target.palette is None else np.inf
+        nearest = [one for one in tried if rounded[one.scaler] and one.distance <= most][:_ROUNDED_OTHERWISE]
         others = [replace(recipe, scaler=name) for recipe in nearest for name in rounded[recipe.scaler]]
         tried += [_measured(source, target, recipe, boxes[:1]) for recipe in others]
         tried.sort(key=lambda recipe: recipe.distance)
