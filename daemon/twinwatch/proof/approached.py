@@ -39,17 +39,18 @@ def judge(
     """
     if not found.proved or found.mostly_exact or min(target.size) < halved.SMALLEST:
         return found
-    greys = halved.in_grey(target, made)
+    greys = halved.in_grey(target, made, *given)
     most_of = (*bounds.halved, _MISSING if scaled else _MISSING_UNSCALED)
     asked = zip(halved.standing_out(target, made, left, given, greys), most_of, _LIMITS, strict=True)
     scores = [(round(more / most, 3), at, limit) for (more, at), most, limit in asked]
     if max(scores)[0] <= 1:
-        scores.append((round(_beside(greys, given, bounds.moved if scaled else _UNSCALED), 3), found.at, "place"))
+        scores.append((round(_beside(greys, bounds.moved if scaled else _UNSCALED), 3), found.at, "place"))
     score, at, limit = max(scores)
     return replace(found, score=score, limit=limit, at=at) if score > found.score else found
 
 
-def _beside(greys: halved.Greys, given: Sequence[Image.Image], most: tuple[float, float]) -> float:
+def _beside(greys: Sequence[Image.Image], most: tuple[float, float]) -> float:
     """Return by how much more the target lies beside than it may; its palette moves what has few slopes, too."""
-    paid = np.max([(0.0, 0.0), *(moved.beside(each.convert("L"), greys[1]) for each in given)], axis=0)
-    return float(np.max(np.array(moved.beside(*greys)) / (most + paid)))
+    target, made, *given = greys
+    paid = np.max([(0.0, 0.0), *(moved.beside(each, made) for each in given)], axis=0)
+    return float(np.max(np.array(moved.beside(target, made)) / (most + paid)))

@@ -151,16 +151,24 @@ def quantise(image: Image.Image, palette: Image.Image, *, dither: bool) -> Image
 
 def own_palette(image: Image.Image, like: Image.Image) -> Image.Image:
     """Give the picture a palette made for it, with as many colours as `like` (a mode P image) uses; returns RGB."""
-    return image.quantize(len(like.getcolors(256) or ()) or 256).convert("RGB")
+    return image.quantize(_colours(like)).convert("RGB")
 
 
-def in_own_palettes(image: Image.Image, colours: int) -> list[Image.Image]:
-    """Give the picture so many colours that were chosen for it, in two ways: by a median cut and as an octree; RGB."""
+def in_own_palettes(image: Image.Image, like: Image.Image) -> list[Image.Image]:
+    """Give the picture palettes made for it, with as many colours as `like` uses: by a median cut and as an octree.
+
+    Of a large picture by a sample of it; `like` is of any mode, with 256 colours at most. Returns RGB.
+    """
+    colours = _colours(like)
     width, height = image.size
     part = min(1.0, (_CHOSEN_BY / (width * height)) ** 0.5)
     few = image.resize((max(1, int(width * part)), max(1, int(height * part))), Image.Resampling.NEAREST)
     ways = (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE)
     return [quantise(image, few.quantize(colours, way), dither=False) for way in ways]
+
+
+def _colours(image: Image.Image) -> int:
+    return len(image.getcolors(256) or ()) or 256
 
 
 @lru_cache(maxsize=128)

@@ -30,19 +30,16 @@ another number on a bank card 0.21 to 0.44, the last digit of each 0.15."""
 _FEWEST = 20  # windows with so much contrast: fewer tell nothing of all
 _USUAL = 99.5  # percentile of how far the colours of windows moved
 _UNSEEN, _OF_CONTRAST = np.float32(2.0), np.float32(0.3)  # of colours: grey levels, and of the window's own contrast
-_COLOURS = 256  # of a palette
 _MORE_THAN_ANEW = np.float32(3.0)
 """Grey levels that a palette may cost a window's colour more than those cost it that are chosen anew for the picture: a
 program that gave nearly all colours left none out that a stamp needs. Measured: 384 copies by ten programs are the same
 with it; a stamp, a signature of another colour need 6 and more."""
 _MIDDLE = 128  # of a difference that is stored as a picture: one of more than 127 levels is none less for it
 
-Greys = tuple[Image.Image, Image.Image]
 
-
-def in_grey(target: Image.Image, made: Image.Image) -> Greys:
-    """Return both without their colours."""
-    return target.convert("L"), made.convert("L")
+def in_grey(*images: Image.Image) -> list[Image.Image]:
+    """Return pictures without their colours."""
+    return [image.convert("L") for image in images]
 
 
 def standing_out(
@@ -50,7 +47,7 @@ def standing_out(
     made: Image.Image,
     left: Residual,
     given: Sequence[Image.Image] = (),
-    greys: Greys | None = None,
+    greys: Sequence[Image.Image] | None = None,
 ) -> list[tuple[float, tuple[int, int]]]:
     """Return by how much more a window differs than is usual, in luma at half the size and in colour at a quarter.
 
@@ -58,9 +55,9 @@ def standing_out(
     contrast, colour with all. And how far all of them together differ, as a score: where everything is another, nothing
     stands out. All pictures are RGB and of one size, `SMALLEST` pixels or more; `left` is the
     residual, `given` the re-creation in the colours of the target's palette, in some ways: the worst is what it costs.
-    `greys` are the target and the re-creation in grey, where they are known.
+    `greys` are the target, the re-creation and those `given` in grey, where they are known.
     """
-    differs, contrast, luma = _luma(greys or in_grey(target, made), left, given)
+    differs, contrast, luma = _luma(greys or in_grey(target, made, *given), left)
     found = []
     for each in (luma, _colour(target, made, given)):
         row, column = np.unravel_index(int(each.argmax()), each.shape)
@@ -69,11 +66,12 @@ def standing_out(
     return [*found, (0.0 if given else _all_over(differs, contrast), found[0][1])]
 
 
-def _luma(greys: Greys, left: Residual, given: Sequence[Image.Image]) -> tuple[Plane, Plane, Plane]:
+def _luma(greys: Sequence[Image.Image], left: Residual) -> tuple[Plane, Plane, Plane]:
     """Return of every window how far it differs, its contrast, and by how much more than its like it differs."""
-    differs, ours = _luma_apart(*greys), greys[1]
+    theirs, ours, *given = greys
+    differs = _luma_apart(theirs, ours)
     contrast = _beside(np.maximum(left.spread, left.target_spread), differs.shape)
-    cost = np.maximum.reduce([_luma_apart(each.convert("L"), ours) for each in given]) if given else None
+    cost = np.maximum.reduce([_luma_apart(each, ours) for each in given]) if given else None
     return differs, contrast, beside_like(differs, contrast, contrast >= _LEAST_CONTRAST, _LIKE, cost)
 
 
@@ -119,7 +117,7 @@ def _colour(target: Image.Image, made: Image.Image, given: Sequence[Image.Image]
     if paid:
         cost = np.maximum.reduce([_chroma_apart(each, ours) for each in paid])
         if bool((differs > allowed).any()):
-            chosen = in_own_palettes(made, len(target.getcolors(_COLOURS) or range(_COLOURS)))
+            chosen = in_own_palettes(made, target)
             anew = np.maximum.reduce([_chroma_apart(_chroma(each), ours) for each in chosen])
             cost = np.minimum(cost, anew + _MORE_THAN_ANEW)
         allowed += cost

@@ -49,7 +49,7 @@ class Hidden:
         self._stored = lru_cache(self._fit)
 
     def nearest(self, found: Sequence[recreate.Recipe]) -> tuple[str, judge.Judgement]:
-        """Make it by the scaler that comes nearest once stored, then by a filter: how, and what was left."""
+        """Make it by the likeliest recipe, then others until one proves it: how, and what was left of the nearest."""
         tried: list[tuple[str, judge.Judgement]] = []
         asked = set()
         for recipe in self._likely(found):

@@ -95,17 +95,16 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     dithers = (None,) if target.palette is None else (False, True, None)
     tried: list[Recipe] = []
     names = list(scalers(source.size, target.image.size))
-    rounded = {name: roundings(name) for name in names}
-    plain = [name for name in names if not any(name in others for others in rounded.values())]
-    for name, dither in product(plain, dithers):
+    later = {other for name in names for other in roundings(name)}
+    for name, dither in product((name for name in names if name not in later), dithers):
         tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
         if tried[-1].distance <= _EXACT:
             break
     tried.sort(key=lambda recipe: recipe.distance)
     if tried[0].distance > _EXACT and not target.hidden:
         most = _ROUNDINGS if target.palette is None else np.inf
-        nearest = [one for one in tried if rounded[one.scaler] and one.distance <= most][:_ROUNDED_OTHERWISE]
-        others = [replace(recipe, scaler=name) for recipe in nearest for name in rounded[recipe.scaler]]
+        nearest = [one for one in tried if roundings(one.scaler) and one.distance <= most][:_ROUNDED_OTHERWISE]
+        others = [replace(recipe, scaler=name) for recipe in nearest for name in roundings(recipe.scaler)]
         tried += [_measured(source, target, recipe, boxes[:1]) for recipe in others]
         tried.sort(key=lambda recipe: recipe.distance)
     # A codec that smooths brings scalers nearer that smooth: which of them it was only shows when they are stored too.

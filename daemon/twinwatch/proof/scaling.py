@@ -126,13 +126,18 @@ def _filtered(filter_: Image.Resampling, gap: float | None = None) -> Scaler:
     """Filter over all pixels that are covered; with a gap, average down to `gap` times the size first."""
 
     def scale(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
-        area = _area(source, size, box)
-        around = _around(source, size, area)
-        inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
-        wanted = (box[2] - box[0], box[3] - box[1])
-        return source.part(around).resize(wanted, filter_, box=inside, reducing_gap=gap)
+        part, wanted, inside = _shown(source, size, box)
+        return part.resize(wanted, filter_, box=inside, reducing_gap=gap)
 
     return scale
+
+
+def _shown(source: Source, size: tuple[int, int], box: Box) -> tuple[Image.Image, tuple[int, int], Area]:
+    """Return the part of the source that a filter may look at, what size the box has, and what it shows of the part."""
+    area = _area(source, size, box)
+    around = _around(source, size, area)
+    inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
+    return source.part(around), (box[2] - box[0], box[3] - box[1]), inside
 
 
 def _sampled(filter_: Image.Resampling, at: Literal["middle", "first", "last"] = "middle", parts: int = 0) -> Scaler:
@@ -201,12 +206,9 @@ def _by_bands(filter_: Image.Resampling, into: Callable[[Levels], Floats], back:
         return whole
 
     def strip(source: Source, size: tuple[int, int], box: Box) -> Image.Image:
-        area = _area(source, size, box)
-        around = _around(source, size, area)
-        inside = (area[0] - around[0], area[1] - around[1], area[2] - around[0], area[3] - around[1])
-        wanted = (box[2] - box[0], box[3] - box[1])
+        part, wanted, inside = _shown(source, size, box)
         bands = []
-        for band in source.part(around).split():
+        for band in part.split():
             floats = Image.fromarray(into(np.asarray(band))).resize(wanted, filter_, box=inside)
             bands.append(Image.fromarray(back(np.asarray(floats))))
         return Image.merge("RGB", bands)
