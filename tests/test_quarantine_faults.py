@@ -115,8 +115,9 @@ def test_a_group_that_can_neither_go_nor_come_back_is_told_of_and_made_whole_lat
 ) -> None:
     before, move = group.tree(), group.move("in/b.jpg", "keep/a.jpg")
     fail_renames(monkeypatch, {3: errno.EIO, 4: errno.EIO})
-    with pytest.raises(RootError, match="could not be put back"):
+    with pytest.raises(RootError, match="could not be put back") as told:
         group.holder.hold(move, group.root, group.root)
+    assert told.value.root == group.root.id, "to be recovered: the newcomer that it went for may lie in another"
     assert group.states() == [MoveState.MOVING]
     monkeypatch.undo()
     assert outcomes(group) == [MoveState.CANCELLED]
@@ -135,8 +136,9 @@ def test_a_move_whose_sync_fails_is_not_called_done(
         return moved and (folder == home if where == "home" else folder.parent == group.place)
 
     fail("fsync", errno.EIO, when)
-    with pytest.raises(RootError, match="disk failed"):
+    with pytest.raises(RootError, match="disk failed") as told:
         group.holder.hold(move, group.root, group.root)
+    assert told.value.root == group.root.id
     assert group.states() == [MoveState.MOVING]
     assert group.everything() == sorted([PICTURE, *GROUP])
     monkeypatch.undo()

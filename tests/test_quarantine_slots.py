@@ -385,8 +385,9 @@ def test_a_quarantine_that_another_process_keeps_is_waited_for_and_then_named(
         pass
     with pytest.raises(RootError, match=who):
         recover(held.root, held.index)
-    with pytest.raises(RootError, match=who):
+    with pytest.raises(RootError, match=who) as told:
         held.hold("in/c.jpg", "keep/a.jpg")
+    assert told.value.root == held.root.id
     with pytest.raises(MoveRefusedError, match=f"{who}.*end that one"):
         restore(held.slot(), held.index, 0.0)
     assert (held.tree(), len(held.slots())) == (before, 1)

@@ -12,6 +12,7 @@ from tests.drawing import scene, stored
 from tests.nas import NOW, Nas
 from tests.test_ingest import Counting, House
 from twinwatch.brake import Limits
+from twinwatch.errors import RootError
 from twinwatch.index import Judged
 from twinwatch.ingest import Action, Found, Survey, seen_again
 from twinwatch.photo import Evidence
@@ -93,6 +94,26 @@ def test_disks_that_are_never_there_together_are_compared_with_once_each(house: 
         house.line.unseen = frozenset({away})
         assert seen_again(house.nas.index, here) == 0
         assert house.survey().taken == 0
+
+
+def test_what_is_compared_while_a_root_goes_is_not_judged_until_that_is_known(house: House) -> None:
+    """The line still counts on the root, and its folder is gone by now: that tells nothing of what is in there."""
+    _back(house)
+    seen_again(house.nas.index, USB)
+    usb = house.nas.roots[1]
+    away = usb.path.rename(usb.path.with_name("unplugged"))
+    house.nas.put("copy (2).jpg", PICTURE)
+    house.take("copy (2).jpg")
+    (error,) = house.failures
+    assert isinstance(error, RootError)
+    assert error.root == usb.id, "not that of the copy"
+    photos, place = house.nas.index.photos, PurePosixPath("copy (2).jpg")
+    found = photos.at(house.nas.root.id, place)
+    assert found is not None
+    assert (photos.judged(found.id), house.said) == (Judged.NOT_YET, [])
+    away.rename(usb.path)
+    house.take("copy (2).jpg")
+    assert house.actions() == [Action.HELD]
 
 
 def test_what_came_while_two_roots_were_away_waits_for_each(house: House) -> None:

@@ -46,10 +46,14 @@ class IndexUnusableError(TwinwatchError):
 
 
 class RootError(TwinwatchError):
-    """A watched folder is missing, or is not the folder that was recorded; `health` is a `roots.Health`."""
+    """A watched folder is missing, or is not the folder that was recorded; `health` is a `roots.Health`.
 
-    def __init__(self, what: str, hint: str = "", health: str = "unreadable") -> None:
+    `root` is its `photo.RootId` where that is known: a photo may be compared with, or go for, one in another root.
+    """
+
+    def __init__(self, what: str, hint: str = "", health: str = "unreadable", root: int | None = None) -> None:
         self.health = health
+        self.root = root
         super().__init__(what, hint)
 
 

@@ -82,14 +82,14 @@ class Root:
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
         """Hold a descriptor of the root folder, after looking that it is the recorded one; raise RootError if not."""
-        with opened(self.path) as fd:
+        with opened(self.path, self.id) as fd:
             try:
                 health = recognised(fd, self.identity)
             except OSError as error:
-                hint = EXPLANATIONS[Health.UNREADABLE]
-                raise RootError(f"{self.path} cannot be read: {error.strerror}", hint, Health.UNREADABLE) from error
+                what, hint = f"{self.path} cannot be read: {error.strerror}", EXPLANATIONS[Health.UNREADABLE]
+                raise RootError(what, hint, Health.UNREADABLE, self.id) from error
             if health is not Health.HEALTHY:
-                raise RootError(f"{self.path} is {health}", EXPLANATIONS[health], health)
+                raise RootError(f"{self.path} is {health}", EXPLANATIONS[health], health, self.id)
             yield fd
 
     @contextlib.contextmanager
@@ -152,16 +152,17 @@ EXPLANATIONS = {
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """Hold a descriptor of a folder; raise RootError when there is no such folder."""
+def opened(path: Path, root: RootId | None = None) -> Iterator[int]:
+    """Hold a descriptor of a folder, that of a root if its number is given; raise RootError when there is none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():  # open(2) with both flags says of one that it is no directory
-            raise RootError(f"{path} has become a symlink", "give the folder itself") from error
-        raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING) from error
+            raise RootError(f"{path} has become a symlink", "give the folder itself", root=root) from error
+        raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING, root) from error
     except OSError as error:
-        raise RootError(f"{path} cannot be opened: {error.strerror}", EXPLANATIONS[Health.UNREADABLE]) from error
+        what, hint = f"{path} cannot be opened: {error.strerror}", EXPLANATIONS[Health.UNREADABLE]
+        raise RootError(what, hint, root=root) from error
     try:
         yield fd
     finally:

@@ -129,8 +129,8 @@ class Line:
     def take(self, found: Found) -> Take:
         """Read, match, prove, decide and act on one file.
 
-        Raises PhotoError when this file cannot be judged this time, RootError when its root is not healthy; disk and
-        index are then as they were, and the file is taken again.
+        Raises PhotoError when this file cannot be judged this time, RootError when its root, or that of a photo it is
+        compared with, is not healthy; disk and index are then as they were, and the file is taken again.
         """
         photo = yield from self._read_or_noted(found)
         if photo is None:
@@ -307,7 +307,7 @@ class Line:
                 raise PhotoChangedError(f"{photo.path} changed while it was compared", "it is read again")
             try:
                 other_fd, other = stack.enter_context(self._root(candidate.root).opened_file(candidate.path))
-            except (PhotoError, RootError):
+            except PhotoError:
                 return None
             if not unchanged(candidate.stat, other):
                 self.look_again(Found(candidate.root, candidate.path))
@@ -407,7 +407,8 @@ class Line:
         try:
             return self.roots[root_id]
         except KeyError:
-            raise RootError("its root is not healthy", "it is looked at again when the root is back") from None
+            hint = "it is looked at again when the root is back"
+            raise RootError("its root is not healthy", hint, root=root_id) from None
 
     def _place(self, photo: Photo) -> Path:
         root = self.roots.get(photo.root)

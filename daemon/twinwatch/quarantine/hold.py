@@ -80,7 +80,7 @@ class Holder:
                 self._check_place(place_fd, folder_fd)
                 group = _group(move, folder_fd, pair, keeper_fd)
             except BlockingIOError as error:
-                raise RootError(f"{place}: {error.strerror}", HINT_TAKEN) from error
+                raise RootError(f"{place}: {error.strerror}", HINT_TAKEN, root=duplicate_root.id) from error
             except OSError as error:
                 raise _refused(move, error) from error
             way = _Way(root_fd, keeper_fd, folder_fd, place_fd, group.stats)
@@ -122,12 +122,13 @@ class Holder:
                 _look_again(move, manifest, way)
                 _rename_all(manifest, way, slot_fd)
                 _check_arrived(move, manifest, way, slot_fd)
-                self._sync(manifest, way, slot_fd)
+                self._sync(manifest, way, slot_fd, root)
         except (OSError, PhotoError) as error:
             if not self._cancel(slot, way.place_fd):
                 raise RootError(
                     f"{root.path}: {move.duplicate.path} or a file of it could not be put back from slot {slot}",
                     "nothing is lost; the slot is looked at again at the next start",
+                    root=root.id,
                 ) from error
             if isinstance(error, PhotoError):
                 raise
@@ -135,7 +136,7 @@ class Holder:
         self._index.journal.set_state(slot, MoveState.HELD)
         return replace(row, state=MoveState.HELD)
 
-    def _sync(self, manifest: Manifest, way: _Way, slot_fd: int) -> None:
+    def _sync(self, manifest: Manifest, way: _Way, slot_fd: int, root: Root) -> None:
         try:
             for fd in (slot_fd, way.folder_fd):
                 sync_directory(fd)
@@ -144,6 +145,7 @@ class Holder:
             raise RootError(
                 f"{manifest.root}: the disk failed while {manifest.path} was moved ({error.strerror})",
                 f"check the disk; slot {manifest.slot} is looked at again at the next start",
+                root=root.id,
             ) from error
 
     def _cancel(self, slot: str, place_fd: int) -> bool:

@@ -315,7 +315,10 @@ class Daemon:
 
     def _failed(self, found: Found, error: TwinwatchError) -> None:
         if isinstance(error, RootError):
-            self._rounds.failed(found.root, error)
+            lost = found.root if error.root is None else RootId(error.root)
+            self._rounds.failed(lost, error)
+            if lost != found.root:
+                self._assembly.belt.add_again(found)  # without that root, and once more when it is back
             return
         if isinstance(error, PhotoChangedError):  # nothing to talk about
             self._look_again(found)
