@@ -86,6 +86,17 @@ def test_pixels_picked_on_the_edge_may_be_the_first_of_two(quality: int) -> None
     assert same(found, taken)
 
 
+def test_a_line_that_noise_puts_out_of_order_is_no_reason_to_pick_none() -> None:
+    """In an even sky another line comes nearer by chance: one above and two below the right place, say."""
+    pixels = np.asarray(scene(44, (640, 480), grain=0))
+    rows, columns = ((np.arange(count) * 2 + 1) * length // (2 * count) for length, count in ((480, 300), (640, 400)))
+    strayed = rows.copy()
+    strayed[[40, 41]] += [2, -1]
+    found = picked(Image.fromarray(pixels), Image.fromarray(pixels[strayed][:, columns]))
+    assert found is not None
+    assert same(found, Image.fromarray(pixels[rows][:, columns]))
+
+
 @pytest.mark.parametrize("size", [(2203, 1461), (1600, 1200)])
 def test_pixels_picked_by_a_scale_of_its_own_are_found(size: tuple[int, int]) -> None:
     """As libvips does it: 991 of 2203 are less than 0.45, and where a middle lies on an edge floats decide."""

@@ -147,6 +147,15 @@ def test_a_picture_that_a_page_shrank_by_halves_is_found() -> None:
     assert float(evidence.measures["score"]) < 0.5  # a level of rounding at each step
 
 
+def test_the_scaler_before_a_strong_sharpening_is_found_behind_sharper_ones() -> None:
+    """Galleries average and sharpen: unfiltered pixels are as sharp, and nearer until a filter is fitted."""
+    original = stored(scene(3, (1200, 900)), quality=95)
+    small = Image.open(io.BytesIO(original)).convert("RGB").resize((480, 360), R.BOX)
+    evidence = prove(original, stored(small.filter(ImageFilter.UnsharpMask(0.6, 160, 0)), quality=85))
+    assert evidence.verdict is Verdict.RE_ENCODED, evidence
+    assert "box, fitted filter" in evidence.words
+
+
 def test_rows_that_a_program_picked_by_other_rounding_are_found_in_a_jpeg_of_them() -> None:
     rows, columns = ((2 * np.arange(n) + 1) * length // (2 * n) for n, length in ((331, 600), (441, 800)))
     rows[100:140] += 1  # as another rounding takes them

@@ -55,8 +55,10 @@ def _by_vips() -> Iterator[Recipe]:
         line = "{libvips} thumbnail {src} {out}[Q=80] {w} --height {h} --size force"
         family = f.RESIZE_SMALL if scale <= 0.2 else f.RESIZE_STAGED
         yield _one("libvips", family, f"thumbnail{scale}", line, scale=scale)
-    line = "{libvips} thumbnail {src} {out}[Q=85] {w} --height {h} --size force --linear"
-    yield _one("libvips", f.RESIZE_LINEAR, "thumbnail-linear0.4", line, scale=0.4)
+    # Of what has a profile libvips 8.14 makes another picture, darker in its shadows (mended in May 2023, its #3479).
+    line = "{libvips} thumbnail {tmp}.png {out}[Q=85] {w} --height {h} --size force --linear"
+    job = ("{libvips} autorot {src} {tmp}.png[strip]", line)
+    yield Recipe(f.RESIZE_LINEAR, "thumbnail-linear0.4", "libvips", How.COMMANDS, ".jpg", job, scale=0.4)
     for kernel in ("nearest", "linear", "cubic", "mitchell", "lanczos2", "lanczos3"):
         for scale in (0.25, 0.65):
             line = f"{{libvips}} resize {{src}} {{out}}[Q=85] {{scale}} --kernel {kernel}"

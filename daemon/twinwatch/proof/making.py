@@ -13,8 +13,9 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageChops
 
-from twinwatch.proof import approached, judge, paletted, recoded, recreate
+from twinwatch.proof import approached, between, judge, paletted, recoded, recreate
 from twinwatch.proof.detail import lost_detail
+from twinwatch.proof.encoders import Encoder
 from twinwatch.proof.exposure import kinship_of
 from twinwatch.proof.finishing import quantise
 from twinwatch.proof.ground import Ground
@@ -142,7 +143,9 @@ class Way:
             noise = recoded.OF_JXL if self.target.header.format == "JXL" else recoded.USUAL
             return Made(*Hidden(ready, target, self._bounds, noise).nearest(found))
         best = self._openly(ready, target, found, closely=closely)
-        return best if self._explained(best) else self._through_loss(ready, target, found) or best
+        if self._explained(best):
+            return best
+        return self._through_loss(ready, target, found) or self._from_another(ready, target, found, best) or best
 
     def _explained(self, made: Made) -> bool:
         """Tell whether what is left tells enough by itself, or too little to ask what else the copy went through."""
@@ -167,6 +170,21 @@ class Way:
             return None
         how, judgement = Hidden(ready, plain, judge.HIDDEN_TABLES, recoded.BEFORE, target.tables).nearest(found)
         return Made(how, judgement, lossy=True) if judgement.proved else None
+
+    def _from_another(
+        self, ready: Ground, target: recreate.Target, found: Sequence[recreate.Recipe], best: Made
+    ) -> Made | None:
+        """Make it from a JPEG that the source was stored as before; None where it is not made so."""
+        if best.judgement.proved or target.tables is None or self.shrunk > 1:
+            return None
+        known = next(recipe for recipe in found if recipe.sampler is None)
+        told = between.stored_before(ready, target, known)
+        if told is None:
+            return None
+        made = self._nearest(told.ground, target, told.recipes, closely=False)
+        strange = self._strangeness(told.ground, target, told.recipes[0], made) / _MORE_THROUGH_JPEGS
+        made = _no_stranger(replace(made, how=f"{made.how}, from a JPEG of {told.jpeg.words}"), strange)
+        return made if made.judgement.proved else None
 
     def _was_saved_of(self, ready: Ground, target: recreate.Target) -> bool:
         """Tell whether the source may be the target itself, saved as its file says: also where that cannot be told."""
@@ -231,7 +249,7 @@ class Way:
         # A palette hides what tells pixels that were picked from those that lie beside: so it follows a zoom.
         nearest = target.palette is None and any(recipe.scaler.startswith("nearest") for recipe in found)
         if not best.judgement.proved and nearest:
-            best = self._picked(ready, target, best)
+            best = self._picked(ready, target, found[0].encoder, best)
         strays = best.judgement.edited or (best.judgement.mostly_exact and best.judgement.stray > 1)
         if strays and target.tables is not None:
             # Nothing was edited where it was saved once more: it comes out exactly then.
@@ -248,13 +266,15 @@ class Way:
             return None
         return recreate.learned_recipe(ready, target)
 
-    def _picked(self, ready: Ground, target: recreate.Target, best: Made) -> Made:
+    def _picked(self, ready: Ground, target: recreate.Target, encoder: Encoder | None, best: Made) -> Made:
         """Try the very pixels that the target was made of, where most of them were found."""
         pixels = picked(ready.part((0, 0, *ready.size)), target.image)
         if pixels is None:
             return best
-        made = _whole(Ground(pixels), target, recreate.Recipe("same size"), self._bounds)
-        made = replace(made, how="nearest, rounded as in the copy")
+        recipe = recreate.Recipe("nearest, rounded as in the copy", encoder=encoder)
+        made = replace(
+            _whole(Ground(pixels), target, replace(recipe, scaler="same size"), self._bounds), how=recipe.words
+        )
         return min(best, made, key=lambda made: (not made.judgement.proved, made.judgement.score))
 
 

@@ -65,9 +65,19 @@ def _nearest_lines(theirs: Lines, ours: Lines, places: list[Pair]) -> tuple[Pick
     tried = np.stack([np.clip(start + step, 0, len(ours) - 1) for step in steps])
     cost = np.stack([apart(rows) for rows in tried])
     best = np.where(cost.min(axis=0) < _CLEARLY * cost[0], cost.argmin(axis=0), 0)
-    picks = np.asarray(tried[best, every])
+    picks = _in_order(np.asarray(tried[best, every]), start)
     first, second = np.sort(cost, axis=0)[:2]
     return picks, _stepped(picks, first < _CLEARLY * second, len(ours))
+
+
+def _in_order(picks: Picks, start: Picks) -> Picks:
+    """Put back where they started lines that go backwards: of an even sky noise alone tells which is nearest."""
+    for _ in start:  # each turn puts back one at least
+        back = np.flatnonzero(np.diff(picks) < 0)
+        if not back.size:
+            break
+        picks[back], picks[back + 1] = start[back], start[back + 1]
+    return picks
 
 
 def _on_edges(pair: Pair, costs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Picks:

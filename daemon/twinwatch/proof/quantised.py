@@ -60,11 +60,11 @@ def explained(
     steps = _steps(table)
     flips = np.max([_steps(one) for one in earlier], axis=0) if earlier else np.zeros_like(steps)
     places = np.argwhere(asked)
-    blocks = [_blocks(image.convert("L")) for image in (target, made)]
+    blocks = [blocks_of(np.asarray(image.convert("L"))) for image in (target, made)]
     told = np.zeros_like(asked)
     for first in range(0, len(places), _AT_ONCE):
         rows, columns = places[first : first + _AT_ONCE].T
-        theirs, ours = (_coefficients(all_[rows, columns]) for all_ in blocks)
+        theirs, ours = (cosines(all_[rows, columns]) for all_ in blocks)
         reach = np.where(np.abs(theirs) < np.abs(ours), _TRUNCATED, _NEAREST) * steps + flips
         reach[..., 0, 0] += _CUT_OFF
         left = _left(theirs - ours, reach)
@@ -95,7 +95,30 @@ def block_coefficients(image: Image.Image) -> NDArray[np.float32]:
 
 def plane_coefficients(plane: Image.Image) -> NDArray[np.float32]:
     """Return the cosine coefficients of a mode L image, shape (rows, columns, 8, 8); the last blocks padded."""
-    return _coefficients(_blocks(plane))
+    return cosines(blocks_of(np.asarray(plane)))
+
+
+def blocks_of(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a plane in blocks, shape (rows, columns, 8, 8); the last ones are padded."""
+    height, width = levels.shape
+    if height % _BLOCK or width % _BLOCK:
+        levels = np.pad(levels, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
+    rows, columns = levels.shape[0] // _BLOCK, levels.shape[1] // _BLOCK
+    return levels.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
+
+
+def cosines(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the cosine coefficients of blocks, shape (..., 8, 8)."""
+    levels = blocks.reshape(-1, _BLOCK * _BLOCK).astype(np.float32) - 128
+    return np.asarray((levels @ _TRANSFORM).reshape(blocks.shape))
+
+
+def pixels_of(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the plane of levels, not rounded, that coefficients of shape (rows, columns, 8, 8) show."""
+    rows, columns = coefficients.shape[:2]
+    levels = coefficients.reshape(-1, _BLOCK * _BLOCK) @ _TRANSFORM.T + 128
+    whole = levels.reshape(rows, columns, _BLOCK, _BLOCK).transpose(0, 2, 1, 3)
+    return np.asarray(whole.reshape(rows * _BLOCK, columns * _BLOCK))
 
 
 def _steps(table: Sequence[int]) -> NDArray[np.float32]:
@@ -106,19 +129,3 @@ def _left(difference: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArra
     """Return the root mean square of what lies beyond the reach of rounding, for each block."""
     beyond = np.maximum(np.abs(difference) - reach - _CONVERSION, 0)
     return np.asarray(np.sqrt(np.square(beyond).mean(axis=(-2, -1))), dtype=np.float32)
-
-
-def _blocks(plane: Image.Image) -> NDArray[np.uint8]:
-    """Return a mode L image in blocks, shape (rows, columns, 8, 8); the last ones are padded."""
-    levels = np.asarray(plane)
-    height, width = levels.shape
-    if height % _BLOCK or width % _BLOCK:
-        levels = np.pad(levels, ((0, -height % _BLOCK), (0, -width % _BLOCK)), mode="edge")
-    rows, columns = levels.shape[0] // _BLOCK, levels.shape[1] // _BLOCK
-    return levels.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3)
-
-
-def _coefficients(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the cosine coefficients of blocks, shape (..., 8, 8)."""
-    levels = blocks.reshape(-1, _BLOCK * _BLOCK).astype(np.float32) - 128
-    return np.asarray((levels @ _TRANSFORM).reshape(blocks.shape))

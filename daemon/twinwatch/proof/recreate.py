@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from twinwatch.proof import generations
+from twinwatch.proof.encoders import Encoder, others, stored
 from twinwatch.proof.finishing import Generation, Resaving, encode_jpeg, quantise
 from twinwatch.proof.fitting import fitted
 from twinwatch.proof.picture import JpegTables
@@ -38,7 +39,9 @@ WebP, AVIF or coarse HEIF before they were saved once more: 0.23 to 5."""
 _ROUNDED_OTHERWISE = 2  # filters, the nearest, that are tried as other programs round
 _ROUNDINGS = 3.0
 """Grey levels within which the nearest filter must be for that: what another rounding made nearer was within 2.2."""
-_RIVALS = 2  # scalers that a filter is fitted for
+_BY_ANOTHER = 2  # recipes, the nearest, that are tried by every encoder
+_WORTH = 0.95  # of the distance by libjpeg's: an encoder that brings less is noise
+_RIVALS = 3  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
 
@@ -77,6 +80,7 @@ class Recipe:
     dither: bool | None = None  # with the target's palette: diffuse errors or not; None: palette not used
     before: tuple[Generation | Resaving, ...] = ()  # between scaling and the target's own tables
     sampler: Sampler | None = None
+    encoder: Encoder | None = None  # of the target's own tables, where it is not libjpeg's usual one
 
     @property
     def words(self) -> str:
@@ -86,7 +90,8 @@ class Recipe:
         times = [(words, len(list(same))) for words, same in groupby(one.words for one in self.before)]
         chain = " then ".join(words if count == 1 else f"{words} {count} times" for words, count in times)
         before = f", JPEG {chain} before" if chain else ""
-        return f"{self.scaler}{fitted_}{palette}{before}"
+        encoder = f", {self.encoder.words}" if self.encoder is not None else ""
+        return f"{self.scaler}{fitted_}{palette}{before}{encoder}"
 
 
 def recipes(source: Source, target: Target) -> list[Recipe]:
@@ -97,7 +102,7 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     names = list(scalers(source.size, target.image.size))
     later = {other for name in names for other in roundings(name)}
     for name, dither in product((name for name in names if name not in later), dithers):
-        tried.append(_measured(source, target, Recipe(name, dither=dither), boxes[:1]))
+        tried.append(measured(source, target, Recipe(name, dither=dither), boxes[:1]))
         if tried[-1].distance <= _EXACT:
             break
     tried.sort(key=lambda recipe: recipe.distance)
@@ -105,22 +110,48 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
         most = _ROUNDINGS if target.palette is None else np.inf
         nearest = [one for one in tried if roundings(one.scaler) and one.distance <= most][:_ROUNDED_OTHERWISE]
         others = [replace(recipe, scaler=name) for recipe in nearest for name in roundings(recipe.scaler)]
-        tried += [_measured(source, target, recipe, boxes[:1]) for recipe in others]
+        tried += [measured(source, target, recipe, boxes[:1]) for recipe in others]
         tried.sort(key=lambda recipe: recipe.distance)
+    if tried[0].distance > _EXACT and target.tables is not None:
+        tried = _otherwise_stored(source, target, tried)
     # A codec that smooths brings scalers nearer that smooth: which of them it was only shows when they are stored too.
     finalists = tried if target.hidden else tried[:_FINALISTS]
-    best = [_measured(source, target, recipe, boxes) for recipe in finalists]
+    best = [measured(source, target, recipe, boxes) for recipe in finalists]
     best.sort(key=lambda recipe: recipe.distance)
     aims = [target.image.crop(box) for box in boxes]
     # Sharpened pictures are nearest to what drops shadows; no program sharpens in eight-bit light.
-    for recipe in [one for one in best if one.scaler != IN_EIGHT_BITS][:_RIVALS]:
+    for recipe in _rivals([one for one in best if one.scaler != IN_EIGHT_BITS]):
         if best[0].distance <= _EXACT:
             break
         ours = [_scaled_window(source, target, recipe, box) for box in boxes]
         if (kernel := fitted(ours, aims, scaled=source.size != target.image.size)) is not None:
-            best.append(_measured(source, target, replace(recipe, kernel=kernel), boxes))
+            best.append(measured(source, target, replace(recipe, kernel=kernel), boxes))
     worse = _FILTERED_UNSCALED if source.size == target.image.size else _FILTERED
     return sorted(best, key=lambda recipe: recipe.distance * (worse if recipe.kernel is not None else 1))
+
+
+def _rivals(best: Sequence[Recipe]) -> list[Recipe]:
+    """Return the nearest recipes by scalers that differ in more than how they round."""
+    bases = {other: recipe.scaler for recipe in best for other in roundings(recipe.scaler)}
+    found: dict[str, Recipe] = {}
+    for recipe in best:
+        found.setdefault(bases.get(recipe.scaler, recipe.scaler), recipe)
+    return list(found.values())[:_RIVALS]
+
+
+def _otherwise_stored(source: Source, target: Target, tried: Sequence[Recipe]) -> list[Recipe]:
+    """Return the recipes, and those that another encoder brings nearer in the first window; the nearest first."""
+
+    def by(encoder: Encoder, recipes: Sequence[Recipe]) -> list[Recipe]:
+        stored = [replace(recipe, encoder=encoder) for recipe in recipes]
+        return [measured(source, target, recipe, target.windows[:1]) for recipe in stored]
+
+    found = list(tried)
+    for encoder in () if target.tables is None else others(target.tables):
+        nearest = by(encoder, tried[:_BY_ANOTHER])
+        if min(recipe.distance for recipe in nearest) < _WORTH * tried[0].distance:
+            found += nearest + by(encoder, tried[_BY_ANOTHER:_FINALISTS])
+    return sorted(found, key=lambda recipe: recipe.distance)
 
 
 def learned_recipe(source: Source, target: Target) -> Recipe | None:
@@ -128,7 +159,7 @@ def learned_recipe(source: Source, target: Target) -> Recipe | None:
     sampler = learned(source, target.image, target.windows)
     if sampler is None:
         return None
-    return _measured(source, target, Recipe("a scaler learned from the copy", sampler=sampler), target.windows)
+    return measured(source, target, Recipe("a scaler learned from the copy", sampler=sampler), target.windows)
 
 
 def calm(source: Source, target: Target, recipe: Recipe) -> list[tuple[Image.Image, Image.Image]]:
@@ -204,7 +235,7 @@ def saved_again(source: Source, target: Target, recipe: Recipe, at: tuple[int, i
     x, y = (place & ~15 for place in at)
     boxes = [_around((x, y, x, y), target.image.size, _WINDOW // 2), *target.windows]
     chains = [replace(recipe, before=(*recipe.before, *[Resaving(target.tables)] * n)) for n in range(_MOST_SAVED + 1)]
-    return min((_measured(source, target, chain, boxes) for chain in chains), key=lambda chain: chain.distance)
+    return min((measured(source, target, chain, boxes) for chain in chains), key=lambda chain: chain.distance)
 
 
 def made(source: Source, target: Target, recipe: Recipe, box: Box | None = None) -> Image.Image:
@@ -226,7 +257,11 @@ def _finished(scaled: Image.Image, target: Target, recipe: Recipe) -> Image.Imag
         scaled = generation.applied(scaled)
     if recipe.dither is not None and target.palette is not None:
         return quantise(scaled, target.palette, dither=recipe.dither)
-    return encode_jpeg(scaled, target.tables) if target.tables is not None else scaled
+    if target.tables is None:
+        return scaled
+    if recipe.encoder is not None:
+        return stored(scaled, target.tables, recipe.encoder)
+    return encode_jpeg(scaled, target.tables)
 
 
 def made_windows(source: Source, target: Target, recipe: Recipe) -> list[tuple[Box, Image.Image]]:
@@ -305,7 +340,8 @@ def _inside(box: Box, around: Box) -> Box:
     return (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
 
 
-def _measured(source: Source, target: Target, recipe: Recipe, boxes: list[Box]) -> Recipe:
+def measured(source: Source, target: Target, recipe: Recipe, boxes: Sequence[Box]) -> Recipe:
+    """Return the recipe with how far it stays from the target in these windows."""
     total = 0.0
     for box in boxes:
         ours = np.asarray(_window(source, target, recipe, box)).astype(np.int16)
