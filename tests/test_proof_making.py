@@ -20,6 +20,7 @@ from twinwatch.proof.fitting import fitted
 from twinwatch.proof.glance import glance
 from twinwatch.proof.picture import JpegTables, decode
 from twinwatch.proof.quantised import excused_at_edges, explained, unexplained
+from twinwatch.proof.recreate import Recipe, rivals
 from twinwatch.proof.sketch import sketch
 
 R = Image.Resampling
@@ -147,13 +148,11 @@ def test_a_picture_that_a_page_shrank_by_halves_is_found() -> None:
     assert float(evidence.measures["score"]) < 0.5  # a level of rounding at each step
 
 
-def test_the_scaler_before_a_strong_sharpening_is_found_behind_sharper_ones() -> None:
-    """Galleries average and sharpen: unfiltered pixels are as sharp, and nearer until a filter is fitted."""
-    original = stored(scene(3, (1200, 900)), quality=95)
-    small = Image.open(io.BytesIO(original)).convert("RGB").resize((480, 360), R.BOX)
-    evidence = prove(original, stored(small.filter(ImageFilter.UnsharpMask(0.6, 160, 0)), quality=85))
-    assert evidence.verdict is Verdict.RE_ENCODED, evidence
-    assert "box, fitted filter" in evidence.words
+def test_a_filter_is_fitted_for_the_nearest_plain_filter_too() -> None:
+    """Galleries average and sharpen: unfiltered pixels are as sharp, and nearer until one is fitted."""
+    tried = [Recipe(name) for name in ("bicubic, unfiltered", "bilinear, unfiltered", "nearest", "box", "lanczos")]
+    assert [one.scaler for one in rivals(tried)] == ["bicubic, unfiltered", "bilinear, unfiltered", "box"]
+    assert [one.scaler for one in rivals(tried[2:])] == ["nearest", "box"]
 
 
 def test_rows_that_a_program_picked_by_other_rounding_are_found_in_a_jpeg_of_them() -> None:

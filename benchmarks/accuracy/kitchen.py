@@ -56,7 +56,7 @@ def chains(known: list[Recipe], rng: random.Random) -> Iterator[Recipe]:
         for _ in range(count):
             yield _chain(families.GENERATIONS, [_drawn(saves, rng) for _ in range(length)])
     for _ in range(_RESIZED_CHAINS):
-        yield _chain(families.GENERATIONS, [_drawn(saves, rng), _drawn(resizes, rng), _drawn(saves, rng)])
+        yield _chain(families.RESAVED, [_drawn(saves, rng), _drawn(resizes, rng), _drawn(saves, rng)])
     for _ in range(_TWO_HOPS):
         yield _chain(families.MESSENGER, [_drawn(hops, rng), _drawn(hops, rng)])
 

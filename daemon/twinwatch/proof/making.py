@@ -203,9 +203,9 @@ class Way:
             learned = next((one for one in found if one.sampler is not None), None) or self._learned(ready, target)
             if learned is not None:
                 made = self._nearest(ready, target, [learned], closely=closely)
-                if made.judgement.score < best.judgement.score:
-                    best, found = made, [learned, *found]
-                    strange = self._strangeness(ready, target, learned, best)
+                stranger = self._strangeness(ready, target, learned, made)
+                if max(made.judgement.score, stranger) < max(best.judgement.score, strange):
+                    best, strange, found = made, stranger, [learned, *found]
         if target.tables is None or best.judgement.mostly_exact or best.judgement.score > _CHAIN_HOPE:
             return best
         if best.judgement.proved and strange <= 1:

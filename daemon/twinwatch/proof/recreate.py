@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby, product
+from itertools import groupby, islice, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ _ROUNDINGS = 3.0
 """Grey levels within which the nearest filter must be for that: what another rounding made nearer was within 2.2."""
 _BY_ANOTHER = 2  # recipes, the nearest, that are tried by every encoder
 _WORTH = 0.95  # of the distance by libjpeg's: an encoder that brings less is noise
-_RIVALS = 3  # scalers that a filter is fitted for
+_RIVALS = 2  # scalers that a filter is fitted for
 _FILTERED, _FILTERED_UNSCALED = 1.15, 1.5
 """By how much nearer a filter must come than a scaler that is known, and than none at all: it follows noise as well."""
 
@@ -120,7 +120,7 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     best.sort(key=lambda recipe: recipe.distance)
     aims = [target.image.crop(box) for box in boxes]
     # Sharpened pictures are nearest to what drops shadows; no program sharpens in eight-bit light.
-    for recipe in _rivals([one for one in best if one.scaler != IN_EIGHT_BITS]):
+    for recipe in rivals([one for one in best if one.scaler != IN_EIGHT_BITS]):
         if best[0].distance <= _EXACT:
             break
         ours = [_scaled_window(source, target, recipe, box) for box in boxes]
@@ -130,13 +130,14 @@ def recipes(source: Source, target: Target) -> list[Recipe]:
     return sorted(best, key=lambda recipe: recipe.distance * (worse if recipe.kernel is not None else 1))
 
 
-def _rivals(best: Sequence[Recipe]) -> list[Recipe]:
-    """Return the nearest recipes by scalers that differ in more than how they round."""
-    bases = {other: recipe.scaler for recipe in best for other in roundings(recipe.scaler)}
-    found: dict[str, Recipe] = {}
-    for recipe in best:
-        found.setdefault(bases.get(recipe.scaler, recipe.scaler), recipe)
-    return list(found.values())[:_RIVALS]
+def rivals(best: Sequence[Recipe]) -> list[Recipe]:
+    """Return the nearest recipes, and that by the nearest plain filter: what was sharpened is as sharp as unfiltered.
+
+    Of pixels that were picked a filter would make a shift.
+    """
+    found = list(best[:_RIVALS])
+    plain = (recipe for recipe in best[_RIVALS:] if roundings(recipe.scaler))
+    return found if any(roundings(recipe.scaler) for recipe in found) else [*found, *islice(plain, 1)]
 
 
 def _otherwise_stored(source: Source, target: Target, tried: Sequence[Recipe]) -> list[Recipe]:
