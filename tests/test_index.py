@@ -608,3 +608,10 @@ def test_a_root_that_is_another_folder_is_not_level_and_one_that_got_a_marker_st
             path = tmp_path / str(number)
             index.set_level(index.record_root(path, before, place).id, 5.0)
             assert index.record_root(path, now, place).level_at == (5.0 if stays else None)
+
+
+def test_a_folder_is_known_by_what_is_in_it_or_below(index: Index) -> None:
+    index.photos.record(RootId(1), PurePosixPath("2024/May/a.jpg"), STAT, Reading(A, None, None), arrived=True)
+    asked = ("2024", "2024/May", "2024/Ma", "2024/May/a.jpg", "2024/May2", "202")
+    found = {name for name in asked if index.photos.is_folder(RootId(1), PurePosixPath(name))}
+    assert found == {"2024", "2024/May"}

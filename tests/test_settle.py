@@ -86,6 +86,22 @@ def test_what_waits_longest_comes_first_and_the_gone_wait_no_more() -> None:
     assert settler.due(100.0) == ["c", "b"]
 
 
+def test_a_file_that_waits_is_known_under_any_name() -> None:
+    settler: Settler[str] = Settler(Settling())
+    stat = FileStat(1, 7, 100, 10, 10, 8, 1)
+    renamed, other = replace(stat, ctime_ns=11), replace(stat, size=101)
+    assert not settler.awaits(stat)
+    settler.saw("old name", stat, 0.0, "closed")
+    settler.saw("new name", renamed, 0.0, "closed")
+    assert (settler.awaits(stat), settler.awaits(renamed), settler.awaits(other)) == (True, True, False)
+    settler.forget("old name")
+    assert settler.awaits(stat)
+    settler.saw("new name", other, 1.0, "changed")
+    assert (settler.awaits(stat), settler.awaits(other)) == (False, True)
+    assert settler.look("new name", other, 9.0)
+    assert not settler.awaits(other)
+
+
 def test_retries_double_and_end() -> None:
     settling = Settling(retry_seconds=30, retries=4)
     settler: Settler[str] = Settler(settling)

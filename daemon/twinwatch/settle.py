@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -35,7 +36,7 @@ class Settling:
 
 @dataclass(slots=True)
 class _Waiting:
-    stat: FileStat | None
+    stat: FileStat
     due: float
     wait: float
     tries: int
@@ -54,6 +55,7 @@ class Settler(Generic[Key]):
         self._order: list[tuple[float, int, Key]] = []  # a heap
         self._numbers = itertools.count(1)
         self._retrying = 0
+        self._files: Counter[tuple[int, int, int]] = Counter()
 
     def __len__(self) -> int:
         """Count the files that may still be changing, without those that wait for a retry."""
@@ -64,6 +66,10 @@ class Settler(Generic[Key]):
         """Count the truncated files that are tried again later."""
         return self._retrying
 
+    def awaits(self, stat: FileStat) -> bool:
+        """Tell whether a file with this inode, size and modification time waits, under whatever name."""
+        return _file(stat) in self._files
+
     def saw(self, key: Key, stat: FileStat, now: float, hint: Hint) -> None:
         """Note that `key` may have changed; `now` is a monotonic clock in seconds."""
         wait = self.settling.wait(hint)
@@ -73,8 +79,12 @@ class Settler(Generic[Key]):
     def forget(self, key: Key) -> None:
         """Stop waiting for a file that is gone."""
         waiting = self._waiting.pop(key, None)
-        if waiting is not None and waiting.tries:
-            self._retrying -= 1
+        if waiting is None:
+            return
+        self._retrying -= waiting.tries > 0
+        self._files[_file(waiting.stat)] -= 1
+        if not self._files[_file(waiting.stat)]:
+            del self._files[_file(waiting.stat)]
 
     def due(self, now: float) -> list[Key]:
         """Return the files whose quiet time has ended, longest waiting first; each must now be given to `look`."""
@@ -117,6 +127,7 @@ class Settler(Generic[Key]):
         self.forget(key)
         waiting.number = next(self._numbers)
         self._waiting[key] = waiting
+        self._files[_file(waiting.stat)] += 1
         self._retrying += waiting.tries > 0
         heapq.heappush(self._order, (waiting.due, waiting.number, key))
         if len(self._order) > 2 * len(self._waiting) + _SLACK:  # a file that is written for hours leaves many behind
@@ -126,3 +137,8 @@ class Settler(Generic[Key]):
     def _counts(self, entry: tuple[float, int, Key]) -> bool:
         waiting = self._waiting.get(entry[2])
         return waiting is not None and waiting.number == entry[1]
+
+
+def _file(stat: FileStat) -> tuple[int, int, int]:
+    """Return by what a file is known again under another name."""
+    return stat.inode, stat.size, stat.mtime_ns

@@ -67,7 +67,7 @@ def test_what_comes_back_each_time_is_left_alone_and_told(daemon: Daemon, photos
     }
     assert copy.read_bytes() == photos[0]
     assert _held_names(daemon) == ["a (1).jpg"] * (RETURNS + 1), "every one that came is kept, each in its own slot"
-    assert daemon.status()["state"] == "level", "one file that fights is no reason to stop"
+    daemon.wait_for("level")  # one file that fights is no reason to stop
 
     _bring(other, photos[0])
     _bring(daemon.root / "b.jpg", photos[1])
@@ -117,6 +117,23 @@ def test_a_copy_whose_keeper_goes_is_offered_back_and_not_purged(daemon: Daemon,
     daemon.wait_settled()
     assert copy.read_bytes() == photos[0]
     assert daemon.held() == []
+    daemon.stop()
+
+
+def test_a_keeper_that_is_renamed_is_not_gone(daemon: Daemon, photos: list[bytes]) -> None:
+    (daemon.root / "2024").mkdir()
+    (daemon.root / "2024/a.jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    _bring(daemon.root / "a (1).jpg", photos[0])
+    daemon.wait_held(1)
+    (daemon.root / "2024/a.jpg").rename(daemon.root / "2024/wedding.jpg")
+    daemon.wait_settled()
+    (daemon.root / "2024").rename(daemon.root / "Summer 2024")
+    daemon.wait_settled()
+    assert _logged(daemon, "--action", "review") == []
+    assert "can be put back" not in daemon.log.read_text()
+    (found,) = _json("quarantine", "verify", "--state", daemon.state)
+    assert found["ok"], "its keeper is known by its new name"
     daemon.stop()
 
 

@@ -104,6 +104,26 @@ def test_what_is_no_longer_excluded_was_there_before(
     daemon.stop()
 
 
+def test_what_its_owner_renames_is_no_arrival(daemon: Daemon, photos: list[bytes]) -> None:
+    """A file, and a folder of them: nobody asked to move what was there before, whatever it is called now."""
+    for folder in ("2024", "backup"):
+        (daemon.root / folder).mkdir()
+        for number in range(3):
+            (daemon.root / folder / f"{number}.jpg").write_bytes(photos[number])
+    daemon.start().wait_for("level")
+    assert len(_reported(daemon)) == 3
+    (daemon.root / "backup/0.jpg").rename(daemon.root / "backup/0 (7).jpg")
+    daemon.wait_settled()
+    (daemon.root / "backup").rename(daemon.root / "second backup")
+    daemon.wait_settled()
+    assert daemon.held() == []
+    until(lambda: daemon.status()["photos"] == 6, daemon.tail)
+    (daemon.root / "second backup/0 (7).jpg").unlink()
+    until(lambda: daemon.status()["photos"] == 5, "what is gone is forgotten all the same")
+    _only_an_arrival_is_held(daemon, photos[1])
+    daemon.stop()
+
+
 def test_another_folder_that_a_person_accepts_has_residents_of_its_own(daemon: Daemon, photos: list[bytes]) -> None:
     (daemon.root / "a.jpg").write_bytes(photos[0])
     daemon.start().wait_for("level")

@@ -125,6 +125,15 @@ class Photos:
             if not top or path == top or path.startswith(top + b"/"):
                 yield PurePosixPath(os.fsdecode(path))
 
+    def is_folder(self, root_id: RootId, folder: PurePosixPath) -> bool:
+        """Tell whether a photo is or was known in this folder of a root, or below it."""
+        name = path_bytes(folder)
+        rows = self._database.run(
+            "SELECT 1 FROM folder WHERE root_id = ? AND (path = ? OR path > ? AND path < ?) LIMIT 1",
+            (root_id, name, name + b"/", name + b"0"),  # of all bytes "0" comes next after "/"
+        )
+        return bool(rows)
+
     def count(self, root_id: RootId | None = None) -> int:
         """Count the known photos, of one root or of all; costs the same for any number of them."""
         if root_id is None:

@@ -59,6 +59,12 @@ class Belt:
         return len(self._urgent) + len(self._running) + len(self._folders) + len(self._bulk)
 
     @property
+    def in_haste(self) -> int:
+        """Count the arrivals and the folders that have just come: the same without bulk work."""
+        arrivals = sum(found.priority == "arrival" for found, _ in self._running.values())
+        return len(self._urgent) + len(self._folders) + arrivals
+
+    @property
     def bulk(self) -> int:
         """Count the surveys that are not finished."""
         return len(self._bulk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
+from twinwatch.ingest.following import followed
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, why
 from twinwatch.ingest.reading import read, read_anew
-from twinwatch.ingest.restraint import PAUSED, came_back, held_back
+from twinwatch.ingest.restraint import PAUSED, Refused, came_back, held_back
 from twinwatch.ingest.unseen import judged
 from twinwatch.matching import taken_apart
 from twinwatch.photo import (
@@ -45,6 +46,9 @@ MAX_PROOFS = 24
 
 MAX_OF_OTHER_MOMENTS = 2
 """Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
+
+MAX_FAILED = 2
+"""Candidates whose proof may fail before the search is given up: one may lie on a bad sector, more is the newcomer."""
 
 MAX_KILLED = 8
 """Readings of one content in which the worker may be killed from outside, until that is taken for its doing."""
@@ -122,6 +126,7 @@ class Line:
         self._index = index
         self._workers = workers
         self._hold = hold
+        self._refused = Refused()
         self._clock = clock
         self._report = report
         self._move_residents = move_residents
@@ -152,15 +157,20 @@ class Line:
         decision = decide(photo, matches, self.policy, self._may_move)
         match decision:
             case Duplicate(moves):
-                done = [self._set_aside(move) for move in moves]
-                if all(done) and moves[0].keeper.id == photo.id:
-                    judged(self._index, photo.id, self.unseen)
+                self._set_all_aside(photo, moves)
             case Undecided(one, other, evidence, why):
                 self._say(one, evidence.verdict, other, evidence, Action.REVIEW, why)
                 judged(self._index, photo.id, self.unseen)
                 judged(self._index, one.id, self.unseen, Judged.OPEN)
             case _:
                 self._alone(photo, before)
+
+    def _set_all_aside(self, photo: Photo, moves: Sequence[Move]) -> None:
+        done = [self._set_aside(move) for move in moves]
+        if all(done) and moves[0].keeper.id == photo.id:
+            judged(self._index, photo.id, self.unseen)
+        if not all(done) and self._paused:
+            self._refused.waits(photo.id)
 
     def _alone(self, photo: Photo, before: Judged) -> None:
         if self._index.photos.judged(photo.id) is before:  # else a twin's line has just opened it
@@ -192,9 +202,11 @@ class Line:
                 if found.again:
                     photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
                     return None
-                return known  # read before, but not judged, or only reported
-            if not same and self._followed(root, found.path, stat):
-                return None
+                # Read before, but not judged, or only reported.
+                return None if self._refused.is_waiting(known.id, paused=self._paused) else known
+            elsewhere = None if same else followed(self._index, root, found.path, stat)
+            if elsewhere is not None:
+                return self._unless_judged(elsewhere)
             reading = yield from read(self._workers, photos, fd, found.priority)
             if file_stat(os.fstat(fd)) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
@@ -210,6 +222,14 @@ class Line:
             return None
         self._undecodable(photo, reading)
         return photo if photos.with_digest(reading.digest)[1:] else None
+
+    def _unless_judged(self, photo: Photo) -> Photo | None:
+        waits = self._index.photos.judged(photo.id) is Judged.NOT_YET and photo.reading.trouble is None
+        return photo if waits else None
+
+    @property
+    def _paused(self) -> bool:
+        return self._index.memory.setting(PAUSED) is not None
 
     def _has_arrived(self, found: Found, known: Photo | None, *, new: bool) -> bool:
         if known is None:
@@ -234,25 +254,6 @@ class Line:
             path = row.root_path / row.path
             self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
 
-    def _followed(self, root: Root, path: PurePosixPath, stat: FileStat) -> bool:
-        """Tell whether this is a photo already known under another name: moved, or hard-linked."""
-        photos = self._index.photos
-        for other in photos.same_inode(root.id, stat):
-            if other.path == path or photos.judged(other.id) is Judged.NOT_YET:
-                continue
-            there = root.stat(other.path)
-            if there is not None and there.same_inode(stat):
-                linked = photos.record(root.id, path, stat, other.reading, arrived=other.arrived)
-                photos.set_judged(linked.id)  # one file under two names is no copy
-            elif there is not None and (there.size, there.mtime_ns) == (stat.size, stat.mtime_ns):
-                continue  # it is where it was: FAT and exFAT number their files anew at each mount
-            elif there is not None or root.is_gone(other.path):
-                photos.follow(other.id, path, stat)
-            else:
-                continue  # no telling where it is
-            return True
-        return False
-
     def _proved(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool] | None]:
         """Return what `_prove` does; None where another line has set the photo aside between two proofs."""
         try:
@@ -268,6 +269,7 @@ class Line:
         memory = self._index.memory
         digest = photo.reading.digest
         matches: list[Match] = []
+        failed: list[WorkerError] = []
         if memory.is_allowed(digest, digest):
             return matches, False  # a person put exactly this back
         proofs = of_other_moments = 0
@@ -278,22 +280,38 @@ class Line:
         for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, others):
             if memory.is_allowed(digest, candidate.reading.digest) or self._is_excluded(candidate):
                 continue
-            if proofs == MAX_PROOFS:
+            if proofs == MAX_PROOFS or len(failed) == MAX_FAILED:
                 break
             proofs += 1
             of_other_moments += taken_apart(photo.reading.header, candidate.reading.header)
-            evidence = yield from self._evidence(photo, candidate, priority)
+            evidence = yield from self._compared(photo, candidate, priority, failed)
             if evidence is None:
                 continue
             matches.append(Match(candidate, evidence))
             if self._settles_it(photo, matches[-1]):
                 break
+        if failed and not any(match.evidence.verdict in COPY_VERDICTS for match in matches):
+            raise failed[0]
         return matches, proofs > 0
 
+    def _compared(
+        self, photo: Photo, candidate: Photo, priority: Priority, failed: list[WorkerError]
+    ) -> Generator[Future[Any], Any, Evidence | None]:
+        """Return what `_evidence` does; None, and why in `failed`, where no worker could make the proof."""
+        try:
+            return (yield from self._evidence(photo, candidate, priority))
+        except WorkerError as error:
+            what = f"{self._place(photo)} could not be compared with {self._place(candidate)}: {error.what}"
+            failed.append(WorkerError(what, error.hint, error.trouble))
+            return None
+
     def _settles_it(self, photo: Photo, match: Match) -> bool:
-        """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of."""
+        """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of.
+
+        The same bytes have been compared with all others only if they were judged: a twin's own proof may be under way.
+        """
         if match.evidence.verdict is Verdict.IDENTICAL:
-            return True
+            return self._index.photos.judged(match.photo.id) is not Judged.NOT_YET
         is_copy = match.evidence.verdict in COPY_VERDICTS and not held_for_review(match.evidence, self.policy)
         return is_copy and not better(photo, match.photo, match.evidence, self.policy)[0]
 
@@ -308,6 +326,8 @@ class Line:
             try:
                 other_fd, other = stack.enter_context(self._root(candidate.root).opened_file(candidate.path))
             except PhotoError:
+                # Not seen just now, or renamed: once it is seen it is compared with this one, and need not be read.
+                self._index.photos.set_judged(candidate.id, Judged.NOT_YET)
                 return None
             if not unchanged(candidate.stat, other):
                 self.look_again(Found(candidate.root, candidate.path))
@@ -363,8 +383,10 @@ class Line:
             else:
                 self._done(move, row, returned=returned)
                 return True
-        self._say(duplicate, move.evidence.verdict, keeper, move.evidence, Action.REVIEW, why)
-        if later or self._index.memory.setting(PAUSED) is not None:
+        later = later or self._paused
+        if not (later and self._refused.was_said(duplicate.id, why)):
+            self._say(duplicate, move.evidence.verdict, keeper, move.evidence, Action.REVIEW, why)
+        if later:
             return False
         judged(self._index, duplicate.id, self.unseen, Judged.OPEN)
         return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twinwatch.brake import Limits, hold_back
 from twinwatch.index import Index, MoveRow
-from twinwatch.photo import Photo
+from twinwatch.photo import Photo, PhotoId
 from twinwatch.roots import Root
 from twinwatch.verdict import Move
 
@@ -63,3 +63,30 @@ def _recent(index: Index, limits: Limits, now: float) -> list[MoveRow]:
     forgiven = (memory.setting(FORGIVEN) or "").split()
     recent = index.journal.since(since if resumed > now else max(since, resumed))
     return [row for row in recent if row.slot not in forgiven]
+
+
+class Refused:
+    """What was refused and may be moved later: while a person has not resumed, or there is no room on the disk.
+
+    Nothing new comes of telling it again at each walk, nor of proving it again while all moving is paused. A restart
+    forgets this, and tells them once more.
+    """
+
+    def __init__(self) -> None:
+        self._why: dict[PhotoId, str] = {}
+        self._paused: set[PhotoId] = set()
+
+    def was_said(self, duplicate: PhotoId, why: str) -> bool:
+        """Tell whether that is what was said of this copy before, and remember it."""
+        before, self._why[duplicate] = self._why.get(duplicate), why
+        return before == why
+
+    def waits(self, newcomer: PhotoId) -> None:
+        """Note that what was found for a newcomer was not done because all moving is paused."""
+        self._paused.add(newcomer)
+
+    def is_waiting(self, newcomer: PhotoId, *, paused: bool) -> bool:
+        """Tell whether that is still so."""
+        if not paused:
+            self._paused.clear()
+        return newcomer in self._paused

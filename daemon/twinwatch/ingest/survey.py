@@ -36,6 +36,7 @@ class Survey:
     below: PurePosixPath = TOP
     again: bool = False  # take what was only reported before once more
     unsettled: Callable[[Found, FileStat], bool] = lambda _found, _stat: False  # takes over what may still change
+    awaited: Callable[[FileStat], bool] = lambda _: False  # a file that it took over: known, maybe, by another name
     done: Callable[[Survey], None] = lambda _: None
     watched: Callable[[], WatchedRoots] = lambda: None  # where a photo may be a keeper
     left: Callable[[], bool] = lambda: False  # the root was let go of meanwhile: files of it were passed over
@@ -154,7 +155,9 @@ class Survey:
         gone: list[Photo] = []
         for path in missing:
             photo = self.index.photos.at(self.root.id, path)
-            if photo is not None and (path in self._respelled or self.root.is_gone(path)):
+            if photo is None or self.awaited(photo.stat):
+                continue  # renamed: it is followed as soon as it has settled
+            if path in self._respelled or self.root.is_gone(path):
                 gone.append(photo)
         if missing_too_many(len(gone), self.index.photos.count(self.root.id), self.limits):
             raise RootError(

@@ -23,6 +23,7 @@ from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
 from twinwatch.service import quiet, state, told
 from twinwatch.service.assembly import Assembly
+from twinwatch.service.departed import Departed
 from twinwatch.service.pulse import Pulse
 from twinwatch.service.refresh import Refresher
 from twinwatch.service.rounds import Life, Rounds
@@ -60,6 +61,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = False
         self._wanted: set[str] = set()  # what signals asked for, and `_ANSWERED`
+        self._departed = Departed()
         self._troubled: dict[tuple[RootId, PurePosixPath], tuple[FileStat, int]] = {}  # not readable, and how often
         self._next_status = 0.0
         self._next_rest = 0.0
@@ -83,7 +85,7 @@ class Daemon:
         )
         self._settler: Settler[tuple[RootId, PurePosixPath]] = Settler(self._config.settle)
         self._watcher = Watcher(self._wake.set)
-        self._rounds = Rounds(self._assembly, self._watcher, self._unsettled)
+        self._rounds = Rounds(self._assembly, self._watcher, self._unsettled, self._settler.awaits)
         parts = self._assembly
         self._refresher = Refresher(parts.index, parts.workers, parts.belt, parts.line.roots)
         with self._assembly:
@@ -110,13 +112,14 @@ class Daemon:
         if self._pulse.given_up:
             raise AbandonedError
         belt = self._assembly.belt
-        self._changed = self._changed or len(belt) > 0 or len(self._settler) > 0
+        self._changed = self._changed or self._queued > 0
         self._obey()
         now = time.monotonic()
         self._heed()
         self._settle(now)
         self._rest(now)
         belt.step()
+        self._departed.done(now, self._is_done_with)
         self._rounds.go(now)
         if self._rounds.level:
             self._refresher.go_on()
@@ -131,9 +134,7 @@ class Daemon:
         """Return for how many seconds nothing needs to be done unless somebody wakes us."""
         now = time.monotonic()
         times = [self._rounds.next_due(), self._manager.next_due()]
-        due = self._settler.next_due()
-        if due is not None:
-            times.append(due)
+        times += [due for due in (self._settler.next_due(), self._departed.next_due()) if due is not None]
         if self._assembly.belt.resting:
             times.append(self._next_rest)
             if self._assembly.index.dirty or len(self._assembly.belt) > self._assembly.belt.bulk:
@@ -229,23 +230,44 @@ class Daemon:
         path = PurePosixPath(os.fsdecode(hint.path))
         if any(root.exclusions.dir(part) for part in path.parts[:-1]):
             return
-        if hint.kind == "directory" or (hint.kind == "gone" and not is_picture(path.name)):
+        if hint.kind == "directory":
             if not root.exclusions.dir(path.name):
                 self._rounds.survey_below(life, path)
+            return
+        if not is_picture(path.name) and hint.kind == "gone":
+            if self._assembly.index.photos.is_folder(root.id, path):
+                self._departed.saw((root.id, path), time.monotonic())
             return
         if not is_picture(path.name) or root.exclusions.file(path.name):
             return
         stat = self._stat(root, path)
         if stat is None:
-            self._gone(root, path)
+            self._settler.forget((root.id, path))
+            self._troubled.pop((root.id, path), None)
+            if self._assembly.index.photos.at(root.id, path) is not None:
+                self._departed.saw((root.id, path), time.monotonic())
         else:
             self._assembly.workers.prepare()  # it gets warm while the file settles
             kind: SettleHint = "closed" if hint.kind in ("closed", "moved-in") else "changed"
             self._settler.saw((root.id, path), stat, time.monotonic(), kind)
 
+    def _is_done_with(self, key: tuple[RootId, PurePosixPath]) -> bool:
+        """Forget what went, unless it waits under another name; return False while that cannot be told yet."""
+        life = self._rounds.of(key[0])
+        if life is None or life.root is None:
+            return True  # whatever it was, the walk that comes when the root is back says it
+        if self._assembly.belt.in_haste:
+            return False
+        photo = self._assembly.index.photos.at(*key)
+        if photo is not None and self._settler.awaits(photo.stat):
+            return False
+        if is_picture(key[1].name):
+            self._gone(life.root, key[1])
+        else:
+            self._rounds.survey_below(life, key[1])
+        return True
+
     def _gone(self, root: Root, path: PurePosixPath) -> None:
-        self._settler.forget((root.id, path))
-        self._troubled.pop((root.id, path), None)
         photo = self._assembly.index.photos.at(root.id, path)
         # Only a healthy root can say that a file is gone: a missing one says so of everything.
         try:
@@ -382,7 +404,7 @@ class Daemon:
 
     @property
     def _queued(self) -> int:
-        return len(self._settler) + len(self._assembly.belt)
+        return len(self._settler) + len(self._assembly.belt) + len(self._departed)
 
     def _status(self) -> dict[str, Any]:
         index = self._assembly.index

@@ -55,11 +55,18 @@ class Life:
 class Rounds:
     """Goes round the roots every few seconds and keeps each of them watched and level."""
 
-    def __init__(self, assembly: Assembly, watcher: Watcher, unsettled: Callable[[Found, FileStat], bool]) -> None:
-        """`unsettled` takes over what a walk found and what was written a moment ago."""
+    def __init__(
+        self,
+        assembly: Assembly,
+        watcher: Watcher,
+        unsettled: Callable[[Found, FileStat], bool],
+        awaited: Callable[[FileStat], bool],
+    ) -> None:
+        """`unsettled` takes over what a walk found and what was written a moment ago, `awaited` tells that it has."""
         self._assembly = assembly
         self._watcher = watcher
         self._unsettled = unsettled
+        self._awaited = awaited
         self._lives = [Life(watched) for watched in assembly.watched]
         self._next_round = 0.0
         self.changed = True  # something that `status` may have to say
@@ -121,9 +128,8 @@ class Rounds:
 
     def survey_below(self, life: Life, folder: PurePosixPath) -> None:
         """Walk one folder of a root."""
-        survey = self._assembly.survey(life.watched)
+        survey = self._walk(life)
         survey.below = folder
-        survey.unsettled = self._unsettled
 
         def done(ended: Survey) -> None:
             if ended.failure is not None or ended.troubles or ended.left():
@@ -131,6 +137,13 @@ class Rounds:
 
         survey.done = done
         self._assembly.belt.add_folder(survey.files())
+
+    def of(self, root_id: RootId) -> Life | None:
+        """Return the life of the root with this number."""
+        for life in self._lives:
+            if life.watched.root is not None and life.watched.root.id == root_id:
+                return life
+        return None
 
     def at(self, path: Path) -> Life | None:
         """Return the life of the root at this path."""
@@ -243,8 +256,7 @@ class Rounds:
 
     def _survey(self, life: Life) -> None:
         began = time.monotonic()
-        survey = self._assembly.survey(life.watched)
-        survey.unsettled = self._unsettled
+        survey = self._walk(life)
         if self._accepted(life.watched):
             survey.limits = replace(survey.limits, max_missing_share=1.0)
         life.surveying, life.again = True, False
@@ -260,6 +272,11 @@ class Rounds:
 
         survey.done = done
         self._assembly.belt.add_bulk(survey.files())
+
+    def _walk(self, life: Life) -> Survey:
+        survey = self._assembly.survey(life.watched)
+        survey.unsettled, survey.awaited = self._unsettled, self._awaited
+        return survey
 
     def _surveyed(self, life: Life, survey: Survey) -> None:
         self.changed = True
