@@ -152,6 +152,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         assembly.seen_again(watched)
         survey = assembly.survey(watched)
         survey.again = True
+        survey.done = partial(assembly.surveyed, watched)
         surveys.append(survey)
         assembly.belt.add_bulk(survey.files())
     with progress.shown(surveys) as bar:
