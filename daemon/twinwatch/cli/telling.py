@@ -178,7 +178,8 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     With --root DIR also use this folder again, which `status` calls unmarked, replaced or emptied.
     """
     from twinwatch.cli.selection import open_index
-    from twinwatch.ingest import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT
+    from twinwatch.ingest import ACCEPTED
+    from twinwatch.ingest import resume as go_on
     from twinwatch.service import state as states
 
     index = open_index(state)
@@ -186,11 +187,7 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
         for root in roots:
             _accept(index, root.resolve())
             index.memory.set_setting(f"{ACCEPTED}{root.resolve()}", "yes")
-        paused = index.memory.setting(PAUSED)
-        index.memory.set_setting(PAUSED, None)
-        now = time.time()
-        index.memory.set_setting(FORGIVEN, " ".join(row.slot for row in index.journal.since(now)))
-        index.memory.set_setting(RESUMED_AT, str(now))
+        paused = go_on(index, time.time())
     finally:
         index.close()
     for root in roots:
