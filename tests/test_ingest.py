@@ -420,11 +420,11 @@ def test_what_found_no_room_is_moved_at_a_later_walk(house: House) -> None:
     nas = house.nas
     nas.put("a.jpg", PICTURE)
     nas.put("b (1).jpg", PICTURE)
-    room, nas.holder._min_free = nas.holder._min_free, 1 << 62
+    room, nas.holder.min_free_mib = nas.holder.min_free_mib, 1 << 42
     house.take("a.jpg", "b (1).jpg")
     house.survey()
     assert (len(nas.tree()), nas.held()) == (2, [])
-    nas.holder._min_free = room
+    nas.holder.min_free_mib = room
     house.survey()
     assert nas.tree() == {"photos/a.jpg": PICTURE}
     assert nas.held() == [PICTURE]

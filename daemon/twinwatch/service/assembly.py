@@ -76,7 +76,7 @@ class Assembly:
         self.line = Line(
             self.index,
             self.workers,
-            self._holding(config.quarantine.min_free_mib) if hold else _only_said,
+            self._holding() if hold else _only_said,
             clock=time.time,
             report=report,
             policy=config.policy,
@@ -302,14 +302,15 @@ class Assembly:
         known = self._whole and all(watched.looked for watched in self.watched)
         self.line.watched = frozenset(one.id for one in self.watched if one.id is not None) if known else None
 
-    def _holding(self, min_free_mib: int) -> Hold:
+    def _holding(self) -> Hold:
         from twinwatch.quarantine import Holder  # now, not at the first move: of a version with what is loaded already
 
-        holder = Holder(self.index, time.time, min_free_mib)
+        holder = Holder(self.index, time.time, self.config.quarantine.min_free_mib)
 
         def hold(move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
             if duplicate_root.id in self.line.observed:
                 return None
+            holder.min_free_mib = self.config.quarantine.min_free_mib  # it may be another since the start
             return holder.hold(move, duplicate_root, keeper_root)
 
         return hold

@@ -163,7 +163,11 @@ class Rounds:
             if life not in kept:
                 self._leave(life, life.watched.root)
         self._lives = kept
+        other_waits = new.reconcile != self._assembly.config.reconcile
         self._assembly.adopt(new, [life.watched for life in kept])
+        for life in kept:
+            if other_waits:  # else the next walk would come after the wait that was in force at the last one
+                life.next_survey = min(life.next_survey, life.walked_at + self._period(life))
         self.soon()
 
     def status(self) -> list[dict[str, Any]]:
