@@ -80,7 +80,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
 
     config = configuration(config_file, folders)
     folder = state_for(config, state)
-    teller = _Teller(as_json)
+    teller = _Teller(as_json, folder)
     stop = _Stop()
     with (
         states.locked(folder),
@@ -117,7 +117,7 @@ def _advice(config_file: Path | None, folders: tuple[Path, ...], folder: Path) -
     return again, told.command("quarantine list", folder)
 
 
-def _completed(words: str, folder: Path, root: Path) -> str:
+def _completed(words: str, folder: Path, root: Path | None = None) -> str:
     from twinwatch.service import told
 
     return output.clean(told.completed(words, folder, root))
@@ -180,8 +180,9 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
 class _Teller:
     """Says what came of each picture: at once in JSON, as lines while it runs otherwise."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, folder: Path) -> None:
         self._as_json = as_json
+        self._folder = folder
         self.done = 0
         self.pictures = 0
         self.taken = 0
@@ -193,6 +194,10 @@ class _Teller:
         self.done += 1
         self.now = output.clean(outcome.path.name)
         self._came[outcome.path] = outcome.action
+        if outcome.why:
+            from twinwatch.service import told
+
+            outcome = outcome._replace(why=told.completed(outcome.why, self._folder))
         if self._as_json:
             output.json_line(
                 {
@@ -211,7 +216,7 @@ class _Teller:
     def failed(self, found: Found, error: Exception) -> None:
         self.done += 1
         self._failed += 1
-        click.echo(f"twinwatch: {output.clean(error)}", err=True)
+        click.echo(f"twinwatch: {_completed(str(error), self._folder)}", err=True)
 
     def sum_up(self, advice: Callable[[], tuple[str, str]], *, moved: bool) -> None:
         came = list(self._came.values())

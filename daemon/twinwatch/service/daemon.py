@@ -380,7 +380,7 @@ class Daemon:
         if outcome.evidence is not None and outcome.evidence.words:
             words.append(f"({outcome.evidence.words})")
         if outcome.why:
-            words.append(f"- {outcome.why}")
+            words.append(f"- {told.completed(outcome.why, self._folder)}")
         if outcome.slot is not None:
             words.append(f"- undo: {told.command(f'quarantine restore {outcome.slot}', self._folder)}")
         log.info("%s", " ".join(words))

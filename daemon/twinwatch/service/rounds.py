@@ -290,7 +290,8 @@ class Rounds:
             self._stop(life, survey.failure)
             return
         for slot in survey.orphaned:
-            log.warning("the keeper of slot %s is gone; put its copy back: twinwatch quarantine restore %s", slot, slot)
+            back = told.command(f"quarantine restore {slot}", self._assembly.index.path.parent)
+            log.warning("the keeper of slot %s is gone; put its copy back: %s", slot, back)
         self._assembly.surveyed(life.watched, survey)
         first, life.level, life.said = not life.level, True, ""
         life.next_survey = 0.0 if life.again else time.monotonic() + self._period(life)
