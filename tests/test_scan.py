@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.drawing import scene, stored
-from tests.e2e.running import Daemon, twinwatch
+from tests.e2e.running import Daemon, twinwatch, without_rights_of_root
 from twinwatch.index import Index
 
 PHOTOS, LOST = 30, 25
@@ -74,3 +74,16 @@ def test_what_a_person_said_of_a_lost_marker_does_not_outlive_a_scan(root: Path)
         daemon.stop()
     finally:
         daemon.end()
+
+
+def test_a_scan_that_could_not_judge_a_picture_is_done_in_part(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_rights_of_root(root.parent, monkeypatch)
+    for name, mode in (("locked.jpg", 0), ("new.jpg", 0o600)):
+        (root / name).write_bytes(stored(scene(3, (96, 72)), quality=90))
+        (root / name).chmod(mode)
+    done = twinwatch("scan", root, "--state", root.parent / "state", check=False)
+    assert (done.returncode, f"{root / 'locked.jpg'} cannot be read" in done.stderr) == (1, True)
+    assert "1 could not be judged" in done.stdout
+    assert known(root) == PHOTOS + 1
+    (root / "locked.jpg").chmod(0o600)
+    assert scanned(root) == (0, "")

@@ -104,7 +104,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
             from twinwatch.service import told
 
             click.echo(f"moving is paused: {output.clean(paused)}\n  go on with: {told.command('resume', folder)}")
-    sys.exit(0 if ok and not stop.wanted else 1)
+    sys.exit(0 if ok and not teller.unjudged and not stop.wanted else 1)
 
 
 def _advice(config_file: Path | None, folders: tuple[Path, ...], folder: Path) -> tuple[str, str]:
@@ -188,7 +188,7 @@ class _Teller:
         self.taken = 0
         self.now = ""
         self._came: dict[Path, str] = {}  # what came of each photo in the end: one may be looked at twice
-        self._failed = 0
+        self.unjudged = 0
 
     def tell(self, outcome: Outcome) -> None:
         self.done += 1
@@ -215,7 +215,7 @@ class _Teller:
 
     def failed(self, found: Found, error: Exception) -> None:
         self.done += 1
-        self._failed += 1
+        self.unjudged += 1
         click.echo(f"twinwatch: {_completed(str(error), self._folder)}", err=True)
 
     def sum_up(self, advice: Callable[[], tuple[str, str]], *, moved: bool) -> None:
@@ -225,7 +225,7 @@ class _Teller:
         words += [f"{held} set aside"] if moved else [output.counted(would, "proven copy", "proven copies")]
         words += [f"{would} only reported"] if moved and would else []
         words += [f"{review} for review"]
-        words += [f"{self._failed} could not be judged"] if self._failed else []
+        words += [f"{self.unjudged} could not be judged"] if self.unjudged else []
         click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
         if not (would or held):
             return
