@@ -44,7 +44,7 @@ from twinwatch.quarantine.slots import (
     taken,
 )
 from twinwatch.reconcile import unchanged
-from twinwatch.roots import Root, open_file, write_durably
+from twinwatch.roots import Root, open_file, stat_of, write_durably
 from twinwatch.syscalls import file_stat, open_beneath, sync_directory
 from twinwatch.verdict import Move
 
@@ -187,7 +187,7 @@ def _open_pair(stack: contextlib.ExitStack, move: Move, root_fd: int, keeper_fd:
     for photo, fd in ((move.duplicate, root_fd), (move.keeper, keeper_fd)):
         file = open_file(fd, photo.path)
         stack.callback(os.close, file)
-        stat = file_stat(os.fstat(file))
+        stat = stat_of(file, photo.path)
         if not unchanged(photo.stat, stat):
             raise PhotoChangedError(f"{photo.path} changed since it was compared", "it is compared again")
         if stat.is_placeholder:
