@@ -445,11 +445,14 @@ def test_changes_are_sentences() -> None:
         "root /b is no longer watched",
         "root /c is watched from now on as a reference",
     ]
-    assert needs_restart(old, new) == [
-        "state was not set and is now /s",
-        "root /a: mode was auto and is now polling",
-        "root /b is no longer watched",
-        "root /c is watched from now on as a reference",
+    assert needs_restart(old, new) == ["state was not set and is now /s"]
+
+
+def test_what_is_read_once_is_said_to_wait_for_a_restart() -> None:
+    new = Config(workers=Workers(nice=5), log=Log(level="debug", format="json"), quarantine=Quarantine(min_free_mib=1))
+    assert needs_restart(Config(), new) == [
+        "workers.nice was 10 and is now 5",
+        "log.format was auto and is now json",
     ]
 
 

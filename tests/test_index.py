@@ -163,7 +163,7 @@ def test_a_state_folder_of_any_name_is_the_one_that_is_used(tmp_path: Path, stat
     folder = tmp_path / state
     folder.mkdir()
     Index(folder).close()
-    assert [path.name for path in folder.iterdir()] == ["index.db"]
+    assert {path.name for path in folder.iterdir()} == {"index.db", "index.turn"}
     assert [path.name for path in tmp_path.iterdir()] == [state]
 
 

@@ -18,7 +18,7 @@ from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
 from twinwatch.index import Judged, MoveRow, MoveState
-from twinwatch.ingest import PAUSED, RESUMED_AT, Action, Belt, Found, Hold, Line, Outcome, Survey
+from twinwatch.ingest import PAUSED, Action, Belt, Found, Hold, Line, Outcome, Survey, resume
 from twinwatch.ingest.orphans import WatchedRoots
 from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
@@ -354,8 +354,7 @@ def test_the_brake_pauses_and_after_resume_the_rest_is_moved(nas: Nas, workers: 
     assert nas.index.memory.setting(PAUSED) is not None
     house.survey()
     assert len(nas.held()) == 2
-    nas.index.memory.set_setting(PAUSED, None)
-    nas.index.memory.set_setting(RESUMED_AT, str(NOW))
+    resume(nas.index, NOW)
     house.survey()
     assert len(nas.held()) == 4
     assert list(nas.tree()) == ["photos/IMG_0.jpg"]
@@ -421,11 +420,11 @@ def test_what_found_no_room_is_moved_at_a_later_walk(house: House) -> None:
     nas = house.nas
     nas.put("a.jpg", PICTURE)
     nas.put("b (1).jpg", PICTURE)
-    room, nas.holder._min_free = nas.holder._min_free, 1 << 62
+    room, nas.holder.min_free_mib = nas.holder.min_free_mib, 1 << 42
     house.take("a.jpg", "b (1).jpg")
     house.survey()
     assert (len(nas.tree()), nas.held()) == (2, [])
-    nas.holder._min_free = room
+    nas.holder.min_free_mib = room
     house.survey()
     assert nas.tree() == {"photos/a.jpg": PICTURE}
     assert nas.held() == [PICTURE]

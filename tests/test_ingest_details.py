@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -515,3 +516,35 @@ def test_a_resident_that_is_edited_before_its_root_is_level_stays_one(house: Hou
         nas.put("a.jpg", content)
         house.take("a.jpg")
     assert not known(house, "a.jpg").arrived
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+def test_a_file_that_is_gone_while_it_is_open_fails_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """On NFS, when another machine deletes it; at any look at the open file: before it is read, after, at a proof."""
+    house.nas.put("a.jpg", PICTURE)
+    house.take("a.jpg")
+    plainly = os.fstat
+    looks, failing = 0, 0
+
+    def fstat(fd: int) -> os.stat_result:
+        nonlocal looks
+        if os.readlink(f"/proc/self/fd/{fd}").endswith(f"/b{failing}.png"):
+            looks += 1
+            if looks == failing:
+                raise OSError(number, os.strerror(number))
+        return plainly(fd)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    while failing <= looks:
+        looks, failing = 0, failing + 1
+        copy = house.nas.put(f"b{failing}.png", as_png(PICTURE) + bytes(failing))
+        house.take(copy.name)
+        if looks >= failing:
+            assert house.nas.held() == []
+            assert len(house.failures) + sum(bool(said.why) for said in house.said) >= failing
+            copy.unlink()
+            house.survey()
+    assert failing > 8
+    assert len(house.nas.held()) == 1

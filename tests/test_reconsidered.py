@@ -215,12 +215,12 @@ def test_what_finds_no_room_is_told_once_and_tried_at_each_walk(house: House, wo
     nas = house.nas
     nas.put("a.jpg", PICTURE)
     house.take("a.jpg")
-    room, nas.holder._min_free = nas.holder._min_free, 1 << 62
+    room, nas.holder.min_free_mib = nas.holder.min_free_mib, 1 << 42
     nas.put("copy.jpg", COPY)
     house.take("copy.jpg")
     for _ in range(3):
         house.survey()
     assert house.actions().count(Action.REVIEW) == 1
-    nas.holder._min_free = room
+    nas.holder.min_free_mib = room
     house.survey()
     assert nas.held() == [COPY]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -13,9 +14,12 @@ from PIL import Image
 
 from tests.drawing import scene, stored
 from tests.nas import NOW, Nas, digest_of
+from tests.statements import hear
 from tests.test_ingest import Counting, House
 from twinwatch.brake import Limits
-from twinwatch.ingest import PAUSED, Action
+from twinwatch.index import Index
+from twinwatch.ingest import PAUSED, Action, resume
+from twinwatch.ingest.restraint import held_back
 from twinwatch.naming import Exclusions
 from twinwatch.photo import Evidence
 from twinwatch.workers import Priority
@@ -151,3 +155,29 @@ def test_the_moves_of_a_root_count_for_its_share_as_long_as_the_window_is(nas: N
         nas.index.memory.set_setting(PAUSED, None)
         house.survey()
         assert len(nas.held()) == held
+
+
+def test_who_looks_while_a_person_resumes_sees_the_pause_or_what_is_forgiven(nas: Nas) -> None:
+    """Else it would pause anew, on another connection, while the person is told that moving goes on."""
+    nas.put("a.jpg", PICTURE)
+    for number in range(3):
+        nas.put(f"a ({number}).jpg", PICTURE)
+    for number in range(2):
+        nas.hold(f"a ({number}).jpg", "a.jpg")
+    move, limits = nas.move("a (2).jpg", "a.jpg"), Limits(max_moves=2)
+    assert "moving is paused" in held_back(nas.index, move, nas.root, limits, NOW)
+    seen: list[str] = []
+    with closing(Index(nas.state)) as daemon:
+
+        def look(statement: str) -> None:
+            if statement in ("BEGIN IMMEDIATE", "COMMIT") and "looks" not in seen:
+                seen.append("looks")  # its own statements are heard too
+                seen[-1] = held_back(daemon, move, nas.root, limits, NOW)
+
+        end = hear(look)
+        try:
+            assert resume(nas.index, NOW) is not None
+        finally:
+            end()
+        assert held_back(daemon, move, nas.root, limits, NOW) == ""
+    assert len(seen) > 1

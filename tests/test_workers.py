@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -269,6 +270,23 @@ def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
         assert own_descriptors() == before + 2
         os.close(fd)
     assert all(future.cancelled() for future in waiting)
+
+
+def test_without_a_descriptor_to_be_had_a_job_is_refused_and_blames_no_photo(tmp_path: Path) -> None:
+    with Workers(1, jobs_module="tests.hostile_jobs") as workers:
+        fd = open_photo(tmp_path, "nothing")
+        free = os.dup(fd)
+        os.close(free)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            with pytest.raises(WorkerError, match="Too many open files") as caught:
+                workers.read(fd)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert caught.value.trouble is None
+        assert workers.read(fd).result(SOON).detail == "nothing"
+        os.close(fd)
 
 
 def test_closing_ends_what_runs_and_blames_no_photo(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Root:
         with self.opened() as root_fd:
             fd = open_file(root_fd, path, self.path)
         try:
-            yield fd, file_stat(os.fstat(fd))
+            yield fd, stat_of(fd, path)
         finally:
             os.close(fd)
 
@@ -253,10 +253,29 @@ def open_file(root_fd: int, path: PurePosixPath, root: Path = Path()) -> int:
             ) from error
         what = f"{root / path} cannot be read: {error.strerror}"
         raise PhotoError(what, "check its permissions and the disk") from error
-    if not is_regular(os.fstat(fd)):
-        os.close(fd)
-        raise PhotoChangedError(f"{path} is no regular file", "it is left alone")
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, fd)
+        if not is_regular(_status(fd, path)):
+            raise PhotoChangedError(f"{path} is no regular file", "it is left alone")
+        stack.pop_all()
     return fd
+
+
+def stat_of(fd: int, path: PurePosixPath) -> FileStat:
+    """Return the stat data of an open file; raise PhotoChangedError when it is gone, PhotoError when they are not told.
+
+    On NFS what another machine deletes is gone for who has it open, too.
+    """
+    return file_stat(_status(fd, path))
+
+
+def _status(fd: int, path: PurePosixPath) -> os.stat_result:
+    try:
+        return os.fstat(fd)
+    except OSError as error:
+        if error.errno == errno.ESTALE:
+            raise PhotoChangedError(f"{path} is gone", "it is looked at again when it changes") from error
+        raise PhotoError(f"{path} cannot be read: {error.strerror}", "check the disk") from error
 
 
 def stat_file(root_fd: int, path: PurePosixPath) -> FileStat | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -103,16 +102,21 @@ def test_a_copy_whose_keeper_goes_is_offered_back_and_not_purged(daemon: Daemon,
     daemon.wait_settled()
     offered = [row for row in _logged(daemon, "--action", "review") if row["slot"] == held["id"]]
     assert [row["path"] for row in offered] == [str(copy)], "once"
-    assert f"quarantine restore {held['id']}" in offered[0]["why"]
+    back = f"twinwatch quarantine restore {held['id']} --state {daemon.state}"
+    assert back in offered[0]["why"], "it can be pasted"
+    assert back in twinwatch("log", "--state", daemon.state).stdout
     (found,) = _json("quarantine", "verify", "--state", daemon.state, check=False)
-    assert (found["ok"], found["keeper"], held["id"] in found["advice"]) == (False, "gone", True)
+    assert (found["ok"], found["keeper"], back in found["advice"]) == (False, "gone", True)
     (refused,) = _json("quarantine", "purge", held["id"], "--yes", "--state", daemon.state, check=False)
-    assert (refused["state"], "may be the last copy" in refused["why"]) == ("failed", True)
+    assert (refused["state"], "may be the last copy" in refused["why"], back in refused["why"]) == (
+        "failed",
+        True,
+        True,
+    )
     assert Path(held["held_as"]).read_bytes() == photos[0]
 
-    if how != "edited":
-        told = re.findall(r"quarantine restore \S+", daemon.log.read_text())
-        assert f"quarantine restore {held['id']}" in told, "also in the log of the service"
+    told = [line for line in daemon.log.read_text().splitlines() if "quarantine restore" in line and "gone" in line]
+    assert [line.count(back) for line in told] == [line.count("quarantine restore") for line in told] != []
     twinwatch("quarantine", "restore", held["id"], "--state", daemon.state)
     daemon.wait_settled()
     assert copy.read_bytes() == photos[0]

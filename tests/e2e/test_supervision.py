@@ -26,6 +26,13 @@ def _configure(daemon: Daemon, extra: str) -> None:
     daemon.config.write_text(CONFIG.format(root=json.dumps(str(daemon.root))) + extra)
 
 
+def _reload(daemon: Daemon, text: str) -> None:
+    before = daemon.log.read_text().count("configuration: ")
+    daemon.config.write_text(text)
+    daemon.hup()
+    until(lambda: daemon.log.read_text().count("configuration: ") > before, daemon.tail)
+
+
 def test_a_bad_reload_keeps_the_old_configuration_and_a_good_one_takes_effect(
     daemon: Daemon, photos: list[bytes]
 ) -> None:
@@ -48,6 +55,53 @@ def test_a_bad_reload_keeps_the_old_configuration_and_a_good_one_takes_effect(
     lines = twinwatch("log", "--action", "would-hold", "--state", daemon.state, "--json").stdout.splitlines()
     assert [Path(json.loads(line)["path"]).name for line in lines] == ["a (2).jpg"]
     daemon.stop()
+
+
+def test_what_a_reload_changes_is_in_effect_at_once(daemon: Daemon, photos: list[bytes]) -> None:
+    """Also the room that moving leaves, what is logged, and how long the next walk over a root is waited for."""
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    daemon.start().wait_for("level")
+    full = daemon.config.read_text().replace("min_free_mib: 0", "min_free_mib: 1048576").replace("info", "debug")
+    _reload(daemon, full)
+    (daemon.root / "a (1).jpg").write_bytes(photos[0])
+    (daemon.root / "b.jpg").write_bytes(photos[1])
+    daemon.wait_settled()
+    assert daemon.held() == []
+    assert "nothing is moved below 1048576 MiB" in daemon.log.read_text()
+    assert f"{daemon.root / 'b.jpg'}: nothing like it is known" in daemon.log.read_text()
+    _reload(daemon, full.replace("min_free_mib: 1048576", "min_free_mib: 0") + "reconcile: {every_minutes: 0.02}\n")
+    daemon.wait_held(1)
+    assert "after a restart" not in daemon.log.read_text()
+    daemon.stop()
+
+
+def test_a_root_that_is_taken_out_and_put_in_again_is_so_at_once(
+    daemon: Daemon, tmp_path: Path, photos: list[bytes]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.jpg").write_bytes(photos[0])
+    one = daemon.config.read_text()
+    both, polled = (
+        one.replace("}]", f"}}, {{path: {json.dumps(str(other))}{mode}}}]") for mode in ("", ", mode: polling")
+    )
+    daemon.config.write_text(both)
+    daemon.start().wait_for("level")
+    _reload(daemon, one)
+    until(lambda: _modes(daemon) == {str(daemon.root): "inotify"}, daemon.tail)
+    (other / "a (1).jpg").write_bytes(photos[0])
+    daemon.wait_settled()
+    assert daemon.held() == []
+    _reload(daemon, both)
+    daemon.wait_held(1)
+    _reload(daemon, polled)
+    until(lambda: _modes(daemon) == {str(daemon.root): "inotify", str(other): "polling"}, daemon.tail)
+    assert "after a restart" not in daemon.log.read_text()
+    daemon.stop()
+
+
+def _modes(daemon: Daemon) -> dict[str, str]:
+    return {root["path"]: root["mode"] for root in (published(daemon.state) or {})["roots"]}
 
 
 def test_a_file_that_arrives_is_work_and_no_new_start(daemon: Daemon, photos: list[bytes]) -> None:

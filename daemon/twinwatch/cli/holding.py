@@ -121,7 +121,7 @@ def restore(
         wanted = _wanted(slots, ids, everything=everything)
         if not wanted:
             click.echo("nothing to restore", err=True)
-        _each(wanted, lambda slot: held.restore(slot, index, time.time()), "restored", as_json)
+        _each(wanted, lambda slot: held.restore(slot, index, time.time()), "restored", state, as_json)
 
 
 @quarantine.command()
@@ -162,7 +162,9 @@ def purge(
             click.echo(f"{_amount(wanted)}, will be deleted for good.", err=True)
             _confirm()
 
-        _each(wanted, lambda slot: held.purge(slot, known, lambda digest: _known(known, digest)), "purged", as_json)
+        _each(
+            wanted, lambda slot: held.purge(slot, known, lambda digest: _known(known, digest)), "purged", state, as_json
+        )
 
 
 @quarantine.command("verify", short_help="Read what is held, and its keepers, again.")
@@ -175,6 +177,7 @@ def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], 
 
     Each finding says what to do. Exit code 1 when there is one.
     """
+    from twinwatch.cli.selection import completed
     from twinwatch.quarantine import advice, verify
 
     to_do = 0
@@ -188,11 +191,12 @@ def verify_(ids: tuple[str, ...], state: Path | None, places: tuple[Path, ...], 
                 raise TwinwatchError(f"slot {slot.name}: {error.strerror or error}", hint) from error
             to_do += not found.ok
             where = None if found.keeper_at is None else str(found.keeper_at)
+            mend = completed(found.advice, state)
             if as_json:
-                told = {"wrong": list(found.wrong), "keeper": found.keeper, "keeper_at": where, "advice": found.advice}
+                told = {"wrong": list(found.wrong), "keeper": found.keeper, "keeper_at": where, "advice": mend}
                 output.json_line({"id": slot.name, "ok": found.ok, **told})
             elif not found.ok:
-                words = "; ".join((*found.wrong, found.advice))
+                words = "; ".join((*found.wrong, mend))
                 click.echo(f"{slot.name}: {output.clean(words)}")
         if not as_json:
             click.echo(f"{len(chosen)} looked at, {to_do} with something to do")
@@ -280,16 +284,19 @@ def _chosen(slots: Sequence[Slot], ids: Sequence[str]) -> list[Slot]:
     return chosen(slots, ids)
 
 
-def _each(slots: Sequence[Slot], act: Callable[[Slot], object], word: str, as_json: bool) -> None:
+def _each(slots: Sequence[Slot], act: Callable[[Slot], object], word: str, state: Path | None, as_json: bool) -> None:
+    from twinwatch.cli.selection import completed
+
     failed = 0
     for slot in slots:
         try:
             result = act(slot)
         except TwinwatchError as error:
             failed += 1
+            why = completed(str(error), state)
             if as_json:
-                output.json_line({"id": slot.name, "state": "failed", "why": str(error)})
-            click.echo(f"twinwatch: {output.clean(error)}", err=True)
+                output.json_line({"id": slot.name, "state": "failed", "why": why})
+            click.echo(f"twinwatch: {output.clean(why)}", err=True)
             continue
         if as_json:
             key = "path" if word == "restored" else "bytes"

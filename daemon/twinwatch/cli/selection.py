@@ -47,6 +47,13 @@ def command(arguments: str, state: Path | None) -> str:
     return told.command(arguments, states.state_folder(state))
 
 
+def completed(text: str, state: Path | None) -> str:
+    """Return words in which the commands that mend something are told to a person who uses this state."""
+    from twinwatch.service import told
+
+    return told.completed(text, states.state_folder(state))
+
+
 def open_index(state: Path | None) -> Index:
     """Open the index of a state folder; raise UsageError when there is none yet."""
     folder = states.state_folder(state)

@@ -63,6 +63,9 @@ def log(
 
 
 def _show_decision(row: DecisionRow, state: Path | None, as_json: bool) -> None:
+    from twinwatch.cli.selection import completed
+
+    why = completed(row.why, state) if row.why else ""
     if as_json:
         output.json_line(
             {
@@ -71,7 +74,7 @@ def _show_decision(row: DecisionRow, state: Path | None, as_json: bool) -> None:
                 "verdict": row.verdict,
                 "keeper": None if row.keeper is None else str(row.keeper),
                 "action": row.action,
-                "why": row.why,
+                "why": why,
                 "slot": row.slot,
                 "evidence": output.evidence_json(row.evidence),
             }
@@ -85,8 +88,8 @@ def _show_decision(row: DecisionRow, state: Path | None, as_json: bool) -> None:
         )
     if row.evidence is not None and row.evidence.words:
         click.echo(f"{indent}evidence: {output.clean(row.evidence.words)}")
-    if row.why:
-        click.echo(f"{indent}why: {output.clean(row.why)}")
+    if why:
+        click.echo(f"{indent}why: {output.clean(why)}")
     if row.slot is not None and row.action == "held":
         from twinwatch.cli.selection import command
 
@@ -124,15 +127,13 @@ def status(state: Path | None, as_json: bool) -> None:
 
 def _counted(state: Path | None) -> dict[str, Any]:
     """Count what the index has now: a scan, a restore or a purge came after what the daemon said last."""
-    from twinwatch.cli.selection import open_index
+    from twinwatch.cli.selection import completed, open_index
     from twinwatch.ingest import PAUSED
-    from twinwatch.service import state as states
-    from twinwatch.service import told
 
     try:
         index = open_index(state)
     except IndexUnusableError as error:
-        click.echo(f"twinwatch: {output.clean(told.completed(str(error), states.state_folder(state)))}", err=True)
+        click.echo(f"twinwatch: {output.clean(completed(str(error), state))}", err=True)
         return {}
     try:
         paused = index.memory.setting(PAUSED)
@@ -178,7 +179,8 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     With --root DIR also use this folder again, which `status` calls unmarked, replaced or emptied.
     """
     from twinwatch.cli.selection import open_index
-    from twinwatch.ingest import ACCEPTED, FORGIVEN, PAUSED, RESUMED_AT
+    from twinwatch.ingest import ACCEPTED
+    from twinwatch.ingest import resume as go_on
     from twinwatch.service import state as states
 
     index = open_index(state)
@@ -186,11 +188,7 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
         for root in roots:
             _accept(index, root.resolve())
             index.memory.set_setting(f"{ACCEPTED}{root.resolve()}", "yes")
-        paused = index.memory.setting(PAUSED)
-        index.memory.set_setting(PAUSED, None)
-        now = time.time()
-        index.memory.set_setting(FORGIVEN, " ".join(row.slot for row in index.journal.since(now)))
-        index.memory.set_setting(RESUMED_AT, str(now))
+        paused = go_on(index, time.time())
     finally:
         index.close()
     for root in roots:

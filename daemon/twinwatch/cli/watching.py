@@ -80,7 +80,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
 
     config = configuration(config_file, folders)
     folder = state_for(config, state)
-    teller = _Teller(as_json)
+    teller = _Teller(as_json, folder)
     stop = _Stop()
     with (
         states.locked(folder),
@@ -104,7 +104,7 @@ def scan(folders: tuple[Path, ...], config_file: Path | None, state: Path | None
             from twinwatch.service import told
 
             click.echo(f"moving is paused: {output.clean(paused)}\n  go on with: {told.command('resume', folder)}")
-    sys.exit(0 if ok and not stop.wanted else 1)
+    sys.exit(0 if ok and not teller.unjudged and not stop.wanted else 1)
 
 
 def _advice(config_file: Path | None, folders: tuple[Path, ...], folder: Path) -> tuple[str, str]:
@@ -117,7 +117,7 @@ def _advice(config_file: Path | None, folders: tuple[Path, ...], folder: Path) -
     return again, told.command("quarantine list", folder)
 
 
-def _completed(words: str, folder: Path, root: Path) -> str:
+def _completed(words: str, folder: Path, root: Path | None = None) -> str:
     from twinwatch.service import told
 
     return output.clean(told.completed(words, folder, root))
@@ -152,6 +152,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
         assembly.seen_again(watched)
         survey = assembly.survey(watched)
         survey.again = True
+        survey.done = partial(assembly.surveyed, watched)
         surveys.append(survey)
         assembly.belt.add_bulk(survey.files())
     with progress.shown(surveys) as bar:
@@ -179,19 +180,24 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
 class _Teller:
     """Says what came of each picture: at once in JSON, as lines while it runs otherwise."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, folder: Path) -> None:
         self._as_json = as_json
+        self._folder = folder
         self.done = 0
         self.pictures = 0
         self.taken = 0
         self.now = ""
         self._came: dict[Path, str] = {}  # what came of each photo in the end: one may be looked at twice
-        self._failed = 0
+        self.unjudged = 0
 
     def tell(self, outcome: Outcome) -> None:
         self.done += 1
         self.now = output.clean(outcome.path.name)
         self._came[outcome.path] = outcome.action
+        if outcome.why:
+            from twinwatch.service import told
+
+            outcome = outcome._replace(why=told.completed(outcome.why, self._folder))
         if self._as_json:
             output.json_line(
                 {
@@ -209,8 +215,8 @@ class _Teller:
 
     def failed(self, found: Found, error: Exception) -> None:
         self.done += 1
-        self._failed += 1
-        click.echo(f"twinwatch: {output.clean(error)}", err=True)
+        self.unjudged += 1
+        click.echo(f"twinwatch: {_completed(str(error), self._folder)}", err=True)
 
     def sum_up(self, advice: Callable[[], tuple[str, str]], *, moved: bool) -> None:
         came = list(self._came.values())
@@ -219,7 +225,7 @@ class _Teller:
         words += [f"{held} set aside"] if moved else [output.counted(would, "proven copy", "proven copies")]
         words += [f"{would} only reported"] if moved and would else []
         words += [f"{review} for review"]
-        words += [f"{self._failed} could not be judged"] if self._failed else []
+        words += [f"{self.unjudged} could not be judged"] if self.unjudged else []
         click.echo(", ".join(words) + ("" if moved else "; nothing was moved"))
         if not (would or held):
             return

@@ -22,9 +22,6 @@ def needs_restart(old: Config, new: Config) -> list[str]:
 _AT_START = ("state", "workers.", "log.format")
 """Read once: open files, running processes, and an output that others parse."""
 
-_ARMING = ("path", "mode", "quarantine")
-"""Of a root: what arms its watch and opens its folders."""
-
 
 def _changes(old: Config, new: Config) -> Iterator[tuple[bool, str]]:
     """Yield for each change whether it waits for a restart, and its sentence."""
@@ -34,13 +31,13 @@ def _changes(old: Config, new: Config) -> Iterator[tuple[bool, str]]:
     before, after = ({root.path: root for root in config.roots} for config in (old, new))
     for path, root in before.items():
         if path not in after:
-            yield True, f"root {path} is no longer watched"
+            yield False, f"root {path} is no longer watched"
             continue
         for key, change in _options("", plain(root), plain(after[path])):
-            yield key in _ARMING, f"root {path}: {key} {change}"
+            yield False, f"root {path}: {key} {change}"
     for path, root in after.items():
         if path not in before:
-            yield True, f"root {path} is watched from now on{' as a reference' if root.reference else ''}"
+            yield False, f"root {path} is watched from now on{' as a reference' if root.reference else ''}"
 
 
 def _without_roots(config: Config) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from typing import Any, TypeVar
 from twinwatch import mounts
 from twinwatch.errors import AbandonedError, IndexUnusableError
 from twinwatch.index import schema
-from twinwatch.locks import lock
+from twinwatch.locks import Turn, lock
 
 DAMAGED = "index.damaged"
 """Name of the note in the state folder that says: the index was found damaged, begin a new one at the next start."""
+
+TURN = "index.turn"
+"""Name of the file in the state folder on which those wait whose turn it is to write next."""
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for the other's write; a commit takes milliseconds, a migration seconds."""
@@ -32,6 +35,12 @@ PATIENCE = 10.0
 
 _PATIENCE = 1.0
 """Seconds that a statement which is being run is waited for, by one who wants to abandon the index."""
+
+_TURN_PATIENCE = 5.0
+"""Seconds that somebody else's turn is waited for: longer than any write takes, and who was stopped keeps nobody."""
+
+_BEGIN = "BEGIN IMMEDIATE"
+_AT_ONCE = contextlib.nullcontext()
 
 _HINT = "check the folder's permissions and disk, or give another --state DIR"
 
@@ -85,6 +94,8 @@ class Database:
             except _ERRORS as error:
                 raise unusable(path, error) from error
             stack.callback(self._connection.close)
+            self._turn = Turn(path.parent / TURN, _TURN_PATIENCE)
+            stack.callback(self._turn.close)
             self._make_current()
             stack.pop_all()
 
@@ -93,7 +104,10 @@ class Database:
         try:
             with self._using:
                 self._check()
-                return self._connection.execute(statement, values).fetchall()
+                # SQLite asks ten times a second whether the file is free: who has just committed and has more to write
+                # would be there first each time, for as long as it has. So who waits has the turn, and is next.
+                with self._turn if statement is _BEGIN else _AT_ONCE:
+                    return self._connection.execute(statement, values).fetchall()
         except _ERRORS as error:
             if not self._connection.in_transaction:
                 self._forget()  # SQLite ends a transaction by itself when a disk is full or broken
@@ -186,6 +200,7 @@ class Database:
             self.commit()
         finally:
             self._connection.close()
+            self._turn.close()
             os.close(self._folder)
             self._closed = True
 
@@ -214,7 +229,7 @@ class Database:
         # At once the only writer: another process's write is waited for here, before anything is read. A transaction
         # that begins by reading may be refused at its first write, without a wait, as the file has changed since.
         if not self._connection.in_transaction:
-            self.run("BEGIN IMMEDIATE")
+            self.run(_BEGIN)
 
     def _forget(self) -> None:
         self._dirty_since = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -247,10 +247,18 @@ class Memory:
 
     def set_setting(self, key: str, value: str | None) -> None:
         """Remember or forget a setting."""
+        self.set_settings({key: value})
+
+    def set_settings(self, values: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Remember or forget several settings at once, for whoever reads them; return what they were just before."""
+        before: dict[str, str | None] = {}
         with self._database.durably():
-            self._database.write("DELETE FROM setting WHERE key = ?", (_text(key),))
-            if value is not None:
-                self._database.write("INSERT INTO setting (key, value) VALUES (?, ?)", (_text(key), _text(value)))
+            for key, value in values.items():
+                before[key] = self.setting(key)
+                self._database.write("DELETE FROM setting WHERE key = ?", (_text(key),))
+                if value is not None:
+                    self._database.write("INSERT INTO setting (key, value) VALUES (?, ?)", (_text(key), _text(value)))
+        return before
 
 
 def _may_stay(database: Database, a: ContentDigest, b: ContentDigest) -> bool:

@@ -11,15 +11,13 @@ survey     walks a root, compares it with the index, and says what to take and w
 
 from twinwatch.ingest.belt import Belt
 from twinwatch.ingest.line import Action, Found, Hold, Line, Outcome, Pace
-from twinwatch.ingest.restraint import FORGIVEN, PAUSED, RESUMED_AT
+from twinwatch.ingest.restraint import PAUSED, resume
 from twinwatch.ingest.survey import ACCEPTED, Survey, forget
 from twinwatch.ingest.unseen import seen_again
 
 __all__ = [
     "ACCEPTED",
-    "FORGIVEN",
     "PAUSED",
-    "RESUMED_AT",
     "Action",
     "Belt",
     "Found",
@@ -29,5 +27,6 @@ __all__ = [
     "Pace",
     "Survey",
     "forget",
+    "resume",
     "seen_again",
 ]

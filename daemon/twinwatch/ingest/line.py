@@ -7,7 +7,6 @@ yields it runs alone, on the one thread that decides and moves.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Generator, Sequence
 from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
@@ -33,8 +32,7 @@ from twinwatch.photo import (
     Verdict,
 )
 from twinwatch.reconcile import unchanged
-from twinwatch.roots import Root
-from twinwatch.syscalls import file_stat
+from twinwatch.roots import Root, stat_of
 from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, better, decide, held_for_review
 from twinwatch.workers import Priority, Workers
 
@@ -208,7 +206,7 @@ class Line:
             if elsewhere is not None:
                 return self._unless_judged(elsewhere)
             reading = yield from read(self._workers, photos, fd, found.priority)
-            if file_stat(os.fstat(fd)) != stat:
+            if stat_of(fd, found.path) != stat:
                 raise PhotoChangedError(f"{found.path} changed while it was read", "it is read again")
         new = known is None or known.reading.digest != reading.digest
         arrived = self._has_arrived(found, known, new=new)

@@ -67,5 +67,5 @@ def _offer(index: Index, held: Iterable[MoveRow], where: Path, now: float) -> li
 
 
 def why(row: MoveRow) -> str:
-    """Say what happened to a held copy and what to do."""
+    """Say what happened to a held copy and what to do; who shows it completes the command (`service.told`)."""
     return f"the keeper is gone or was edited; its copy can be put back: twinwatch quarantine restore {row.slot}"

@@ -30,11 +30,18 @@ def read(workers: Workers, photos: Photos, fd: int, priority: Priority) -> Askin
     Bulk work meets few of them, and would read every other file twice; of a small file another word to a worker costs
     as much as decoding it.
     """
-    if priority == "arrival" and os.fstat(fd).st_size >= _WORTH_ASKING:
+    if priority == "arrival" and _size(fd) >= _WORTH_ASKING:
         known = yield from _known(workers, photos, fd)
         if known is not None:
             return known
     return (yield from read_anew(workers, fd, priority))
+
+
+def _size(fd: int) -> int:
+    try:
+        return os.fstat(fd).st_size
+    except OSError as error:
+        raise PhotoError(f"the disk cannot read it: {error.strerror}", "check the disk") from error
 
 
 def _known(workers: Workers, photos: Photos, fd: int) -> Generator[Future[Any], Any, Reading | None]:

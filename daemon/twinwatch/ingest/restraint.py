@@ -47,6 +47,15 @@ def held_back(index: Index, move: Move, root: Root, limits: Limits, now: float) 
     return ""
 
 
+def resume(index: Index, now: float) -> str | None:
+    """Let moving go on, as a person says so at `now`; return why it was paused, or None when it was not.
+
+    All at once: whoever saw that the pause is over, and not yet what is forgiven, would pause anew.
+    """
+    forgiven = " ".join(row.slot for row in index.journal.since(now))
+    return index.memory.set_settings({PAUSED: None, FORGIVEN: forgiven, RESUMED_AT: str(now)})[PAUSED]
+
+
 def came_back(index: Index, photo: Photo, root: Root) -> bool:
     """Tell whether this content was set aside from this very place before: copies side by side are no return."""
     return index.journal.was_held(photo.reading.digest, root.path, photo.path)

@@ -44,7 +44,7 @@ from twinwatch.quarantine.slots import (
     taken,
 )
 from twinwatch.reconcile import unchanged
-from twinwatch.roots import Root, open_file, write_durably
+from twinwatch.roots import Root, open_file, stat_of, write_durably
 from twinwatch.syscalls import file_stat, open_beneath, sync_directory
 from twinwatch.verdict import Move
 
@@ -56,7 +56,7 @@ class Holder:
         """`clock` gives seconds since the epoch; below `min_free_mib` of free space nothing is moved."""
         self._index = index
         self._clock = clock
-        self._min_free = min_free_mib << 20
+        self.min_free_mib = min_free_mib
 
     def hold(self, move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow:
         """Move the duplicate into a new slot of its root's quarantine and return its journal row, `held`.
@@ -93,8 +93,8 @@ class Holder:
                 "set `quarantine` of this root to a folder on it",
             )
         free = os.fstatvfs(place_fd)
-        if free.f_bavail * free.f_frsize < self._min_free:
-            hint = f"free some space; nothing is moved below {self._min_free >> 20} MiB (quarantine.min_free_mib)"
+        if free.f_bavail * free.f_frsize < self.min_free_mib << 20:
+            hint = f"free some space; nothing is moved below {self.min_free_mib} MiB (quarantine.min_free_mib)"
             raise NoRoomError("the disk is nearly full", hint)
 
     def _move(self, move: Move, files: tuple[HeldFile, ...], way: _Way, root: Root, keeper_root: Root) -> MoveRow:
@@ -187,7 +187,7 @@ def _open_pair(stack: contextlib.ExitStack, move: Move, root_fd: int, keeper_fd:
     for photo, fd in ((move.duplicate, root_fd), (move.keeper, keeper_fd)):
         file = open_file(fd, photo.path)
         stack.callback(os.close, file)
-        stat = file_stat(os.fstat(file))
+        stat = stat_of(file, photo.path)
         if not unchanged(photo.stat, stat):
             raise PhotoChangedError(f"{photo.path} changed since it was compared", "it is compared again")
         if stat.is_placeholder:

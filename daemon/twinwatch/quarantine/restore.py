@@ -30,7 +30,7 @@ from twinwatch.quarantine.slots import (
     remove_slot,
     taken,
 )
-from twinwatch.roots import identity_of, open_file, opened
+from twinwatch.roots import Health, identity_of, open_file, opened
 from twinwatch.syscalls import open_beneath, sync_directory
 
 
@@ -38,23 +38,21 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
     """Put a held photo and its companions back where they were; return the photo's path.
 
     Bytes, name, modification time, mode, owner and extended attributes are kept, as it is a rename. Missing folders are
-    made again. Raises MoveRefusedError when a name is taken or the photo is not in its slot, RootError when the root is
-    not there or not the one it came from; nothing was moved then. RootError, too, when the disk failed in the middle:
-    then `recover` must look.
+    made again. Where the root has another path by now it is found by its marker, in the index. Raises MoveRefusedError
+    when a name is taken or the photo is not in its slot, RootError when the root is not there or not the one it came
+    from; nothing was moved then. RootError, too, when the disk failed in the middle: then `recover` must look.
     """
     manifest = _manifest(slot)
     try:
         with (
-            opened(manifest.root) as root_fd,
+            _opened_home(manifest, index) as (home, root_fd),
             opened_place(slot.place) as place_fd,
             opened_slot(place_fd, slot.name) as slot_fd,
         ):
-            if not manifest.marker or identity_of(root_fd).marker != manifest.marker:
-                raise RootError(f"{manifest.root} is not the folder this photo came from", "mount the right one there")
             if not _is_still(slot_fd, manifest) or entry(slot_fd, manifest.photo.name) is None:
                 raise MoveRefusedError(f"{manifest.path} is no longer in slot {slot.name}", "list the quarantine again")
             with _made_folder(root_fd, manifest.folder) as folder_fd:
-                here = _with_free_names(manifest, slot_fd, folder_fd)
+                here = _with_free_names(manifest, home, slot_fd, folder_fd)
                 if index is not None:
                     _remember(slot, manifest, index, now)
                 _put_back(manifest, here, slot_fd, folder_fd)
@@ -66,7 +64,7 @@ def restore(slot: Slot, index: Index | None, now: float) -> Path:
                 remove_slot(place_fd, slot.name)
     except OSError as error:
         raise _refused(manifest, error) from error
-    return manifest.root / manifest.path
+    return home / manifest.path
 
 
 def purge(slot: Slot, index: Index, keepers: Callable[[ContentDigest], list[Path]]) -> int:
@@ -167,6 +165,44 @@ def _manifest(slot: Slot) -> Manifest:
     return slot.manifest
 
 
+@contextlib.contextmanager
+def _opened_home(manifest: Manifest, index: Index | None) -> Iterator[tuple[Path, int]]:
+    """Hold a descriptor of the folder that a photo came from, which has its marker; give also the path of that."""
+    home = _home(manifest, index)
+    with opened(home) as root_fd:
+        if not manifest.marker or identity_of(root_fd).marker != manifest.marker:
+            raise RootError(f"{home} is not the folder this photo came from", "mount the right one there")
+        yield home, root_fd
+
+
+def _home(manifest: Manifest, index: Index | None) -> Path:
+    """Return where the root is: at its old path, or at the one path where a recorded root with its marker is.
+
+    It has another when its disk was mounted elsewhere, or when it was renamed, and the configuration names that.
+    """
+    if index is None or not manifest.marker or _has_marker(manifest.root, manifest.marker):
+        return manifest.root
+    others = {Path(record.path) for record in index.roots() if record.identity.marker == manifest.marker}
+    found = sorted(path for path in others - {manifest.root} if _has_marker(path, manifest.marker))
+    if len(found) > 1:  # one of them was copied with its marker, and nothing tells which
+        words = (
+            f"{manifest.root} is not the folder this photo came from, and {' and '.join(map(str, found))} both may be"
+        )
+        raise RootError(words, "unmount the one that is a copy")
+    return found[0] if found else manifest.root
+
+
+def _has_marker(path: Path, marker: str) -> bool:
+    """Tell whether there is a folder with this marker; raise RootError or OSError where there is no telling."""
+    try:
+        with opened(path) as fd:
+            return identity_of(fd).marker == marker
+    except RootError as error:
+        if error.health != Health.MISSING:
+            raise
+        return False
+
+
 def _remember(slot: Slot, manifest: Manifest, index: Index, now: float) -> None:
     # Before the move: the daemon sees the file come back at once, and must know that a person wants it there.
     digest = manifest.photo.digest
@@ -183,13 +219,13 @@ def _is_still(slot_fd: int, manifest: Manifest) -> bool:
         return False
 
 
-def _with_free_names(manifest: Manifest, slot_fd: int, folder_fd: int) -> list[HeldFile]:
+def _with_free_names(manifest: Manifest, home: Path, slot_fd: int, folder_fd: int) -> list[HeldFile]:
     here = [file for file in manifest.files if entry(slot_fd, file.name) is not None]
     for file in here:
         remove_placeholder(folder_fd, file.name)
         if taken(folder_fd, file.name):
             hint = "move that file away first; nothing is ever overwritten"
-            raise MoveRefusedError(f"{manifest.root / manifest.folder / file.name} exists", hint)
+            raise MoveRefusedError(f"{home / manifest.folder / file.name} exists", hint)
     return here
 
 

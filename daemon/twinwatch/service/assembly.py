@@ -8,8 +8,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,9 +17,9 @@ from twinwatch import mounts
 from twinwatch.config import Config, RootConfig
 from twinwatch.errors import RootError, TwinwatchError
 from twinwatch.index import Index, MoveRow, MoveState
-from twinwatch.ingest import Belt, Found, Hold, Line, Outcome, Survey, seen_again
+from twinwatch.ingest import ACCEPTED, Belt, Found, Hold, Line, Outcome, Survey, seen_again
 from twinwatch.naming import Exclusions
-from twinwatch.photo import RootId, RootRecord
+from twinwatch.photo import TOP, RootId, RootRecord
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
@@ -76,7 +76,7 @@ class Assembly:
         self.line = Line(
             self.index,
             self.workers,
-            self._holding(config.quarantine.min_free_mib) if hold else _only_said,
+            self._holding() if hold else _only_said,
             clock=time.time,
             report=report,
             policy=config.policy,
@@ -198,14 +198,28 @@ class Assembly:
         """Let the next walks judge again what was judged without this root; return how many photos that may be."""
         return seen_again(self.index, watched.config.path)
 
-    def survey(self, watched: Watched) -> Survey:
-        """Return a walk over a healthy root."""
+    def survey(self, watched: Watched, below: PurePosixPath = TOP) -> Survey:
+        """Return a walk over a healthy root, or over one folder of it.
+
+        In the whole of it any number may be missing if a person said so.
+        """
         if watched.root is None:
             raise RootError(f"{watched.config.path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
         root, before = watched.root, self._left[watched.root.id]
         survey = Survey(root, self.index, self.config.brake, time.time, watched=lambda: self.line.watched)
-        survey.left = lambda: self._left[root.id] != before
+        survey.below, survey.left = below, lambda: self._left[root.id] != before
+        if below == TOP and self.accepted(watched):
+            survey.limits = replace(survey.limits, max_missing_share=1.0)
         return survey
+
+    def surveyed(self, watched: Watched, survey: Survey) -> None:
+        """Hear that a walk over all of it has ended: what a person said of what is missing holds for no later one."""
+        if survey.failure is None and not survey.left() and self.accepted(watched):
+            self.index.memory.set_setting(_accepted_key(watched), None)
+
+    def accepted(self, watched: Watched) -> bool:
+        """Tell whether a person said that what is missing in this root may be forgotten."""
+        return self.index.memory.setting(_accepted_key(watched)) is not None
 
     def accept(self, root_config: RootConfig) -> RootRecord:
         """Record the folder that is there now as this root, because a person said so; raise RootError."""
@@ -288,14 +302,15 @@ class Assembly:
         known = self._whole and all(watched.looked for watched in self.watched)
         self.line.watched = frozenset(one.id for one in self.watched if one.id is not None) if known else None
 
-    def _holding(self, min_free_mib: int) -> Hold:
+    def _holding(self) -> Hold:
         from twinwatch.quarantine import Holder  # now, not at the first move: of a version with what is loaded already
 
-        holder = Holder(self.index, time.time, min_free_mib)
+        holder = Holder(self.index, time.time, self.config.quarantine.min_free_mib)
 
         def hold(move: Move, duplicate_root: Root, keeper_root: Root) -> MoveRow | None:
             if duplicate_root.id in self.line.observed:
                 return None
+            holder.min_free_mib = self.config.quarantine.min_free_mib  # it may be another since the start
             return holder.hold(move, duplicate_root, keeper_root)
 
         return hold
@@ -320,6 +335,11 @@ def _resolved(path: Path) -> Path:
     with contextlib.suppress(OSError):
         return path.resolve(strict=True)
     raise RootError(f"{path} is not there", EXPLANATIONS[Health.MISSING], Health.MISSING)
+
+
+def _accepted_key(watched: Watched) -> str:
+    """Return the setting that `resume --root` makes: links followed, as the folder is recorded in the index."""
+    return f"{ACCEPTED}{watched.config.path if watched.root is None else watched.root.path}"
 
 
 def _moved_place(known: RootRecord, config: RootConfig) -> bool:

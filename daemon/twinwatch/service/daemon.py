@@ -21,7 +21,7 @@ from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
 from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
-from twinwatch.service import quiet, state, told
+from twinwatch.service import logs, quiet, state, told
 from twinwatch.service.assembly import Assembly
 from twinwatch.service.departed import Departed
 from twinwatch.service.pulse import Pulse
@@ -73,6 +73,7 @@ class Daemon:
     def run(self, start: Start) -> None:
         """Run until SIGTERM or SIGINT; raise TwinwatchError when it cannot start."""
         self._config = start.config
+        logs.set_level(self._config.log.level)  # a daemon before this one may have read it, and not its supervisor
         self._supervisor = start.line
         self._assembly = Assembly(
             self._config,
@@ -207,6 +208,7 @@ class Daemon:
                 self._config = new
                 self._settler.settling = new.settle
                 self._pulse.seconds = new.hang_seconds
+                logs.set_level(new.log.level)
             else:
                 log.info("configuration read again: nothing changed")
         self._supervisor.send(Adopted(self._config))
@@ -378,7 +380,7 @@ class Daemon:
         if outcome.evidence is not None and outcome.evidence.words:
             words.append(f"({outcome.evidence.words})")
         if outcome.why:
-            words.append(f"- {outcome.why}")
+            words.append(f"- {told.completed(outcome.why, self._folder)}")
         if outcome.slot is not None:
             words.append(f"- undo: {told.command(f'quarantine restore {outcome.slot}', self._folder)}")
         log.info("%s", " ".join(words))

@@ -20,9 +20,15 @@ def set_up(level: LogLevel, form: LogFormat) -> None:
         handler.setFormatter(_Json())
     else:
         handler.setFormatter(_Journal() if _journald() else _Plain())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_level(level)
     for library in ("watchdog", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def set_level(level: LogLevel) -> None:
+    """Log what is of this level or above from now on."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def printable(path: object) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Container, Iterator
 from concurrent.futures import Future
 from importlib.metadata import version
 
 from twinwatch import __version__
-from twinwatch.errors import TwinwatchError
+from twinwatch.errors import TwinwatchError, WorkerError
 from twinwatch.index import Index
 from twinwatch.ingest import Belt, Found, Pace
 from twinwatch.photo import PhotoId, RootId
@@ -44,7 +45,8 @@ class Refresher:
             if self._index.memory.setting(SETTING) == self._versions:
                 self._done = True  # no worker is started only to hear that nothing changed
             else:
-                self._asked = self._workers.describe()
+                with contextlib.suppress(WorkerError):  # no thread to be had: at another time
+                    self._asked = self._workers.describe()
         elif self._asked.done():
             self._done = True
             try:

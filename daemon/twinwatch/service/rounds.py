@@ -7,15 +7,15 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twinwatch.config import Config
 from twinwatch.errors import RootError
 from twinwatch.index import MoveState
-from twinwatch.ingest import ACCEPTED, Found, Survey
-from twinwatch.photo import FileStat, RootId
+from twinwatch.ingest import Found, Survey
+from twinwatch.photo import TOP, FileStat, RootId
 from twinwatch.roots import Health, Root
 from twinwatch.service import told
 from twinwatch.service.assembly import Assembly, Watched
@@ -128,8 +128,7 @@ class Rounds:
 
     def survey_below(self, life: Life, folder: PurePosixPath) -> None:
         """Walk one folder of a root."""
-        survey = self._walk(life)
-        survey.below = folder
+        survey = self._walk(life, folder)
 
         def done(ended: Survey) -> None:
             if ended.failure is not None or ended.troubles or ended.left():
@@ -164,7 +163,11 @@ class Rounds:
             if life not in kept:
                 self._leave(life, life.watched.root)
         self._lives = kept
+        other_waits = new.reconcile != self._assembly.config.reconcile
         self._assembly.adopt(new, [life.watched for life in kept])
+        for life in kept:
+            if other_waits:  # else the next walk would come after the wait that was in force at the last one
+                life.next_survey = min(life.next_survey, life.walked_at + self._period(life))
         self.soon()
 
     def status(self) -> list[dict[str, Any]]:
@@ -193,7 +196,7 @@ class Rounds:
     def _look_after(self, life: Life) -> None:
         watched, led_to = life.watched, life.watched.root
         before, said = watched.health, watched.words
-        if before is Health.EMPTIED and not self._accepted(watched):
+        if before is Health.EMPTIED and not self._assembly.accepted(watched):
             return  # only a person may say that this is right
         back = self._assembly.look(watched)
         self.changed = self.changed or (watched.health, watched.words) != (before, said)
@@ -257,8 +260,6 @@ class Rounds:
     def _survey(self, life: Life) -> None:
         began = time.monotonic()
         survey = self._walk(life)
-        if self._accepted(life.watched):
-            survey.limits = replace(survey.limits, max_missing_share=1.0)
         life.surveying, life.again = True, False
 
         def done(ended: Survey) -> None:
@@ -273,8 +274,8 @@ class Rounds:
         survey.done = done
         self._assembly.belt.add_bulk(survey.files())
 
-    def _walk(self, life: Life) -> Survey:
-        survey = self._assembly.survey(life.watched)
+    def _walk(self, life: Life, below: PurePosixPath = TOP) -> Survey:
+        survey = self._assembly.survey(life.watched, below)
         survey.unsettled, survey.awaited = self._unsettled, self._awaited
         return survey
 
@@ -289,9 +290,9 @@ class Rounds:
             self._stop(life, survey.failure)
             return
         for slot in survey.orphaned:
-            log.warning("the keeper of slot %s is gone; put its copy back: twinwatch quarantine restore %s", slot, slot)
-        if self._accepted(life.watched):
-            self._assembly.index.memory.set_setting(_accepted_key(life.watched), None)
+            back = told.command(f"quarantine restore {slot}", self._assembly.index.path.parent)
+            log.warning("the keeper of slot %s is gone; put its copy back: %s", slot, back)
+        self._assembly.surveyed(life.watched, survey)
         first, life.level, life.said = not life.level, True, ""
         life.next_survey = 0.0 if life.again else time.monotonic() + self._period(life)
         log.log(
@@ -311,16 +312,7 @@ class Rounds:
             seconds = min(seconds, _polling_seconds(life))
         return seconds * random.uniform(1 - reconcile.jitter, 1 + reconcile.jitter)  # noqa: S311 - no secret
 
-    def _accepted(self, watched: Watched) -> bool:
-        """Tell whether a person said that what is missing in this root may be forgotten."""
-        return self._assembly.index.memory.setting(_accepted_key(watched)) is not None
-
 
 def _polling_seconds(life: Life) -> float:
     """Return how long to wait between two walks: they may take up a twentieth of the time, also on a slow share."""
     return max(POLL_SECONDS, 20 * life.took_seconds)
-
-
-def _accepted_key(watched: Watched) -> str:
-    """Return the setting that `resume --root` makes: links followed, as the folder is recorded in the index."""
-    return f"{ACCEPTED}{watched.config.path if watched.root is None else watched.root.path}"

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from twinwatch import errors
+from twinwatch.errors import WorkerError
 from twinwatch.photo import (
     ContentDigest,
     Evidence,
@@ -109,8 +110,8 @@ class Workers:
         """Read the photo in an open descriptor.
 
         `fd` is of a regular file and read-only, at any offset (jobs read by `pread`), and the caller may close it at
-        once: a duplicate is kept. Raises ValueError for another kind of descriptor, OSError when none can be
-        duplicated, and RuntimeError when closed, when `limits.queued` jobs wait, or when no thread can be had.
+        once: a duplicate is kept. Raises ValueError for another kind of descriptor, WorkerError when none can be
+        duplicated, or no thread can be had, and RuntimeError when closed or when `limits.queued` jobs wait.
         """
         return self._submit("read", (fd,), Reading.from_json, priority)
 
@@ -129,7 +130,7 @@ class Workers:
         with self._lock:
             needed = not self._lanes and not self._closed
         if needed:
-            with contextlib.suppress(OSError, RuntimeError):  # the job that needs it will say so
+            with contextlib.suppress(WorkerError, RuntimeError):  # the job that needs it will say so
                 self.describe()
 
     def describe(self) -> Future[Abilities]:
@@ -187,9 +188,9 @@ class Workers:
                     task.descriptors += (os.dup(fd),)
                 if self._waiting <= len(self._queue) and len(self._lanes) < self._count:
                     self._start_lane()
-            except (OSError, RuntimeError):  # no descriptor or no thread to be had
+            except (OSError, RuntimeError) as error:  # no descriptor or no thread to be had
                 task.drop()
-                raise
+                raise WorkerError(f"no worker can be given a file: {error}", "it is tried again") from error
             self._queue.add(task)
             self._wake_for(task)
         return future
@@ -296,7 +297,10 @@ class Workers:
 
 def _checked(fd: int) -> os.stat_result:
     """Return what `fstat` tells of a file; raise ValueError for what a worker must not be handed."""
-    status = os.fstat(fd)
+    try:
+        status = os.fstat(fd)
+    except OSError as error:
+        raise WorkerError(f"no worker can be given a file: {error.strerror}", "check the disk") from error
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("a worker reads regular files only")
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
