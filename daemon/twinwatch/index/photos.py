@@ -48,7 +48,7 @@ _INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALU
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
 _IN_FOLDER = """
-    SELECT name, inode, size, mtime_ns, ctime_ns, min(max(judged, 0), 3) FROM photo
+    SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
@@ -68,7 +68,20 @@ class Judged(IntEnum):
     NOT_YET = 0
     DONE = 1
     OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
-    PARTLY = 3  # some roots could not be seen meanwhile: judged again when they can
+    PARTLY_OPEN = 3  # the same, and some roots could not be seen meanwhile: judged again when they can
+    PARTLY = 1 << 20  # done, but for such roots
+
+
+PARTIAL = (Judged.PARTLY, Judged.PARTLY_OPEN)
+"""The states to which the number of a set of roots is added."""
+
+_RANGES = {
+    Judged.NOT_YET: "judged <= 0",
+    Judged.DONE: "judged = 1",
+    Judged.OPEN: "judged = 2",
+    Judged.PARTLY_OPEN: f"judged BETWEEN {Judged.PARTLY_OPEN:d} AND {Judged.PARTLY - 1:d}",
+    Judged.PARTLY: f"judged >= {Judged.PARTLY:d}",
+}
 
 
 class Photos:
@@ -87,12 +100,13 @@ class Photos:
 
     def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
-        return Judged(min(max(self._judged(photo_id), 0), Judged.PARTLY))
+        return _state(self._judged(photo_id))
 
     def lacks(self, photo_id: PhotoId) -> int | None:
         """Return the number of the set of roots without which a photo was judged, also if it is to be judged again."""
         judged = self._judged(photo_id)
-        return judged - Judged.PARTLY if judged >= Judged.PARTLY else -1 - judged if judged < 0 else None
+        state = _state(judged)
+        return judged - state if state in PARTIAL else -1 - judged if judged < 0 else None
 
     def _judged(self, photo_id: PhotoId) -> int:
         rows = self._database.run("SELECT judged FROM photo WHERE id = ?", (photo_id,))
@@ -101,7 +115,7 @@ class Photos:
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
         rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
-        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if judged in states}
+        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if _state(judged) in states}
 
     def marks(
         self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
@@ -221,18 +235,27 @@ class Photos:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
         self._database.write(_UPDATE_READ, (*self._reading(reading), photo_id))
 
-    def set_lacks(self, photo_id: PhotoId, number: int) -> None:
+    def set_lacks(self, photo_id: PhotoId, number: int, state: Judged = Judged.PARTLY) -> None:
         """Note that the decision about this photo is made, but for the roots of the set with this number."""
-        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (Judged.PARTLY + number, photo_id))
+        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (state + number, photo_id))
 
-    def judge_again(self, numbers: Collection[int]) -> int:
-        """Make the next reconcile judge again what lacks these sets, without reading it; return how many."""
-        states = json.dumps([Judged.PARTLY + number for number in numbers])
+    def judge_again(self, numbers: Collection[int], roots: Collection[RootId]) -> int:
+        """Make the next reconcile judge again what lacks these sets, without reading it; return how many.
+
+        Only what is in `roots`: elsewhere it cannot be judged now, and lacks them as before.
+        """
         known = self._database.write(
-            "UPDATE photo SET judged = 2 - judged WHERE judged IN (SELECT value FROM json_each(?)) RETURNING id",
-            (states,),
+            "UPDATE photo SET judged = CASE WHEN judged >= ?1 THEN ?1 ELSE ?2 END - 1 - judged"
+            " WHERE judged IN (SELECT value FROM json_each(?3))"
+            " AND folder_id IN (SELECT id FROM folder WHERE root_id IN (SELECT value FROM json_each(?4))) RETURNING id",
+            (Judged.PARTLY, Judged.PARTLY_OPEN, _lacking(numbers), json.dumps(list(roots))),
         )
         return len(known)
+
+    def still_lacked(self, numbers: Collection[int]) -> set[int]:
+        """Return those of these sets without which some photo was judged."""
+        query = "SELECT DISTINCT judged FROM photo WHERE judged IN (SELECT value FROM json_each(?))"
+        return {judged - _state(judged) for (judged,) in self._database.run(query, (_lacking(numbers),))}
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
@@ -339,12 +362,21 @@ class Photos:
         return (reading.digest, reading.trouble, *hashed, *about, high)
 
 
+def _state(judged: int) -> Judged:
+    """Return what the column `judged` says, without the number of a set of roots."""
+    return next((state for state in reversed(Judged) if judged >= state), Judged.NOT_YET)
+
+
+def _lacking(numbers: Collection[int]) -> str:
+    return json.dumps([state + number for state in PARTIAL for number in numbers])
+
+
 @cache
 def _marks_in(states: tuple[Judged, ...]) -> str:
     """Return the statement of `marks`: the fewest columns, for each is a twentieth of what a walk costs."""
-    among = ", ".join(str(int(state)) for state in states)
+    among = " OR ".join(_RANGES[state] for state in states)
     return f"""
-        SELECT name, CASE WHEN min(max(judged, 0), 3) IN ({among}) THEN inode END, size, mtime_ns, ctime_ns FROM photo
+        SELECT name, CASE WHEN {among} THEN inode END, size, mtime_ns, ctime_ns FROM photo
         WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""  # noqa: S608 - only numbers
 
 

@@ -55,6 +55,9 @@ MAX_KILLED = 8
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
+_DECIDED = (Judged.DONE, Judged.PARTLY)
+"""Of these photos an event tells nothing new: `seen_again` says when those that lack a root are to be judged."""
+
 Take = Generator["Future[Any]", Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
 """Sets a duplicate aside; a dry run's returns None and moves nothing."""
@@ -116,7 +119,7 @@ class Line:
         """`clock` gives seconds since the epoch, `report` hears what came of each photo."""
         self.roots: dict[RootId, Root] = {}  # the healthy ones; no decision uses another
         self.observed: frozenset[RootId] = frozenset()  # roots in which nothing is moved, only said
-        self.unseen: frozenset[Path] = frozenset()  # the others, as configured: what is judged now is judged in part
+        self.unseen: frozenset[Path] = frozenset()  # the others that are known: what is judged now is judged in part
         self.watched: WatchedRoots = None  # where a photo may be a keeper
         self.policy = policy
         self.limits = limits
@@ -194,7 +197,7 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and not found.again and photos.judged(known.id) is Judged.DONE:
+            if known is not None and same and not found.again and photos.judged(known.id) in _DECIDED:
                 return None
             if stat.is_placeholder or root.exclusions.path(found.path):
                 return None  # reading would download it; or it was excluded since it was found

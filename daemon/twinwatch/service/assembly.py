@@ -157,6 +157,7 @@ class Assembly:
         self.line.roots.pop(root.id, None)
         self._left[root.id] += 1
         self.belt.drop_root(root.id)
+        self._tell_line()
 
     def adopt(self, config: Config, watched: list[Watched]) -> None:
         """Take over a new configuration and its roots; what needs a restart stays as it is."""
@@ -194,9 +195,11 @@ class Assembly:
                 return False  # `recover` will say so
         return False
 
-    def seen_again(self, watched: Watched) -> int:
-        """Let the next walks judge again what was judged without this root; return how many photos that may be."""
-        return seen_again(self.index, watched.config.path)
+    def seen_again(self) -> int:
+        """Let the next walks judge again what was judged without a root that is there now; return how many photos."""
+        paths = {root.path for root in self.line.roots.values()}
+        paths |= {one.config.path for one in self.watched if one.health is Health.HEALTHY}
+        return seen_again(self.index, self.line.roots, paths)
 
     def survey(self, watched: Watched) -> Survey:
         """Return a walk over a healthy root."""
@@ -267,19 +270,19 @@ class Assembly:
         return quarantine_place(path, tuple(other.path for other in self.config.roots if other.path != path))
 
     def _admit(self, watched: Watched, before: Health) -> bool:
-        self._tell_line()
         root = watched.root
-        if root is None:
-            return False
-        if watched.health is Health.HEALTHY:
+        if root is not None and watched.health is Health.HEALTHY:
             self.line.roots[root.id] = root
-        else:
+        elif root is not None:
             self.leave(root)
-        return watched.health is Health.HEALTHY and before is not Health.HEALTHY
+        self._tell_line()
+        return root is not None and watched.health is Health.HEALTHY and before is not Health.HEALTHY
 
     def _tell_line(self) -> None:
-        unseen = (watched for watched in self.watched if watched.health is not Health.HEALTHY)
-        self.line.unseen = frozenset(watched.config.path for watched in unseen)
+        # Also those that are not configured, or not asked for, now: they may be later, with photos known and judged.
+        away = {Path(record.path) for record in self.index.roots() if record.id not in self.line.roots}
+        unknown = {one.config.path for one in self.watched if one.id is None and one.health is not Health.HEALTHY}
+        self.line.unseen = frozenset(away | unknown)
         self.line.observed = frozenset(
             watched.root.id
             for watched in self.watched
