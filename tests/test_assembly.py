@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -115,6 +116,31 @@ def test_what_was_judged_without_a_root_is_judged_again_by_whatever_link_it_is_g
         assembly.look(linked)
         assert assembly.seen_again() == 1
         assert photos.judged(photo.id) is Judged.NOT_YET
+
+
+def test_only_what_is_no_longer_excluded_is_judged_again_and_not_read(tmp_path: Path, folders: list[Path]) -> None:
+    root = folders[0]
+    places = ["Archive/a.jpg", "Archive/deep/b.jpg", "Archive/scan.png", "Other/c.jpg", "d.jpg"]
+
+    def configured(*patterns: str) -> Config:
+        return replace(defaults([root]), exclude=patterns)
+
+    looked_at(tmp_path, configured("archive/", "other/", "scan.*"))
+    index = Index(tmp_path / "state")
+    record = index.root_at(root)
+    assert record is not None
+    for number, place in enumerate(places):
+        reading = Reading(ContentDigest(bytes([number]) * 32), None, None)
+        photo = index.photos.record(record.id, PurePosixPath(place), _STAT, reading, arrived=False)
+        index.photos.set_judged(photo.id, Judged.OPEN if number else Judged.DONE)
+    index.close()
+    looked_at(tmp_path, configured("scan.*", "other/"))
+    index = Index(tmp_path / "state")
+    photos = {place: index.photos.at(record.id, PurePosixPath(place)) for place in places}
+    again = {place for place, photo in photos.items() if photo and index.photos.judged(photo.id) is Judged.NOT_YET}
+    assert again == {"Archive/a.jpg", "Archive/deep/b.jpg"}
+    assert {photo and photo.stat for photo in photos.values()} == {_STAT}
+    index.close()
 
 
 def test_what_is_left_half_done_is_found_by_the_disk_and_by_the_journal(tmp_path: Path) -> None:

@@ -76,3 +76,16 @@ def test_a_root_that_is_taken_out_and_put_back_has_the_original_of_what_came_mea
     _reload(daemon, daemon.root, other)
     _is_held(daemon, "a (1).jpg")
     daemon.stop()
+
+
+def test_what_was_excluded_for_a_while_has_the_original_of_what_came_meanwhile(daemon: Daemon) -> None:
+    (daemon.root / "Archive").mkdir()
+    (daemon.root / "Archive" / "a.jpg").write_bytes(PHOTO)
+    daemon.start().wait_for("level")
+    _reload(daemon, daemon.root, extra="exclude: [Archive]\n")
+    (daemon.root / "a (1).jpg").write_bytes(PHOTO)
+    daemon.wait_settled()
+    assert daemon.held() == []
+    _reload(daemon, daemon.root)
+    _is_held(daemon, "a (1).jpg")
+    daemon.stop()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from enum import IntEnum
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from twinwatch.index.database import Database
+from twinwatch.index.judged import PARTIAL, Judged, is_one_of, lacking, state_of
 from twinwatch.index.neighbours import near, signed
 from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
 from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, taken_apart
@@ -47,6 +47,7 @@ _PLACE = "photo.folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = 
 _INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 23)}) RETURNING id"  # noqa: S608
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
+_JUDGE_ANEW = f"UPDATE photo SET judged = ? WHERE {_PLACE}"  # noqa: S608
 _IN_FOLDER = """
     SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
@@ -60,28 +61,6 @@ _BY_HASH = """
     AND root_id IN (SELECT value FROM json_each(?4))
     AND (?6 OR captured IS ?5 OR captured IS NULL OR json_extract(header.words, '$[8]') IS NULL)
     ORDER BY captured IS NOT ?5, width * height DESC, +photo.id"""
-
-
-class Judged(IntEnum):
-    """Whether a decision was made about a photo."""
-
-    NOT_YET = 0
-    DONE = 1
-    OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
-    PARTLY_OPEN = 3  # the same, and some roots could not be seen meanwhile: judged again when they can
-    PARTLY = 1 << 20  # done, but for such roots
-
-
-PARTIAL = (Judged.PARTLY, Judged.PARTLY_OPEN)
-"""The states to which the number of a set of roots is added."""
-
-_RANGES = {
-    Judged.NOT_YET: "judged <= 0",
-    Judged.DONE: "judged = 1",
-    Judged.OPEN: "judged = 2",
-    Judged.PARTLY_OPEN: f"judged BETWEEN {Judged.PARTLY_OPEN:d} AND {Judged.PARTLY - 1:d}",
-    Judged.PARTLY: f"judged >= {Judged.PARTLY:d}",
-}
 
 
 class Photos:
@@ -100,12 +79,12 @@ class Photos:
 
     def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
-        return _state(self._judged(photo_id))
+        return state_of(self._judged(photo_id))
 
     def lacks(self, photo_id: PhotoId) -> int | None:
         """Return the number of the set of roots without which a photo was judged, also if it is to be judged again."""
         judged = self._judged(photo_id)
-        state = _state(judged)
+        state = state_of(judged)
         return judged - state if state in PARTIAL else -1 - judged if judged < 0 else None
 
     def _judged(self, photo_id: PhotoId) -> int:
@@ -115,7 +94,7 @@ class Photos:
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
         rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
-        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if _state(judged) in states}
+        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if state_of(judged) in states}
 
     def marks(
         self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
@@ -248,14 +227,22 @@ class Photos:
             "UPDATE photo SET judged = CASE WHEN judged >= ?1 THEN ?1 ELSE ?2 END - 1 - judged"
             " WHERE judged IN (SELECT value FROM json_each(?3))"
             " AND folder_id IN (SELECT id FROM folder WHERE root_id IN (SELECT value FROM json_each(?4))) RETURNING id",
-            (Judged.PARTLY, Judged.PARTLY_OPEN, _lacking(numbers), json.dumps(list(roots))),
+            (Judged.PARTLY, Judged.PARTLY_OPEN, lacking(numbers), json.dumps(list(roots))),
         )
         return len(known)
 
     def still_lacked(self, numbers: Collection[int]) -> set[int]:
         """Return those of these sets without which some photo was judged."""
         query = "SELECT DISTINCT judged FROM photo WHERE judged IN (SELECT value FROM json_each(?))"
-        return {judged - _state(judged) for (judged,) in self._database.run(query, (_lacking(numbers),))}
+        return {judged - state_of(judged) for (judged,) in self._database.run(query, (lacking(numbers),))}
+
+    def judge_anew(self, root_id: RootId, wanted: Callable[[PurePosixPath], bool]) -> None:
+        """Make the next reconcile judge again what is known at the `wanted` places, without reading it."""
+        for folder in self.folders(root_id):
+            for name in self.in_folder(root_id, folder, *Judged):
+                path = folder / name
+                if wanted(path):
+                    self._database.write(_JUDGE_ANEW, (Judged.NOT_YET, *_place(root_id, path)))
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
@@ -362,19 +349,10 @@ class Photos:
         return (reading.digest, reading.trouble, *hashed, *about, high)
 
 
-def _state(judged: int) -> Judged:
-    """Return what the column `judged` says, without the number of a set of roots."""
-    return next((state for state in reversed(Judged) if judged >= state), Judged.NOT_YET)
-
-
-def _lacking(numbers: Collection[int]) -> str:
-    return json.dumps([state + number for state in PARTIAL for number in numbers])
-
-
 @cache
 def _marks_in(states: tuple[Judged, ...]) -> str:
     """Return the statement of `marks`: the fewest columns, for each is a twentieth of what a walk costs."""
-    among = " OR ".join(_RANGES[state] for state in states)
+    among = is_one_of(states)
     return f"""
         SELECT name, CASE WHEN {among} THEN inode END, size, mtime_ns, ctime_ns FROM photo
         WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""  # noqa: S608 - only numbers

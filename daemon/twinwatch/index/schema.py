@@ -56,7 +56,7 @@ STATEMENTS = (
         trouble TEXT,
         tries INTEGER NOT NULL, -- of a file that was truncated, or whose worker was killed
         arrived BOOLEAN NOT NULL,
-        judged INTEGER NOT NULL, -- photos.Judged, plus what it lacks; -1 and less: judged again, and what it lacked
+        judged INTEGER NOT NULL, -- judged.Judged, plus what it lacks; -1 and less: judged again, and what it lacked
         phash BIGINT, -- as signed 64 bits
         c0 INTEGER, -- its chunks, as `matching` cuts it; the third is the last column
         c1 INTEGER,

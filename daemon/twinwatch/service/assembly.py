@@ -242,12 +242,18 @@ class Assembly:
                 raise RootError(what, "give each folder once")
 
     def _heed_exclusions(self, known: RootRecord, patterns: tuple[str, ...]) -> None:
-        """Where something is no longer excluded, what comes to light was there before: the next walk is a first one."""
+        """Where something is no longer excluded, what comes to light was there before: the next walk is a first one.
+
+        What was known of it stayed known, and was compared with nothing that came meanwhile.
+        """
         key, now = f"{_EXCLUDED}{known.path}", json.dumps(sorted(set(patterns)))
         before = self.index.memory.setting(key)
         if before == now:
             return
-        if before is not None and not set(json.loads(before)) <= set(patterns):
+        taken_back = set() if before is None else set(json.loads(before)) - set(patterns)
+        if taken_back:
+            then, still = Exclusions(tuple(taken_back)), Exclusions(patterns)
+            self.index.photos.judge_anew(known.id, lambda path: then.path(path) and not still.path(path))
             self.index.set_level(known.id, None)
         self.index.memory.set_setting(key, now)
 
