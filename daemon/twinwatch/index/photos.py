@@ -244,6 +244,14 @@ class Photos:
                 if wanted(path):
                     self._database.write(_JUDGE_ANEW, (Judged.NOT_YET, *_place(root_id, path)))
 
+    def read_again(self, *troubles: Trouble) -> int:
+        """Make the next reconcile read again what had one of these troubles, as if it were new; return how many."""
+        again = self._database.write(
+            "UPDATE photo SET judged = ?, tries = 0 WHERE trouble IN (SELECT value FROM json_each(?)) RETURNING id",
+            (Judged.NOT_YET, json.dumps(troubles)),
+        )
+        return len(again)
+
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
         self._database.write("UPDATE photo SET judged = ?, mtime_ns = -1 WHERE id = ?", (Judged.NOT_YET, photo_id))

@@ -21,6 +21,7 @@ from twinwatch.ingest import Belt, Found, Hold, Line, Outcome, Survey, seen_agai
 from twinwatch.naming import Exclusions
 from twinwatch.photo import RootId, RootRecord
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
+from twinwatch.service.decoders import heed_decoders
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
 
@@ -71,6 +72,7 @@ class Assembly:
         self.left_alone = left_alone
         self.looking: Watched | None = None  # the root that is looked at: its path may lead over other disks
         self.index = Index(state)
+        heed_decoders(self.index)
         count = config.workers.processes(os.cpu_count() or 1)
         self.workers = Workers(count, _limits(config))
         self.line = Line(
