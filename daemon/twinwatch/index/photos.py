@@ -192,7 +192,7 @@ class Photos:
         self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (judged, photo_id))
 
     def tries(self, root_id: RootId, path: PurePosixPath) -> int:
-        """Return how often the file at this place was tried that was truncated, or whose worker was killed."""
+        """Return how often the file at this place was tried that was truncated, or that no worker could tell of."""
         rows = self._database.run(f"SELECT tries FROM photo WHERE {_PLACE}", _place(root_id, path))  # noqa: S608
         return rows[0][0] if rows else 0
 

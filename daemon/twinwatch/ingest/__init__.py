@@ -11,6 +11,7 @@ survey     walks a root, compares it with the index, and says what to take and w
 
 from twinwatch.ingest.belt import Belt
 from twinwatch.ingest.line import Action, Found, Hold, Line, Outcome, Pace
+from twinwatch.ingest.reading import SOON_ONCE
 from twinwatch.ingest.restraint import FORGIVEN, PAUSED, RESUMED_AT
 from twinwatch.ingest.survey import ACCEPTED, Survey, forget
 from twinwatch.ingest.unseen import seen_again
@@ -20,6 +21,7 @@ __all__ = [
     "FORGIVEN",
     "PAUSED",
     "RESUMED_AT",
+    "SOON_ONCE",
     "Action",
     "Belt",
     "Found",

@@ -18,7 +18,7 @@ from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, P
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.following import followed
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, why
-from twinwatch.ingest.reading import read, read_anew
+from twinwatch.ingest.reading import MOST_READINGS, read, read_anew
 from twinwatch.ingest.restraint import PAUSED, Refused, came_back, held_back
 from twinwatch.ingest.unseen import judged
 from twinwatch.matching import taken_apart
@@ -49,9 +49,6 @@ MAX_OF_OTHER_MOMENTS = 2
 
 MAX_FAILED = 2
 """Candidates whose proof may fail before the search is given up: one may lie on a bad sector, more is the newcomer."""
-
-MAX_KILLED = 8
-"""Readings of one content in which the worker may be killed from outside, until that is taken for its doing."""
 
 _LOOKED_THROUGH = 8 * MAX_PROOFS
 
@@ -242,10 +239,10 @@ class Line:
     def _read_later(self, found: Found, stat: FileStat, reading: Reading, tries: int) -> bool:
         """Tell whether it is not ready yet: judged when it has grown, or when the retries are used up.
 
-        Raises WorkerError when its worker was killed: not judged, it is read again soon and at each walk, also after a
+        Raises WorkerError when its worker could not tell: not judged, it is read again soon or at a walk, also after a
         restart.
         """
-        if reading.trouble is Trouble.KILLED and tries + 1 < MAX_KILLED:
+        if reading.trouble is not None and tries + 1 < MOST_READINGS.get(reading.trouble, 1):
             where = self._root(found.root).path / found.path
             raise WorkerError(f"{where}: {reading.detail}", "it is tried again", trouble=reading.trouble)
         return reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries)
