@@ -200,7 +200,7 @@ class Line:
                 return None  # reading would download it; or it was excluded since it was found
             if known is not None and same and known.reading.trouble is None:
                 if found.again:
-                    photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
+                    self._refresh(known, (yield from read_anew(self._workers, fd, found.priority)))
                     return None
                 # Read before, but not judged, or only reported.
                 return None if self._refused.is_waiting(known.id, paused=self._paused) else known
@@ -230,6 +230,17 @@ class Line:
     @property
     def _paused(self) -> bool:
         return self._index.memory.setting(PAUSED) is not None
+
+    def _refresh(self, known: Photo, reading: Reading) -> None:
+        """Take over what was read anew, but no trouble: what an older version read is worth more than nothing.
+
+        Raises WorkerError when no worker could tell: then it is read anew after the next start.
+        """
+        if reading.trouble is None:
+            self._index.photos.refresh(known.id, reading)
+        elif reading.trouble in MOST_READINGS:
+            where = self._place(known)
+            raise WorkerError(f"{where}: {reading.detail}", "what was known of it stays", trouble=reading.trouble)
 
     def _has_arrived(self, found: Found, known: Photo | None, *, new: bool) -> bool:
         if known is None:

@@ -336,6 +336,11 @@ class Daemon:
             self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
 
     def _failed(self, found: Found, error: TwinwatchError) -> None:
+        if found.again:
+            self._refresher.failed()
+            if isinstance(error, WorkerError):
+                log.warning("%s", error)
+                return
         if isinstance(error, RootError):
             lost = found.root if error.root is None else RootId(error.root)
             self._rounds.failed(lost, error)
