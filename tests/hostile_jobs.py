@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SLOW = b"slow"
+HUNGRY = b"hungry"
 BEGUN = 1  # where a descriptor stands, also as who lent it sees it, once the slow work on its file has begun
 LIBC = ctypes.CDLL(None, use_errno=True)
 PARENT = os.getppid()
@@ -116,9 +117,12 @@ def rest_of(descriptor: int) -> str:
 
 
 def read(fd: int) -> Mapping[str, Any]:
-    if os.pread(fd, 1 << 20, 0).endswith(SLOW):  # a real picture, too, may end so
+    data = os.pread(fd, 1 << 20, 0)
+    if data.endswith(SLOW):  # a real picture, too, may end so
         os.lseek(fd, BEGUN, os.SEEK_SET)
         spin()
+    if data.endswith(HUNGRY):
+        eat_memory()
     what = rest_of(fd)
     if what in ATTEMPTS:
         return reading(refused(ATTEMPTS[what]))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from twinwatch.config import Config, defaults
 from twinwatch.errors import RootError
-from twinwatch.index import Index, MoveRow, MoveState
-from twinwatch.photo import ContentDigest, RootId
+from twinwatch.index import Index, Judged, MoveRow, MoveState
+from twinwatch.ingest.unseen import judged
+from twinwatch.photo import ContentDigest, FileStat, Reading, RootId
 from twinwatch.roots import MARKER
 from twinwatch.service.assembly import Assembly
+
+_STAT = FileStat(0, 1, 1, 1, 1, 1, 1)
 
 
 @pytest.fixture
@@ -74,6 +78,69 @@ def test_while_a_disk_hangs_every_root_that_is_known_counts(tmp_path: Path, fold
 
 def test_of_a_scan_of_some_folders_others_may_be_watched_too(tmp_path: Path, folders: list[Path]) -> None:
     assert looked_at(tmp_path, defaults(folders[:1]), whole=False) is None
+
+
+def test_what_is_recorded_and_not_looked_at_is_unseen_until_it_is(tmp_path: Path, folders: list[Path]) -> None:
+    """Taken out of the configuration, not asked for by a scan, or away: of each it may be the original's place."""
+    one, other, former = folders
+    other.rename(tmp_path / "unplugged")
+    link = tmp_path / "link"
+    link.symlink_to(other)
+    with Assembly(defaults([one, link]), tmp_path / "state", report=_ignored, failed=_ignored) as assembly:
+        here, away = assembly.watched
+        for watched in assembly.watched:
+            assembly.look(watched)
+        assert assembly.line.unseen == {other, former}
+        (tmp_path / "unplugged").rename(other)
+        assembly.look(away)
+        assert assembly.line.unseen == {former}
+        assert here.root is not None
+        assembly.leave(here.root)
+        assert assembly.line.unseen == {one, former}
+
+
+def test_what_was_judged_without_a_root_is_judged_again_by_whatever_link_it_is_given(
+    tmp_path: Path, folders: list[Path]
+) -> None:
+    one, other, _ = folders
+    link = tmp_path / "link"
+    link.symlink_to(other)
+    with Assembly(defaults([one, link]), tmp_path / "state", report=_ignored, failed=_ignored) as assembly:
+        here, linked = assembly.watched
+        assembly.look(here)
+        assert here.id is not None
+        reading, photos = Reading(ContentDigest(b"d" * 32), None, None), assembly.index.photos
+        photo = photos.record(here.id, PurePosixPath("a.jpg"), _STAT, reading, arrived=True)
+        judged(assembly.index, photo.id, assembly.line.unseen)
+        assert assembly.seen_again() == 0
+        assembly.look(linked)
+        assert assembly.seen_again() == 1
+        assert photos.judged(photo.id) is Judged.NOT_YET
+
+
+def test_only_what_is_no_longer_excluded_is_judged_again_and_not_read(tmp_path: Path, folders: list[Path]) -> None:
+    root = folders[0]
+    places = ["Archive/a.jpg", "Archive/deep/b.jpg", "Archive/scan.png", "Other/c.jpg", "d.jpg"]
+
+    def configured(*patterns: str) -> Config:
+        return replace(defaults([root]), exclude=patterns)
+
+    looked_at(tmp_path, configured("archive/", "other/", "scan.*"))
+    index = Index(tmp_path / "state")
+    record = index.root_at(root)
+    assert record is not None
+    for number, place in enumerate(places):
+        reading = Reading(ContentDigest(bytes([number]) * 32), None, None)
+        photo = index.photos.record(record.id, PurePosixPath(place), _STAT, reading, arrived=False)
+        index.photos.set_judged(photo.id, Judged.OPEN if number else Judged.DONE)
+    index.close()
+    looked_at(tmp_path, configured("scan.*", "other/"))
+    index = Index(tmp_path / "state")
+    photos = {place: index.photos.at(record.id, PurePosixPath(place)) for place in places}
+    again = {place for place, photo in photos.items() if photo and index.photos.judged(photo.id) is Judged.NOT_YET}
+    assert again == {"Archive/a.jpg", "Archive/deep/b.jpg"}
+    assert {photo and photo.stat for photo in photos.values()} == {_STAT}
+    index.close()
 
 
 def test_what_is_left_half_done_is_found_by_the_disk_and_by_the_journal(tmp_path: Path) -> None:

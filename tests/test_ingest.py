@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.drawing import scene, stored
 from tests.e2e.running import until
-from tests.hostile_jobs import BEGUN, SLOW
+from tests.hostile_jobs import BEGUN, HUNGRY, SLOW
 from tests.nas import NOW, Nas
 from twinwatch.brake import Limits
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
@@ -24,7 +24,7 @@ from twinwatch.photo import Evidence, FileStat, Reading, Verdict
 from twinwatch.quarantine import restore
 from twinwatch.roots import Root
 from twinwatch.verdict import Move, Policy
-from twinwatch.workers import Priority, Workers
+from twinwatch.workers import Priority, WorkerLimits, Workers
 
 PICTURE = stored(scene(1, (160, 120)), quality=90)
 OTHER = stored(scene(2, (160, 120)), quality=90)
@@ -289,6 +289,46 @@ def test_what_kills_its_worker_each_time_is_left_alone_in_the_end(nas: Nas) -> N
         assert struck.reads == 8
     assert [outcome.verdict for outcome in house.said] == [Verdict.UNDECODABLE]
     assert len(house.failures) == 7
+
+
+class Troubled(Counting):
+    """Workers to whom it is a bad moment: one has too little time, one too little memory, and one finds no picture."""
+
+    def __init__(self, ending: bytes) -> None:
+        limits = WorkerLimits(seconds=1 if ending == SLOW else 60, seconds_per_mib=0, memory_bytes=1 << 29)
+        super().__init__(1, limits, jobs_module="tests.hostile_jobs")
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"), [(SLOW, "did not answer"), (HUNGRY, "out of memory"), (b"", "UnicodeDecodeError")]
+)
+def test_a_photo_of_which_a_worker_could_not_tell_is_read_again(
+    nas: Nas, workers: Counting, ending: bytes, words: str
+) -> None:
+    nas.put("a.jpg", PICTURE)
+    House(nas, workers).take("a.jpg")
+    nas.put("b (1).jpg", PICTURE + ending)
+    with Troubled(ending) as troubled:
+        bad_moment = House(nas, troubled)
+        bad_moment.take("b (1).jpg")
+        assert words in str(bad_moment.failures)
+        assert bad_moment.said == []
+    again = House(nas, workers)
+    again.survey()
+    assert again.failures == []
+    assert again.actions() == [Action.HELD]
+
+
+@pytest.mark.parametrize("ending", [SLOW, HUNGRY, b""])
+def test_what_is_too_much_for_a_worker_each_time_is_left_alone_in_the_end(nas: Nas, ending: bytes) -> None:
+    nas.put("a.jpg", PICTURE + ending)
+    with Troubled(ending) as troubled:
+        house = House(nas, troubled)
+        for _ in range(5):
+            house.survey()
+        assert troubled.reads == 3
+    assert [outcome.verdict for outcome in house.said] == [Verdict.UNDECODABLE]
+    assert len(house.failures) == 2
 
 
 def test_observe_moves_nothing(nas: Nas, workers: Counting) -> None:

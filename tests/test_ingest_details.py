@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from tests.drawing import scene, stored
+from tests.hostile_jobs import HUNGRY, SLOW
 from tests.nas import NOW, Nas
-from tests.test_ingest import House, taken
+from tests.test_ingest import House, Troubled, taken
 from tests.test_restraint import Meanwhile, as_png
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, PhotoChangedError
@@ -414,6 +415,26 @@ def test_a_file_that_is_read_again_keeps_what_was_decided(house: House, workers:
     house.run()
     assert known(house, "a.jpg").reading.fingerprint == first.reading.fingerprint
     assert (house.said, judged(house, "a.jpg"), workers.reads) == ([], Judged.DONE, 2)
+
+
+@pytest.mark.parametrize(("ending", "failures"), [(SLOW, 1), (HUNGRY, 1), (b"", 1), (b"nothing", 0)])
+def test_a_file_that_cannot_be_read_again_keeps_its_fingerprint(
+    nas: Nas, workers: Meanwhile, ending: bytes, failures: int
+) -> None:
+    """A bad moment, or a newer decoder that does not know it: what an older version made of it is not lost."""
+    nas.put("a.jpg", ending if ending == b"nothing" else PICTURE + ending)
+    house = House(nas, workers)
+    house.take("a.jpg")
+    first, fine = known(house, "a.jpg"), reads_as(house, PICTURE, "b.jpg")
+    reading = replace(first.reading, header=fine.header, fingerprint=fine.fingerprint, trouble=None)
+    nas.index.photos.refresh(first.id, reading)
+    with Troubled(ending) as troubled:
+        upgraded = House(nas, troubled)
+        upgraded.belt.add(Found(nas.root.id, PurePosixPath("a.jpg"), again=True))
+        upgraded.run()
+        assert (troubled.reads, len(upgraded.failures), upgraded.said) == (1, failures, [])
+    assert known(house, "a.jpg").reading == reading
+    assert judged(house, "a.jpg") is Judged.DONE
 
 
 def test_what_a_truncated_file_was_tried_before_counts_until_it_changes(house: House) -> None:

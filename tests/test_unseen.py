@@ -16,6 +16,7 @@ from twinwatch.errors import RootError
 from twinwatch.index import Judged
 from twinwatch.ingest import Action, Found, Survey, seen_again
 from twinwatch.photo import Evidence
+from twinwatch.roots import Root
 from twinwatch.workers import Priority
 
 PICTURE = stored(scene(1, (160, 120)), quality=90)
@@ -55,51 +56,79 @@ def _back(house: House) -> None:
     house.line.unseen = frozenset()
 
 
+def _seen(house: House, *paths: Path) -> int:
+    return seen_again(house.nas.index, house.line.roots, paths)
+
+
+def _scan(house: House, root: Root | None = None) -> int:
+    made = Survey(root or house.nas.root, house.nas.index, Limits(), lambda: NOW, again=True)
+    house.belt.add_bulk(made.files())
+    house.run()
+    return made.taken
+
+
+def _judged(house: House, name: str, root: Root | None = None) -> Judged:
+    found = house.nas.index.photos.at((root or house.nas.root).id, PurePosixPath(name))
+    assert found is not None
+    return house.nas.index.photos.judged(found.id)
+
+
 def test_nothing_is_judged_again_while_it_is_away(house: House) -> None:
     assert house.survey().taken == 0
     assert house.said == []
 
 
-def test_a_scan_judges_it_meanwhile_too(house: House) -> None:
+def test_nor_does_a_scan_judge_again_what_is_like_nothing_that_it_sees(house: House) -> None:
+    """The root may never come back: no scan may cost more for it."""
+    assert _scan(house) == 0
+    house.take("copy.jpg")
+    assert house.said == []
+
+
+def test_a_scan_judges_meanwhile_what_was_only_reported(house: House) -> None:
     """It may be what a person asks to have set aside."""
-    made = Survey(house.nas.root, house.nas.index, Limits(), lambda: NOW, again=True)
-    house.belt.add_bulk(made.files())
-    house.run()
-    assert made.taken == 2
-    assert len(house.said) == 2
+    house.nas.put("almost.jpg", stored(scene(1, (160, 120), frame=2), quality=90))
+    house.take("almost.jpg")
+    assert house.actions() == [Action.REVIEW]
+    for _ in range(2):
+        assert _scan(house) == 1
+    assert _judged(house, "almost.jpg") is Judged.PARTLY_OPEN
+    assert house.survey().taken == 0
+    _back(house)
+    assert _seen(house, USB) == 3
 
 
 def test_it_is_judged_again_when_the_root_is_back_and_not_read_again(house: House) -> None:
     _back(house)
-    assert seen_again(house.nas.index, USB) == 2
+    assert _seen(house, USB) == 2
     assert house.survey().taken == 2
     assert sorted(house.actions()) == [Action.HELD, Action.NONE]
     assert house.nas.held() == [PICTURE]
     assert house.workers.reads == 0
-    assert seen_again(house.nas.index, USB) == 0
+    assert _seen(house, USB) == 0
     assert house.survey().taken == 0
 
 
 def test_another_root_that_comes_back_is_not_the_one(house: House) -> None:
-    assert seen_again(house.nas.index, Path("/another")) == 0
+    assert _seen(house, Path("/another")) == 0
     assert house.survey().taken == 0
 
 
 def test_disks_that_are_never_there_together_are_compared_with_once_each(house: House) -> None:
     _back(house)
     house.line.unseen = frozenset({Path("/nas")})
-    assert seen_again(house.nas.index, USB) == 2
+    assert _seen(house, USB) == 2
     assert house.survey().taken == 2
     for here, away in ((Path("/nas"), USB), (USB, Path("/nas"))):
         house.line.unseen = frozenset({away})
-        assert seen_again(house.nas.index, here) == 0
+        assert _seen(house, here) == 0
         assert house.survey().taken == 0
 
 
 def test_what_is_compared_while_a_root_goes_is_not_judged_until_that_is_known(house: House) -> None:
     """The line still counts on the root, and its folder is gone by now: that tells nothing of what is in there."""
     _back(house)
-    seen_again(house.nas.index, USB)
+    _seen(house, USB)
     usb = house.nas.roots[1]
     away = usb.path.rename(usb.path.with_name("unplugged"))
     house.nas.put("copy (2).jpg", PICTURE)
@@ -122,11 +151,11 @@ def test_what_came_while_two_roots_were_away_waits_for_each(house: House) -> Non
     house.nas.put("late.jpg", stored(scene(3, (160, 120)), quality=90))
     house.take("late.jpg")
     house.line.unseen = frozenset({USB})
-    assert seen_again(house.nas.index, nas) == 1
+    assert _seen(house, nas) == 1
     assert house.survey().taken == 1
-    assert seen_again(house.nas.index, nas) == 0
+    assert _seen(house, nas) == 0
     _back(house)
-    assert seen_again(house.nas.index, USB) == 3
+    assert _seen(house, USB) == 3
 
 
 def test_a_look_alike_that_was_reported_meanwhile_is_judged_again_too(house: House) -> None:
@@ -138,11 +167,35 @@ def test_a_look_alike_that_was_reported_meanwhile_is_judged_again_too(house: Hou
     found = photos.at(root, PurePosixPath("almost.jpg"))
     assert found is not None
     assert house.actions()[-1] is Action.REVIEW
-    assert photos.judged(found.id) is Judged.PARTLY
+    assert photos.judged(found.id) is Judged.PARTLY_OPEN
+
+
+def test_what_is_itself_on_a_disk_that_is_away_is_judged_when_both_are_there(house: House) -> None:
+    """Two disks that take turns cost nothing at each turn, and are compared at the first that both are there for."""
+    nas, usb = house.nas, house.nas.roots[1]
+    house.line.roots = {usb.id: usb}
+    house.line.unseen = frozenset({nas.root.path})
+    nas.put("new.jpg", OTHER, usb)
+    house.belt.add(Found(usb.id, PurePosixPath("new.jpg")))
+    house.run()
+    assert _judged(house, "new.jpg", usb) is Judged.PARTLY
+    for _ in range(2):
+        assert _seen(house, USB) == 0, "what lacks it is not there"
+        house.line.roots = {nas.root.id: nas.root}
+        assert _seen(house, nas.root.path) == 0
+        house.line.roots = {usb.id: usb}
+        assert (_scan(house, usb), house.survey().taken) == (0, 0)
+    house.line.roots = {usb.id: usb, nas.root.id: nas.root}
+    house.line.unseen = frozenset()
+    assert _seen(house, USB, nas.root.path) == 3
+    assert _scan(house, usb) == 1
+    assert _scan(house) == 1, "the other was set aside for that"
+    assert len(nas.held()) == 2
+    assert _seen(house, USB, nas.root.path) == 0
 
 
 def test_the_settings_of_an_index_without_any_are_read(nas: Nas) -> None:
-    assert seen_again(nas.index, USB) == 0
+    assert seen_again(nas.index, [nas.root.id], [USB]) == 0
 
 
 def test_a_root_that_comes_back_during_a_proof_is_asked_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +207,7 @@ def test_a_root_that_comes_back_during_a_proof_is_asked_too(house: House, monkey
     def prove(fd: int, other: int, priority: Priority = "arrival") -> Future[Evidence]:
         if not asked:
             _back(house)
-            seen_again(house.nas.index, USB)
+            _seen(house, USB)
         asked.append(fd)
         return proving(fd, other, priority)
 

@@ -157,10 +157,10 @@ def test_a_child_that_is_killed_from_outside_is_no_crash(workers: Workers, tmp_p
     assert ask(workers, tmp_path, "nothing").detail == "nothing"
 
 
-def test_too_much_memory_is_too_large(workers: Workers, tmp_path: Path) -> None:
+def test_too_much_memory_is_told_as_such(workers: Workers, tmp_path: Path) -> None:
     with pytest.raises(WorkerError) as caught:
         ask(workers, tmp_path, "memory")
-    assert caught.value.trouble == Trouble.TOO_LARGE
+    assert caught.value.trouble == Trouble.NO_MEMORY
     assert ask(workers, tmp_path, "nothing").detail == "nothing"
 
 

@@ -148,7 +148,7 @@ def test_a_worker_that_used_up_its_memory_is_not_trusted_again(workers: Workers,
     before = tried(workers, tmp_path, "pid")
     with pytest.raises(WorkerError) as caught:
         tried(workers, tmp_path, "memory")
-    assert caught.value.trouble == Trouble.TOO_LARGE
+    assert caught.value.trouble == Trouble.NO_MEMORY
     assert tried(workers, tmp_path, "pid") != before
 
 

@@ -58,7 +58,8 @@ class Trouble(StrEnum):
 
     TRUNCATED = "truncated"  # the data ends early: perhaps still being written
     BROKEN = "broken"  # not decodable, or decodes with errors
-    TOO_LARGE = "too-large"  # over the pixel, frame or memory limit: a bomb
+    TOO_LARGE = "too-large"  # over the pixel, frame or byte limit: a bomb
+    NO_MEMORY = "no-memory"  # the worker ran out of it: too large, or something else had taken it
     UNSUPPORTED = "unsupported"  # a format whose decoder is not installed or not allowed
     TIMED_OUT = "timed-out"  # the worker was ended by the clock
     CRASHED = "crashed"  # the worker died

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -127,6 +128,25 @@ def test_every_copy_is_held_and_no_look_alike_moves_through_stops_and_kills(
     daemon.wait_settled()
     assert daemon.held() == [], "what a person put back stays"
     daemon.stop()
+
+
+def test_a_photo_whose_worker_was_paused_for_too_long_is_read_again(daemon: Daemon, photos: list[bytes]) -> None:
+    """As a container or a whole machine may be."""
+    (daemon.root / "a.jpg").write_bytes(photos[0])
+    with daemon.config.open("a") as config:
+        config.write("workers: {job_seconds: 3, idle_seconds: 600, count: 1}\n")
+    daemon.start().wait_for("level")
+    (worker,) = _children(daemon.pid)
+    os.kill(worker, signal.SIGSTOP)
+    (daemon.root / "a (1).jpg").write_bytes(photos[0] + b"more: the same bytes need no decoding")
+    until(lambda: "did not answer" in daemon.tail(), daemon.tail)
+    until(lambda: "a (1).jpg" in daemon.tail().rpartition("same-pixels")[2], daemon.tail)
+    daemon.stop()
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def test_unfinished_and_strange_files_are_left_alone_with_a_clear_line(daemon: Daemon, photos: list[bytes]) -> None:

@@ -149,7 +149,7 @@ def _pass(assembly: Assembly, teller: _Teller, stop: _Stop, folder: Path) -> boo
             continue
         for recovered in assembly.recover(watched):
             click.echo(f"recovered {recovered.slot}: {recovered.words}", err=True)
-        assembly.seen_again(watched)
+        assembly.seen_again()
         survey = assembly.survey(watched)
         survey.again = True
         survey.done = partial(assembly.surveyed, watched)

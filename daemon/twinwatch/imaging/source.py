@@ -110,7 +110,7 @@ def named_errors(data: bytes) -> Iterator[None]:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnreadableError(Trouble.TOO_LARGE, str(error)) from error
         except MemoryError as error:
-            raise UnreadableError(Trouble.TOO_LARGE, "out of memory") from error
+            raise UnreadableError(Trouble.NO_MEMORY, "out of memory") from error
         except UnidentifiedImageError as error:
             raise UnreadableError(_unidentified(data), "no decoder for these bytes") from error
         except _DECODER_ERRORS as error:

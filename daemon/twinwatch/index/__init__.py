@@ -4,8 +4,8 @@ Deleting it loses no photo and no way to restore: the photos are on disk, and ev
 """
 
 from twinwatch.index.database import DAMAGED, alone
+from twinwatch.index.judged import PARTIAL, Judged
 from twinwatch.index.memory import DecisionRow, MoveRow, MoveState
-from twinwatch.index.photos import Judged
 from twinwatch.index.store import FILE_NAME, Index
 
-__all__ = ["DAMAGED", "FILE_NAME", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "alone"]
+__all__ = ["DAMAGED", "FILE_NAME", "PARTIAL", "DecisionRow", "Index", "Judged", "MoveRow", "MoveState", "alone"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from enum import IntEnum
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from twinwatch.index.database import Database
+from twinwatch.index.judged import PARTIAL, Judged, is_one_of, lacking, state_of
 from twinwatch.index.neighbours import near, signed
 from twinwatch.index.packing import captured_number, pack_header, pack_turned, unpack_header, unpack_turned
 from twinwatch.matching import MIN_DETAIL, chunks, distance, is_flat, nearest, plausible, taken_apart
@@ -47,8 +47,9 @@ _PLACE = "photo.folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = 
 _INSERT = f"INSERT INTO photo (folder_id, name, {', '.join(_FILE + _READ)}) VALUES ({', '.join('?' * 23)}) RETURNING id"  # noqa: S608
 _UPDATE_READ = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _READ)} WHERE id = ?"  # noqa: S608
 _UPDATE = f"UPDATE photo SET {', '.join(f'{name} = ?' for name in _FILE + _READ)} WHERE id = ?"  # noqa: S608
+_JUDGE_ANEW = f"UPDATE photo SET judged = ? WHERE {_PLACE}"  # noqa: S608
 _IN_FOLDER = """
-    SELECT name, inode, size, mtime_ns, ctime_ns, min(max(judged, 0), 3) FROM photo
+    SELECT name, inode, size, mtime_ns, ctime_ns, judged FROM photo
     WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""
 # `+photo.id`: not by way of the table's order, a sort of those with this hash is far less.
 _BY_HASH = """
@@ -60,15 +61,6 @@ _BY_HASH = """
     AND root_id IN (SELECT value FROM json_each(?4))
     AND (?6 OR captured IS ?5 OR captured IS NULL OR json_extract(header.words, '$[8]') IS NULL)
     ORDER BY captured IS NOT ?5, width * height DESC, +photo.id"""
-
-
-class Judged(IntEnum):
-    """Whether a decision was made about a photo."""
-
-    NOT_YET = 0
-    DONE = 1
-    OPEN = 2  # it has a copy or look-alike that was only reported: `scan` looks again, the daemon does not
-    PARTLY = 3  # some roots could not be seen meanwhile: judged again when they can
 
 
 class Photos:
@@ -87,12 +79,13 @@ class Photos:
 
     def judged(self, photo_id: PhotoId) -> Judged:
         """Tell whether a decision was made about this photo."""
-        return Judged(min(max(self._judged(photo_id), 0), Judged.PARTLY))
+        return state_of(self._judged(photo_id))
 
     def lacks(self, photo_id: PhotoId) -> int | None:
         """Return the number of the set of roots without which a photo was judged, also if it is to be judged again."""
         judged = self._judged(photo_id)
-        return judged - Judged.PARTLY if judged >= Judged.PARTLY else -1 - judged if judged < 0 else None
+        state = state_of(judged)
+        return judged - state if state in PARTIAL else -1 - judged if judged < 0 else None
 
     def _judged(self, photo_id: PhotoId) -> int:
         rows = self._database.run("SELECT judged FROM photo WHERE id = ?", (photo_id,))
@@ -101,7 +94,7 @@ class Photos:
     def in_folder(self, root_id: RootId, folder: PurePosixPath, *states: Judged) -> dict[str, FileStat]:
         """Return what is known of the photos of one folder in these states, by file name."""
         rows = self._database.run(_IN_FOLDER, (root_id, path_bytes(folder)))
-        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if judged in states}
+        return {os.fsdecode(name): _stat(*stat) for name, *stat, judged in rows if state_of(judged) in states}
 
     def marks(
         self, root_id: RootId, folder: PurePosixPath, states: Collection[Judged]
@@ -199,7 +192,7 @@ class Photos:
         self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (judged, photo_id))
 
     def tries(self, root_id: RootId, path: PurePosixPath) -> int:
-        """Return how often the file at this place was tried that was truncated, or whose worker was killed."""
+        """Return how often the file at this place was tried that was truncated, or that no worker could tell of."""
         rows = self._database.run(f"SELECT tries FROM photo WHERE {_PLACE}", _place(root_id, path))  # noqa: S608
         return rows[0][0] if rows else 0
 
@@ -221,18 +214,43 @@ class Photos:
         """Replace what was read of a photo whose bytes are the same; whatever was decided about it stands."""
         self._database.write(_UPDATE_READ, (*self._reading(reading), photo_id))
 
-    def set_lacks(self, photo_id: PhotoId, number: int) -> None:
+    def set_lacks(self, photo_id: PhotoId, number: int, state: Judged = Judged.PARTLY) -> None:
         """Note that the decision about this photo is made, but for the roots of the set with this number."""
-        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (Judged.PARTLY + number, photo_id))
+        self._database.write("UPDATE photo SET judged = ? WHERE id = ?", (state + number, photo_id))
 
-    def judge_again(self, numbers: Collection[int]) -> int:
-        """Make the next reconcile judge again what lacks these sets, without reading it; return how many."""
-        states = json.dumps([Judged.PARTLY + number for number in numbers])
+    def judge_again(self, numbers: Collection[int], roots: Collection[RootId]) -> int:
+        """Make the next reconcile judge again what lacks these sets, without reading it; return how many.
+
+        Only what is in `roots`: elsewhere it cannot be judged now, and lacks them as before.
+        """
         known = self._database.write(
-            "UPDATE photo SET judged = 2 - judged WHERE judged IN (SELECT value FROM json_each(?)) RETURNING id",
-            (states,),
+            "UPDATE photo SET judged = CASE WHEN judged >= ?1 THEN ?1 ELSE ?2 END - 1 - judged"
+            " WHERE judged IN (SELECT value FROM json_each(?3))"
+            " AND folder_id IN (SELECT id FROM folder WHERE root_id IN (SELECT value FROM json_each(?4))) RETURNING id",
+            (Judged.PARTLY, Judged.PARTLY_OPEN, lacking(numbers), json.dumps(list(roots))),
         )
         return len(known)
+
+    def still_lacked(self, numbers: Collection[int]) -> set[int]:
+        """Return those of these sets without which some photo was judged."""
+        query = "SELECT DISTINCT judged FROM photo WHERE judged IN (SELECT value FROM json_each(?))"
+        return {judged - state_of(judged) for (judged,) in self._database.run(query, (lacking(numbers),))}
+
+    def judge_anew(self, root_id: RootId, wanted: Callable[[PurePosixPath], bool]) -> None:
+        """Make the next reconcile judge again what is known at the `wanted` places, without reading it."""
+        for folder in self.folders(root_id):
+            for name in self.in_folder(root_id, folder, *Judged):
+                path = folder / name
+                if wanted(path):
+                    self._database.write(_JUDGE_ANEW, (Judged.NOT_YET, *_place(root_id, path)))
+
+    def read_again(self, *troubles: Trouble) -> int:
+        """Make the next reconcile read again what had one of these troubles, as if it were new; return how many."""
+        again = self._database.write(
+            "UPDATE photo SET judged = ?, tries = 0 WHERE trouble IN (SELECT value FROM json_each(?)) RETURNING id",
+            (Judged.NOT_YET, json.dumps(troubles)),
+        )
+        return len(again)
 
     def unjudge(self, photo_id: PhotoId) -> None:
         """Make the next reconcile read and judge this photo again."""
@@ -342,9 +360,9 @@ class Photos:
 @cache
 def _marks_in(states: tuple[Judged, ...]) -> str:
     """Return the statement of `marks`: the fewest columns, for each is a twentieth of what a walk costs."""
-    among = ", ".join(str(int(state)) for state in states)
+    among = is_one_of(states)
     return f"""
-        SELECT name, CASE WHEN min(max(judged, 0), 3) IN ({among}) THEN inode END, size, mtime_ns, ctime_ns FROM photo
+        SELECT name, CASE WHEN {among} THEN inode END, size, mtime_ns, ctime_ns FROM photo
         WHERE folder_id = (SELECT id FROM folder WHERE root_id = ? AND path = ?)"""  # noqa: S608 - only numbers
 
 

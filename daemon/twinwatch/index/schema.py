@@ -54,9 +54,9 @@ STATEMENTS = (
         ctime_ns BIGINT NOT NULL,
         digest BLOB NOT NULL,
         trouble TEXT,
-        tries INTEGER NOT NULL, -- of a file that was truncated, or whose worker was killed
+        tries INTEGER NOT NULL, -- of a file that was truncated, or that no worker could tell of
         arrived BOOLEAN NOT NULL,
-        judged INTEGER NOT NULL, -- photos.Judged; 3 and more, or -1 and less: and what it lacks
+        judged INTEGER NOT NULL, -- judged.Judged, plus what it lacks; -1 and less: judged again, and what it lacked
         phash BIGINT, -- as signed 64 bits
         c0 INTEGER, -- its chunks, as `matching` cuts it; the third is the last column
         c1 INTEGER,

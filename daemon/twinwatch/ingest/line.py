@@ -17,7 +17,7 @@ from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, P
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.following import followed
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, why
-from twinwatch.ingest.reading import read, read_anew
+from twinwatch.ingest.reading import MOST_READINGS, read, read_anew
 from twinwatch.ingest.restraint import PAUSED, Refused, came_back, held_back
 from twinwatch.ingest.unseen import judged
 from twinwatch.matching import taken_apart
@@ -48,10 +48,10 @@ MAX_OF_OTHER_MOMENTS = 2
 MAX_FAILED = 2
 """Candidates whose proof may fail before the search is given up: one may lie on a bad sector, more is the newcomer."""
 
-MAX_KILLED = 8
-"""Readings of one content in which the worker may be killed from outside, until that is taken for its doing."""
-
 _LOOKED_THROUGH = 8 * MAX_PROOFS
+
+_DECIDED = (Judged.DONE, Judged.PARTLY)
+"""Of these photos an event tells nothing new: `seen_again` says when those that lack a root are to be judged."""
 
 Take = Generator["Future[Any]", Any, None]
 Hold = Callable[[Move, Root, Root], MoveRow | None]
@@ -114,7 +114,7 @@ class Line:
         """`clock` gives seconds since the epoch, `report` hears what came of each photo."""
         self.roots: dict[RootId, Root] = {}  # the healthy ones; no decision uses another
         self.observed: frozenset[RootId] = frozenset()  # roots in which nothing is moved, only said
-        self.unseen: frozenset[Path] = frozenset()  # the others, as configured: what is judged now is judged in part
+        self.unseen: frozenset[Path] = frozenset()  # the others that are known: what is judged now is judged in part
         self.watched: WatchedRoots = None  # where a photo may be a keeper
         self.policy = policy
         self.limits = limits
@@ -192,13 +192,13 @@ class Line:
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
             same = known is not None and unchanged(known.stat, stat)
-            if known is not None and same and not found.again and photos.judged(known.id) is Judged.DONE:
+            if known is not None and same and not found.again and photos.judged(known.id) in _DECIDED:
                 return None
             if stat.is_placeholder or root.exclusions.path(found.path):
                 return None  # reading would download it; or it was excluded since it was found
             if known is not None and same and known.reading.trouble is None:
                 if found.again:
-                    photos.refresh(known.id, (yield from read_anew(self._workers, fd, found.priority)))
+                    self._refresh(known, (yield from read_anew(self._workers, fd, found.priority)))
                     return None
                 # Read before, but not judged, or only reported.
                 return None if self._refused.is_waiting(known.id, paused=self._paused) else known
@@ -229,6 +229,17 @@ class Line:
     def _paused(self) -> bool:
         return self._index.memory.setting(PAUSED) is not None
 
+    def _refresh(self, known: Photo, reading: Reading) -> None:
+        """Take over what was read anew, but no trouble: what an older version read is worth more than nothing.
+
+        Raises WorkerError when no worker could tell: then it is read anew after the next start.
+        """
+        if reading.trouble is None:
+            self._index.photos.refresh(known.id, reading)
+        elif reading.trouble in MOST_READINGS:
+            where = self._place(known)
+            raise WorkerError(f"{where}: {reading.detail}", "what was known of it stays", trouble=reading.trouble)
+
     def _has_arrived(self, found: Found, known: Photo | None, *, new: bool) -> bool:
         if known is None:
             return self._index.is_arrival(found.root, found.path)
@@ -237,10 +248,10 @@ class Line:
     def _read_later(self, found: Found, stat: FileStat, reading: Reading, tries: int) -> bool:
         """Tell whether it is not ready yet: judged when it has grown, or when the retries are used up.
 
-        Raises WorkerError when its worker was killed: not judged, it is read again soon and at each walk, also after a
+        Raises WorkerError when its worker could not tell: not judged, it is read again soon or at a walk, also after a
         restart.
         """
-        if reading.trouble is Trouble.KILLED and tries + 1 < MAX_KILLED:
+        if reading.trouble is not None and tries + 1 < MOST_READINGS.get(reading.trouble, 1):
             where = self._root(found.root).path / found.path
             raise WorkerError(f"{where}: {reading.detail}", "it is tried again", trouble=reading.trouble)
         return reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries)

@@ -18,6 +18,17 @@ from twinwatch.workers import Priority, Workers
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+MOST_READINGS = {Trouble.KILLED: 8, Trouble.TIMED_OUT: 3, Trouble.CRASHED: 3, Trouble.NO_MEMORY: 3}
+"""How often one content is read that no worker could tell of, until that is taken for its doing.
+
+Each may come of a bad moment: a machine that was paused, or is short of time or memory. Of SIGKILL a picture is
+hardly ever the cause. One that really is too much for a worker costs all its time (`job_seconds` and more), or all its
+memory, each time: so that is done as often as outlasts a bad moment, and no more.
+"""
+
+SOON_ONCE = (Trouble.TIMED_OUT, Trouble.CRASHED, Trouble.NO_MEMORY)
+"""After these a file is read again soon but once, then at the walks: a bad moment may last for minutes."""
+
 _WORTH_ASKING = 1 << 20  # bytes
 
 Asking = Generator["Future[Any]", Any, Reading]

@@ -100,7 +100,8 @@ class Survey:
     @property
     def _done(self) -> tuple[Judged, ...]:
         """The states of photos that need no second look."""
-        return (Judged.DONE,) if self.again else (Judged.DONE, Judged.PARTLY, Judged.OPEN)
+        decided = (Judged.DONE, Judged.PARTLY)
+        return decided if self.again else (*decided, Judged.OPEN, Judged.PARTLY_OPEN)
 
     def _known(self, folder: PurePosixPath) -> Mapping[str, Mark]:
         self._names = marks = self.index.photos.marks(self.root.id, folder, self._done)

@@ -1,17 +1,19 @@
 """What was judged while a root could not be seen is judged again once it can: its original may be there.
 
+A root cannot be seen while it is away, while it is out of the configuration, and in a scan that names other folders.
 Of each photo the roots are known that it was not compared with, as the number of a set of them. So disks that are
-never there together cost one comparison each, and not one each time.
+never there together cost one comparison each, and not one each time, and a root that never comes back costs nothing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from twinwatch.index import Index, Judged
-from twinwatch.photo import PhotoId
+from twinwatch.index import PARTIAL, Index, Judged
+from twinwatch.photo import PhotoId, RootId
 
 _UNSEEN = "unseen"
 """Name of the setting that lists the sets: `[[root, ...], whether some photo lacks it]`, each at its number."""
@@ -24,23 +26,31 @@ def judged(index: Index, photo: PhotoId, unseen: frozenset[Path], state: Judged 
     """
     photos = index.photos
     before = photos.judged(photo) if state is Judged.OPEN else Judged.NOT_YET
-    if before is Judged.PARTLY:
+    lacked = photos.lacks(photo) if before in PARTIAL else None
+    if lacked is not None:
+        photos.set_lacks(photo, lacked, Judged.PARTLY_OPEN)
         return
     lacking = _lacking(index, photo, unseen) if unseen and before is Judged.NOT_YET else []
     if lacking:
-        photos.set_lacks(photo, _number(index, lacking))
+        number = _number(index, lacking)
+        photos.set_lacks(photo, number, Judged.PARTLY_OPEN if state is Judged.OPEN else Judged.PARTLY)
     else:
         photos.set_judged(photo, state)
 
 
-def seen_again(index: Index, root: Path) -> int:
-    """Let the next walks judge again what was judged without this root; return how many photos that may be."""
-    known = _known(index)
-    numbers = [number for number, (roots, lacked) in enumerate(known) if lacked and str(root) in roots]
+def seen_again(index: Index, seen: Collection[RootId], paths: Collection[Path]) -> int:
+    """Let the next walks judge again what was judged without one of the roots that can be `seen` now.
+
+    `paths` are those of these roots, as recorded and as configured. Of a photo that cannot be seen itself it is still
+    known what it lacks: it is judged again when both can be. Returns how many photos are judged again.
+    """
+    known, here = _known(index), set(map(str, paths))
+    numbers = [number for number, (roots, lacked) in enumerate(known) if lacked and here.intersection(roots)]
     if not numbers:
         return 0
-    count = index.photos.judge_again(numbers)
-    _remember(index, [[roots, lacked and number not in numbers] for number, (roots, lacked) in enumerate(known)])
+    count = index.photos.judge_again(numbers, seen)
+    done = set(numbers) - index.photos.still_lacked(numbers)
+    _remember(index, [[roots, lacked and number not in done] for number, (roots, lacked) in enumerate(known)])
     return count
 
 

@@ -21,6 +21,7 @@ from twinwatch.ingest import ACCEPTED, Belt, Found, Hold, Line, Outcome, Survey,
 from twinwatch.naming import Exclusions
 from twinwatch.photo import TOP, RootId, RootRecord
 from twinwatch.roots import EXPLANATIONS, Health, Root, accepted_identity, identity_of, opened, quarantine_place
+from twinwatch.service.decoders import heed_decoders
 from twinwatch.verdict import Move
 from twinwatch.workers import WorkerLimits, Workers
 
@@ -71,6 +72,7 @@ class Assembly:
         self.left_alone = left_alone
         self.looking: Watched | None = None  # the root that is looked at: its path may lead over other disks
         self.index = Index(state)
+        heed_decoders(self.index)
         count = config.workers.processes(os.cpu_count() or 1)
         self.workers = Workers(count, _limits(config))
         self.line = Line(
@@ -157,6 +159,7 @@ class Assembly:
         self.line.roots.pop(root.id, None)
         self._left[root.id] += 1
         self.belt.drop_root(root.id)
+        self._tell_line()
 
     def adopt(self, config: Config, watched: list[Watched]) -> None:
         """Take over a new configuration and its roots; what needs a restart stays as it is."""
@@ -194,9 +197,11 @@ class Assembly:
                 return False  # `recover` will say so
         return False
 
-    def seen_again(self, watched: Watched) -> int:
-        """Let the next walks judge again what was judged without this root; return how many photos that may be."""
-        return seen_again(self.index, watched.config.path)
+    def seen_again(self) -> int:
+        """Let the next walks judge again what was judged without a root that is there now; return how many photos."""
+        paths = {root.path for root in self.line.roots.values()}
+        paths |= {one.config.path for one in self.watched if one.health is Health.HEALTHY}
+        return seen_again(self.index, self.line.roots, paths)
 
     def survey(self, watched: Watched, below: PurePosixPath = TOP) -> Survey:
         """Return a walk over a healthy root, or over one folder of it.
@@ -253,12 +258,18 @@ class Assembly:
                 raise RootError(what, "give each folder once")
 
     def _heed_exclusions(self, known: RootRecord, patterns: tuple[str, ...]) -> None:
-        """Where something is no longer excluded, what comes to light was there before: the next walk is a first one."""
+        """Where something is no longer excluded, what comes to light was there before: the next walk is a first one.
+
+        What was known of it stayed known, and was compared with nothing that came meanwhile.
+        """
         key, now = f"{_EXCLUDED}{known.path}", json.dumps(sorted(set(patterns)))
         before = self.index.memory.setting(key)
         if before == now:
             return
-        if before is not None and not set(json.loads(before)) <= set(patterns):
+        taken_back = set() if before is None else set(json.loads(before)) - set(patterns)
+        if taken_back:
+            then, still = Exclusions(tuple(taken_back)), Exclusions(patterns)
+            self.index.photos.judge_anew(known.id, lambda path: then.path(path) and not still.path(path))
             self.index.set_level(known.id, None)
         self.index.memory.set_setting(key, now)
 
@@ -281,19 +292,19 @@ class Assembly:
         return quarantine_place(path, tuple(other.path for other in self.config.roots if other.path != path))
 
     def _admit(self, watched: Watched, before: Health) -> bool:
-        self._tell_line()
         root = watched.root
-        if root is None:
-            return False
-        if watched.health is Health.HEALTHY:
+        if root is not None and watched.health is Health.HEALTHY:
             self.line.roots[root.id] = root
-        else:
+        elif root is not None:
             self.leave(root)
-        return watched.health is Health.HEALTHY and before is not Health.HEALTHY
+        self._tell_line()
+        return root is not None and watched.health is Health.HEALTHY and before is not Health.HEALTHY
 
     def _tell_line(self) -> None:
-        unseen = (watched for watched in self.watched if watched.health is not Health.HEALTHY)
-        self.line.unseen = frozenset(watched.config.path for watched in unseen)
+        # Also those that are not configured, or not asked for, now: they may be later, with photos known and judged.
+        away = {Path(record.path) for record in self.index.roots() if record.id not in self.line.roots}
+        unknown = {one.config.path for one in self.watched if one.id is None and one.health is not Health.HEALTHY}
+        self.line.unseen = frozenset(away | unknown)
         self.line.observed = frozenset(
             watched.root.id
             for watched in self.watched

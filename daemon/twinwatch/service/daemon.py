@@ -16,8 +16,8 @@ from typing import Any
 from twinwatch import quarantine  # noqa: F401
 from twinwatch.config import Config
 from twinwatch.config.changes import diff, needs_restart
-from twinwatch.errors import AbandonedError, ConfigError, PhotoChangedError, RootError, TwinwatchError
-from twinwatch.ingest import PAUSED, Action, Found, Outcome, forget
+from twinwatch.errors import AbandonedError, ConfigError, PhotoChangedError, RootError, TwinwatchError, WorkerError
+from twinwatch.ingest import PAUSED, SOON_ONCE, Action, Found, Outcome, forget
 from twinwatch.naming import is_picture
 from twinwatch.photo import FileStat, RootId, Verdict
 from twinwatch.roots import Health, Root
@@ -338,6 +338,11 @@ class Daemon:
             self._settler.saw((found.root, found.path), stat, time.monotonic(), "changed")
 
     def _failed(self, found: Found, error: TwinwatchError) -> None:
+        if found.again:
+            self._refresher.failed()
+            if isinstance(error, WorkerError):
+                log.warning("%s", error)
+                return
         if isinstance(error, RootError):
             lost = found.root if error.root is None else RootId(error.root)
             self._rounds.failed(lost, error)
@@ -363,6 +368,8 @@ class Daemon:
         self._troubled[key] = (stat, tries)
         if tries == 0:
             log.warning("%s", error)
+        if tries and isinstance(error, WorkerError) and error.trouble in SOON_ONCE:
+            return
         if not self._settler.retry(key, stat, time.monotonic(), tries) and tries == self._config.settle.retries:
             log.warning("%s; it is tried again when it changes, and at each walk", error)
 

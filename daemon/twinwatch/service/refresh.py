@@ -36,6 +36,11 @@ class Refresher:
         self._versions += f" twinwatch {__version__}"
         self._asked: Future[Abilities] | None = None
         self._done = False
+        self._failed = 0
+
+    def failed(self) -> None:
+        """Note that a photo could not be read: that is done after the next start, as it may fail each time."""
+        self._failed += 1
 
     def go_on(self) -> None:
         """Begin when the versions changed since the last time, and go on with what has begun; does not wait."""
@@ -67,7 +72,8 @@ class Refresher:
                 else:
                     left += 1
             yield Pace.BREATHE
-        if count:
-            log.info("%d fingerprints of an older version were made again", count)
-        if not left:
+        yield Pace.WAIT
+        if count > self._failed:
+            log.info("%d fingerprints of an older version were made again", count - self._failed)
+        if not left and not self._failed:
             self._index.memory.set_setting(SETTING, self._versions)

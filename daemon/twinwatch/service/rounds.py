@@ -233,9 +233,9 @@ class Rounds:
             life.watching = True
         log.info("watching %s (%s%s)", root.path, root.mode, ", reference" if root.reference else "")
         self.survey_soon(life)
-        again = self._assembly.seen_again(life.watched)
+        again = self._assembly.seen_again()
         if again:
-            log.info("%d pictures that were judged without %s are judged again", again, root.path)
+            log.info("%d pictures that were judged while %s could not be seen are judged again", again, root.path)
             self.survey_all_soon()
 
     def _leave(self, life: Life, root: Root | None) -> None:

@@ -46,7 +46,7 @@ class Lane:
             raise errors.WorkerError(f"the file could not be read: {error}") from None
         except ChildOutOfMemoryError:
             self.end_child()
-            raise errors.WorkerError("the worker ran out of memory", trouble=Trouble.TOO_LARGE) from None
+            raise errors.WorkerError("the worker ran out of memory", trouble=Trouble.NO_MEMORY) from None
         except ChildHangsError:
             self.end_child()
             raise errors.WorkerError(f"the disk did not give the file's bytes in {task.seconds:.0f} s") from None

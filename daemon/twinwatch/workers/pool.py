@@ -58,7 +58,7 @@ class Workers:
     """The sandboxed children that run imaging and proof; thread-safe.
 
     A future ends with a value, with WorkerError, or cancelled by `close`; its callbacks run on a lane's thread.
-    `WorkerError.trouble` is what to record of the photo (crashed, killed, timed-out, too-large), or None where the
+    `WorkerError.trouble` is what to record of the photo (crashed, killed, timed-out, no-memory), or None where the
     photo is not to blame: the disk could not be read, no worker could be started, or the pool was closed.
     """
 
