@@ -199,7 +199,7 @@ def resume(roots: tuple[Path, ...], state: Path | None) -> None:
     pid = states.running_pid(states.state_folder(state))
     if pid is None:
         if roots or paused is not None:
-            click.echo("the daemon does not run; it heeds this when it starts")
+            click.echo("the daemon does not run; it heeds this when it starts, and so does the next scan")
         return
     try:
         os.kill(pid, signal.SIGUSR1)
