@@ -23,7 +23,7 @@ from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, PhotoChangedError
 from twinwatch.index import Judged, MoveRow
 from twinwatch.ingest import PAUSED, Action, Found, Line, Survey
-from twinwatch.ingest.line import MAX_PROOFS
+from twinwatch.ingest.proving import MAX_PROOFS
 from twinwatch.photo import Evidence, FileStat, Photo, Reading, Verdict
 from twinwatch.roots import Root
 from twinwatch.syscalls import file_stat

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twinwatch.errors import PhotoError, RootError, TwinwatchError
-from twinwatch.ingest.line import Found, Line, Pace, Take
+from twinwatch.ingest.found import Found
+from twinwatch.ingest.line import Line, Pace, Take
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -6,21 +6,21 @@ yields it runs alone, on the one thread that decides and moves.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Generator, Sequence
 from enum import Enum, StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twinwatch.brake import Limits
 from twinwatch.errors import MoveRefusedError, NoRoomError, PhotoChangedError, PhotoError, RootError, WorkerError
 from twinwatch.index import DecisionRow, Index, Judged, MoveRow
 from twinwatch.ingest.following import followed
+from twinwatch.ingest.found import Found
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, why
+from twinwatch.ingest.proving import Prover
 from twinwatch.ingest.reading import MOST_READINGS, read, read_anew
 from twinwatch.ingest.restraint import PAUSED, Refused, came_back, held_back
 from twinwatch.ingest.unseen import judged
-from twinwatch.matching import taken_apart
 from twinwatch.photo import (
     COPY_VERDICTS,
     Evidence,
@@ -33,22 +33,11 @@ from twinwatch.photo import (
 )
 from twinwatch.reconcile import unchanged
 from twinwatch.roots import Root, stat_of
-from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, better, decide, held_for_review
-from twinwatch.workers import Priority, Workers
+from twinwatch.verdict import Duplicate, Match, Move, Policy, Undecided, decide
+from twinwatch.workers import Workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-MAX_PROOFS = 24
-"""Candidates proved for one newcomer, nearest first: a burst of hundreds would cost more than it could find."""
-
-MAX_OF_OTHER_MOMENTS = 2
-"""Of these, those that a camera says it took at another time than the newcomer: the frames around it in a burst."""
-
-MAX_FAILED = 2
-"""Candidates whose proof may fail before the search is given up: one may lie on a bad sector, more is the newcomer."""
-
-_LOOKED_THROUGH = 8 * MAX_PROOFS
 
 _DECIDED = (Judged.DONE, Judged.PARTLY)
 """Of these photos an event tells nothing new: `seen_again` says when those that lack a root are to be judged."""
@@ -65,15 +54,6 @@ class Action(StrEnum):
     WOULD_HOLD = "would-hold"
     HELD = "held"
     REVIEW = "review"
-
-
-class Found(NamedTuple):
-    """A file to look at."""
-
-    root: RootId
-    path: PurePosixPath
-    priority: Priority = "arrival"
-    again: bool = False  # read it again although it is known: its fingerprint is of an older version
 
 
 class Pace(Enum):
@@ -125,6 +105,7 @@ class Line:
         self._workers = workers
         self._hold = hold
         self._refused = Refused()
+        self._prover = Prover(self, index, workers)
         self._clock = clock
         self._report = report
         self._move_residents = move_residents
@@ -141,7 +122,7 @@ class Line:
         before = self._index.photos.judged(photo.id)
         while True:
             among = set(self.roots)
-            proved = yield from self._proved(photo, found.priority)
+            proved = yield from self._prover.prove(photo, found.priority)
             if proved is None:
                 return
             matches, waited = proved
@@ -176,7 +157,7 @@ class Line:
         if photo.arrived:
             self._say(photo, Verdict.DISTINCT, None, None, Action.NONE, "")
         else:  # of a first scan's hundred thousand residents the log says only what is worth saying
-            self._report(Outcome(self._place(photo), Verdict.DISTINCT, None, None, Action.NONE))
+            self._report(Outcome(self.place(photo), Verdict.DISTINCT, None, None, Action.NONE))
 
     def _read_or_noted(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
         try:
@@ -187,7 +168,7 @@ class Line:
             raise
 
     def _read(self, found: Found) -> Generator[Future[Any], Any, Photo | None]:
-        root = self._root(found.root)
+        root = self.root(found.root)
         photos = self._index.photos
         with root.opened_file(found.path) as (fd, stat):
             known = photos.at(root.id, found.path)
@@ -237,7 +218,7 @@ class Line:
         if reading.trouble is None:
             self._index.photos.refresh(known.id, reading)
         elif reading.trouble in MOST_READINGS:
-            where = self._place(known)
+            where = self.place(known)
             raise WorkerError(f"{where}: {reading.detail}", "what was known of it stays", trouble=reading.trouble)
 
     def _has_arrived(self, found: Found, known: Photo | None, *, new: bool) -> bool:
@@ -252,7 +233,7 @@ class Line:
         restart.
         """
         if reading.trouble is not None and tries + 1 < MOST_READINGS.get(reading.trouble, 1):
-            where = self._root(found.root).path / found.path
+            where = self.root(found.root).path / found.path
             raise WorkerError(f"{where}: {reading.detail}", "it is tried again", trouble=reading.trouble)
         return reading.trouble is Trouble.TRUNCATED and self.retry(found, stat, tries)
 
@@ -262,95 +243,6 @@ class Line:
         for row in offer_back(self._index, before.reading.digest, where, self._clock(), self.watched):
             path = row.root_path / row.path
             self._report(Outcome(path, Verdict(row.verdict), where, None, Action.REVIEW, why(row), row.slot))
-
-    def _proved(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool] | None]:
-        """Return what `_prove` does; None where another line has set the photo aside between two proofs."""
-        try:
-            return (yield from self._prove(photo, priority))
-        except PhotoError:
-            if self._index.photos.by_id(photo.id) is None:
-                return None
-            raise
-
-    def _prove(self, photo: Photo, priority: Priority) -> Generator[Future[Any], Any, tuple[list[Match], bool]]:
-        """Return what the photo matches, and whether a job was waited for, so that the index may be another by now."""
-        self._root(photo.root)  # it may have gone while the photo was read: its twin in there would not be offered
-        memory = self._index.memory
-        digest = photo.reading.digest
-        matches: list[Match] = []
-        failed: list[WorkerError] = []
-        if memory.is_allowed(digest, digest):
-            return matches, False  # a person put exactly this back
-        proofs = of_other_moments = 0
-
-        def others() -> bool:
-            return of_other_moments < MAX_OF_OTHER_MOMENTS
-
-        for candidate in self._index.photos.candidates(photo, self.roots, self.radius, _LOOKED_THROUGH, others):
-            if memory.is_allowed(digest, candidate.reading.digest) or self._is_excluded(candidate):
-                continue
-            if proofs == MAX_PROOFS or len(failed) == MAX_FAILED:
-                break
-            proofs += 1
-            of_other_moments += taken_apart(photo.reading.header, candidate.reading.header)
-            evidence = yield from self._compared(photo, candidate, priority, failed)
-            if evidence is None:
-                continue
-            matches.append(Match(candidate, evidence))
-            if self._settles_it(photo, matches[-1]):
-                break
-        if failed and not any(match.evidence.verdict in COPY_VERDICTS for match in matches):
-            raise failed[0]
-        return matches, proofs > 0
-
-    def _compared(
-        self, photo: Photo, candidate: Photo, priority: Priority, failed: list[WorkerError]
-    ) -> Generator[Future[Any], Any, Evidence | None]:
-        """Return what `_evidence` does; None, and why in `failed`, where no worker could make the proof."""
-        try:
-            return (yield from self._evidence(photo, candidate, priority))
-        except WorkerError as error:
-            what = f"{self._place(photo)} could not be compared with {self._place(candidate)}: {error.what}"
-            failed.append(WorkerError(what, error.hint, error.trouble))
-            return None
-
-    def _settles_it(self, photo: Photo, match: Match) -> bool:
-        """Tell whether no other candidate matters: the same bytes, or a better picture it is proved to be a copy of.
-
-        The same bytes have been compared with all others only if they were judged: a twin's own proof may be under way.
-        """
-        if match.evidence.verdict is Verdict.IDENTICAL:
-            return self._index.photos.judged(match.photo.id) is not Judged.NOT_YET
-        is_copy = match.evidence.verdict in COPY_VERDICTS and not held_for_review(match.evidence, self.policy)
-        return is_copy and not better(photo, match.photo, match.evidence, self.policy)[0]
-
-    def _evidence(
-        self, photo: Photo, candidate: Photo, priority: Priority
-    ) -> Generator[Future[Any], Any, Evidence | None]:
-        """Return the proof of the pair; None when they are distinct or the candidate is not what the index says."""
-        with contextlib.ExitStack() as stack:
-            fd, stat = stack.enter_context(self._root(photo.root).opened_file(photo.path))
-            if not unchanged(photo.stat, stat):
-                raise PhotoChangedError(f"{photo.path} changed while it was compared", "it is read again")
-            try:
-                other_fd, other = stack.enter_context(self._root(candidate.root).opened_file(candidate.path))
-            except PhotoError:
-                # Not seen just now, or renamed: once it is seen it is compared with this one, and need not be read.
-                self._index.photos.set_judged(candidate.id, Judged.NOT_YET)
-                return None
-            if not unchanged(candidate.stat, other):
-                self.look_again(Found(candidate.root, candidate.path))
-                return None
-            if stat.may_be_same_file(other) or other.is_placeholder:
-                return None
-            if photo.reading.digest == candidate.reading.digest:
-                return Evidence(Verdict.IDENTICAL, words="the same bytes", measures={"bytes": stat.size})
-            evidence = yield self._workers.prove(fd, other_fd, priority)
-        if not isinstance(evidence, Evidence):
-            raise TypeError("a worker's answer to `prove` is Evidence")
-        if evidence.verdict in (Verdict.DISTINCT, Verdict.UNDECODABLE):
-            return None
-        return evidence.named(photo.path.name, candidate.path.name)
 
     def _still_true(self, photo: Photo, own: Photo, matches: list[Match]) -> bool:
         """Tell whether the index, which has `own` now, still has what was compared: another take may have moved one."""
@@ -364,23 +256,18 @@ class Line:
                 return False
         return True
 
-    def _is_excluded(self, photo: Photo) -> bool:
-        """Tell whether a person excluded this photo after it was read: it is still known, and looked at no more."""
-        root = self.roots.get(photo.root)
-        return root is not None and root.exclusions.path(photo.path)
-
     def _may_move(self, photo: Photo) -> bool:
         return not photo.reference and (photo.arrived or self._move_residents)
 
     def _set_aside(self, move: Move) -> bool:
         """Set the duplicate aside, or say why not; return False when it must be judged again: it may be moved later."""
         duplicate, keeper = move.duplicate, move.keeper
-        root = self._root(duplicate.root)
+        root = self.root(duplicate.root)
         why, later = held_back(self._index, move, root, self.limits, self._clock()), False
         if not why:
             try:
                 returned = came_back(self._index, duplicate, root)
-                row = self._hold(move, root, self._root(keeper.root))
+                row = self._hold(move, root, self.root(keeper.root))
             except MoveRefusedError as error:
                 why, later = str(error), isinstance(error, NoRoomError)
             except PhotoChangedError:
@@ -427,20 +314,20 @@ class Line:
         why: str,
         slot: str | None = None,
     ) -> None:
-        path = self._place(photo)
-        other = None if keeper is None else self._place(keeper)
+        path = self.place(photo)
+        other = None if keeper is None else self.place(keeper)
         self._index.memory.audit(
             DecisionRow(self._clock(), path, str(verdict), other, str(action), why, slot, evidence)
         )
         self._report(Outcome(path, verdict, other, evidence, action, why, slot))
 
-    def _root(self, root_id: RootId) -> Root:
+    def root(self, root_id: RootId) -> Root:
         try:
             return self.roots[root_id]
         except KeyError:
             hint = "it is looked at again when the root is back"
             raise RootError("its root is not healthy", hint, root=root_id) from None
 
-    def _place(self, photo: Photo) -> Path:
+    def place(self, photo: Photo) -> Path:
         root = self.roots.get(photo.root)
         return Path(photo.path) if root is None else root.path / photo.path

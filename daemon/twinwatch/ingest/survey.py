@@ -14,7 +14,8 @@ from twinwatch.brake import Limits, missing_too_many
 from twinwatch.errors import RootError
 from twinwatch.folders import Folder, Mark
 from twinwatch.index import Index, Judged
-from twinwatch.ingest.line import Found, Pace
+from twinwatch.ingest.found import Found
+from twinwatch.ingest.line import Pace
 from twinwatch.ingest.orphans import WatchedRoots, offer_back, without_keeper
 from twinwatch.naming import is_picture
 from twinwatch.photo import TOP, FileStat, Photo
