@@ -16,7 +16,7 @@ from twinwatch.proof.recreate import Recipe, Target, measured
 
 R = Image.Resampling
 ORIGINAL = stored(scene(3, (800, 600)), quality=95)
-CHAINS = [(45, 0.6, R.LANCZOS, 90), (50, 1.5, R.BICUBIC, 75), (60, 1.5, R.BICUBIC, 90)]
+CHAINS = [(40, 0.6, R.LANCZOS, 90), (50, 1.5, R.BICUBIC, 75), (60, 1.5, R.BICUBIC, 90)]
 
 
 def _scaled(data: bytes, scale: float, how: R) -> Image.Image:
