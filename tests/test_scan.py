@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,14 @@ def test_a_scan_that_could_not_judge_a_picture_is_done_in_part(root: Path, monke
     assert known(root) == PHOTOS + 1
     (root / "locked.jpg").chmod(0o600)
     assert scanned(root) == (0, "")
+
+
+def test_a_state_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    """As on a disk that is full: not a byte can be written to a file."""
+    photos, state = tmp_path / "photos", tmp_path / "state"
+    photos.mkdir()
+    scan = shlex.join([sys.executable, "-m", "twinwatch", "scan", str(photos), "--state", str(state)])
+    done = subprocess.run(["sh", "-c", f"ulimit -f 0; exec {scan}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"the state in {state} cannot be used: File too large" in line

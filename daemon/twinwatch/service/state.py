@@ -57,9 +57,11 @@ def locked(folder: Path) -> Iterator[IO[bytes]]:
             pid = file.read(20).decode("ascii", "replace").strip()
             hint = f"stop process {pid}, or give this one its own --state DIR"
             raise AlreadyRunningError(f"another twinwatch works with {folder}", hint) from error
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
+        except OSError as error:  # a disk that is full, or cannot be written
+            raise not_usable(folder, error) from error
         yield file
 
 
