@@ -74,6 +74,7 @@ def test_they_are_asked_only_where_they_write_such_files() -> None:
     fast, go, rust = WORDS.values()
     assert asked == {0: [fast, rust], 1: [fast], 2: [fast, go], None: []}
     assert others(JpegTables(steps[:1], 0)) == [], "grey"
+    assert others(JpegTables(steps, 2), (65_490, 16)) == [], "filled up to whole blocks libjpeg would not store it"
 
 
 @pytest.mark.parametrize("sampling", [0, 1, 2])

@@ -24,6 +24,7 @@ Floats = NDArray[np.float32]
 Whole = NDArray[np.int32]
 
 _SOF0 = 0xC0  # the frame header of a baseline JPEG (ITU-T T.81, B.2.2): height and width lie 5 bytes behind its start
+_LONGEST = 65_500 - 16  # pixels: libjpeg's JPEG_MAX_DIMENSION, less the blocks that are filled up
 _STRIP = 256  # rows at a time, a multiple of 16: what is worked on stays in the processor's cache
 _UNIT = 1 << 16  # of fixed-point numbers
 _TIE = np.float32(1e-3)  # of a level: a half is rounded up, whatever the rounding of four bytes made of it
@@ -47,9 +48,11 @@ class Encoder:
     samplings: tuple[int, ...] = (0, 1, 2)  # as Pillow numbers them: what it writes
 
 
-def others(tables: JpegTables) -> list[Encoder]:
-    """Return the encoders that may have written a JPEG of these tables."""
-    return [one for one in _ENCODERS if len(tables.tables) == 3 and tables.subsampling in one.samplings]
+def others(tables: JpegTables, size: tuple[int, int] = (0, 0)) -> list[Encoder]:
+    """Return the encoders that may have written a JPEG of these tables, and that can be imitated at this size."""
+    if len(tables.tables) != 3 or max(size) > _LONGEST:
+        return []
+    return [one for one in _ENCODERS if tables.subsampling in one.samplings]
 
 
 def stored(image: Image.Image, tables: JpegTables, encoder: Encoder) -> Image.Image:

@@ -148,7 +148,7 @@ def _otherwise_stored(source: Source, target: Target, tried: Sequence[Recipe]) -
         return [measured(source, target, recipe, target.windows[:1]) for recipe in stored]
 
     found = list(tried)
-    for encoder in () if target.tables is None else others(target.tables):
+    for encoder in () if target.tables is None else others(target.tables, target.image.size):
         nearest = by(encoder, tried[:_BY_ANOTHER])
         if min(recipe.distance for recipe in nearest) < _WORTH * tried[0].distance:
             found += nearest + by(encoder, tried[_BY_ANOTHER:_FINALISTS])
