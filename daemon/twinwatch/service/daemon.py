@@ -402,6 +402,8 @@ class Daemon:
         status = self._status()
         if status != self._last_status:
             self._last_status = status
+            if status["state"] == "level":
+                self._assembly.index.commit()  # whoever reads it, and then the log, finds there what was done
             self._publish(status)
 
     def _publish(self, status: dict[str, Any]) -> None:
